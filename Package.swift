@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A pure target: values in, values out. `Scripts/check-imports` keeps I/O out of it.
+func pure(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "fairlead",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "fairlead", targets: ["fairlead"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // Pure stages.
+        pure("NetworkTypes"),
+        pure("KubernetesModel", ["NetworkTypes"]),
+        pure("Netfilter", ["NetworkTypes"]),
+        pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
+        pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
+
+        // C: the shims, and the system libraries they wrap.
+        .systemLibrary(
+            name: "CNftnl", pkgConfig: "libnftnl libmnl", providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "CManifest", dependencies: ["CYAML"]),
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+
+        // The shell: everything that does I/O.
+        .target(
+            name: "NetlinkTransport", dependencies: ["Netfilter", "NetworkTypes", "CNftnl", "CLinux"],
+            swiftSettings: strict),
+        .target(
+            name: "ManifestSource",
+            dependencies: ["KubernetesModel", "NetworkTypes", "CManifest", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "Reconciliation",
+            dependencies: [
+                "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .target(
+            name: "FairleadCommands",
+            dependencies: [
+                "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "NetlinkTransport", "ManifestSource", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .executableTarget(name: "fairlead", dependencies: ["FairleadCommands"], swiftSettings: strict),
+    ]
+)

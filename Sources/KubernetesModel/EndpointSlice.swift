@@ -1,0 +1,84 @@
+import NetworkTypes
+
+/// What a node needs to know of an EndpointSlice (API `discovery.k8s.io/v1`).
+public struct EndpointSlice: Hashable, Sendable {
+    /// Namespace and name.
+    public var key: ObjectKey
+    /// `metadata.labels["kubernetes.io/service-name"]`: the Service in the same namespace; nil if the slice has none.
+    public var serviceName: String?
+    /// Whether the label `service.kubernetes.io/headless` is present: proxies ignore such a slice.
+    public var isHeadless = false
+    /// `addressType`; nil for `FQDN`, which has no meaning for a dataplane.
+    public var addressFamily: IPFamily?
+    /// `ports`.
+    public var ports: [EndpointPort] = []
+    /// `endpoints`.
+    public var endpoints: [Endpoint] = []
+
+    /// Makes an empty slice.
+    public init(key: ObjectKey, serviceName: String? = nil, addressFamily: IPFamily? = .ipv4) {
+        self.key = key
+        self.serviceName = serviceName
+        self.addressFamily = addressFamily
+    }
+
+    /// The Service that the slice belongs to; nil if it names none.
+    public var serviceKey: ObjectKey? {
+        serviceName.map { ObjectKey(namespace: key.namespace, name: $0) }
+    }
+}
+
+/// One entry of `ports` of an EndpointSlice: what a ServicePort of that name means for the endpoints of the slice.
+public struct EndpointPort: Hashable, Sendable {
+    /// `name`; equals the name of the ServicePort, empty for an unnamed one.
+    public var name: String
+    /// `protocol`.
+    public var transport: TransportProtocol
+    /// `port`; nil if the slice leaves it open (the dataplane then skips it).
+    public var port: UInt16?
+
+    /// Makes a port.
+    public init(name: String = "", transport: TransportProtocol = .tcp, port: UInt16?) {
+        self.name = name
+        self.transport = transport
+        self.port = port
+    }
+}
+
+/// One entry of `endpoints` of an EndpointSlice.
+public struct Endpoint: Hashable, Sendable {
+    /// `hints`: for whom the EndpointSlice controller meant this endpoint.
+    public struct Hints: Hashable, Sendable {
+        /// `hints.forZones[].name`.
+        public var zones: [String]
+        /// `hints.forNodes[].name`.
+        public var nodes: [String]
+
+        /// Makes hints.
+        public init(zones: [String] = [], nodes: [String] = []) {
+            self.zones = zones
+            self.nodes = nodes
+        }
+    }
+
+    /// `addresses[0]`; the API says that consumers use the first address only.
+    public var address: IPAddress
+    /// `conditions.ready`; absent means true.
+    public var isReady = true
+    /// `conditions.serving`; absent means true.
+    public var isServing = true
+    /// `conditions.terminating`; absent means false.
+    public var isTerminating = false
+    /// `nodeName`; nil if the endpoint is on no node of the cluster.
+    public var nodeName: String?
+    /// `zone`.
+    public var zone: String?
+    /// `hints`; nil if the endpoint has none.
+    public var hints: Hints?
+
+    /// Makes a ready endpoint.
+    public init(address: IPAddress, nodeName: String? = nil) {
+        self.address = address
+        self.nodeName = nodeName
+    }
+}

@@ -1,0 +1,112 @@
+import NetworkTypes
+
+/// What a node needs to know of a Kubernetes Service (API `v1`, kind `Service`).
+public struct Service: Hashable, Sendable {
+    /// `spec.type`.
+    public enum ServiceType: String, Hashable, Sendable {
+        /// Reachable on its cluster IPs only.
+        case clusterIP = "ClusterIP"
+        /// Also on a port of every node.
+        case nodePort = "NodePort"
+        /// Also on the addresses of a load balancer.
+        case loadBalancer = "LoadBalancer"
+        /// A DNS alias; the dataplane ignores it.
+        case externalName = "ExternalName"
+    }
+
+    /// `externalTrafficPolicy` and `internalTrafficPolicy`.
+    public enum TrafficPolicy: String, Hashable, Sendable {
+        /// Any ready endpoint of the cluster.
+        case cluster = "Cluster"
+        /// Only endpoints on this node.
+        case local = "Local"
+    }
+
+    /// `spec.sessionAffinity`.
+    public enum SessionAffinity: Hashable, Sendable {
+        /// Each connection picks anew.
+        case none
+        /// A client's connections go to the same endpoint until it has been quiet for the timeout.
+        case clientIP(timeoutSeconds: Int)
+    }
+
+    /// One entry of `status.loadBalancer.ingress` that has an address.
+    public struct LoadBalancerIngress: Hashable, Sendable {
+        /// `ingress[].ipMode`.
+        public enum Mode: String, Hashable, Sendable {
+            /// Traffic to the address may be short-circuited on the node.
+            case vip = "VIP"
+            /// Traffic has to go through the load balancer; nodes leave the address alone.
+            case proxy = "Proxy"
+        }
+
+        /// `ingress[].ip`.
+        public var address: IPAddress
+        /// `ingress[].ipMode`, by default VIP (KEP-1860).
+        public var mode: Mode
+
+        /// Makes an entry.
+        public init(address: IPAddress, mode: Mode = .vip) {
+            self.address = address
+            self.mode = mode
+        }
+    }
+
+    /// Namespace and name.
+    public var key: ObjectKey
+    /// `metadata.creationTimestamp` as it stands in the object (RFC 3339, so text order is time order); empty if absent.
+    public var creationTimestamp = ""
+    /// `metadata.labels["service.kubernetes.io/service-proxy-name"]`: set if another proxy is responsible.
+    public var serviceProxyName: String?
+    /// `metadata.annotations` that Fairlead reads (`fairlead.dev/…`).
+    public var annotations: [String: String] = [:]
+    /// `spec.type`.
+    public var type = ServiceType.clusterIP
+    /// `spec.clusterIPs` (or `clusterIP`): at most one per family; empty for a headless Service or one without.
+    public var clusterIPs: [IPAddress] = []
+    /// Whether `spec.clusterIP` is `None`.
+    public var isHeadless = false
+    /// `spec.externalIPs`.
+    public var externalIPs: [IPAddress] = []
+    /// The entries of `status.loadBalancer.ingress` that have an `ip`.
+    public var loadBalancerIngress: [LoadBalancerIngress] = []
+    /// `spec.loadBalancerSourceRanges`, or the annotation that came before it.
+    public var loadBalancerSourceRanges: [CIDR] = []
+    /// `spec.externalTrafficPolicy`.
+    public var externalTrafficPolicy = TrafficPolicy.cluster
+    /// `spec.internalTrafficPolicy`.
+    public var internalTrafficPolicy = TrafficPolicy.cluster
+    /// `spec.sessionAffinity` with its timeout.
+    public var sessionAffinity = SessionAffinity.none
+    /// `spec.healthCheckNodePort`; 0 if there is none.
+    public var healthCheckNodePort: UInt16 = 0
+    /// `spec.publishNotReadyAddresses`; the EndpointSlice controller acts on it, not the dataplane.
+    public var publishNotReadyAddresses = false
+    /// `spec.trafficDistribution`; the EndpointSlice controller turns it into hints.
+    public var trafficDistribution: String?
+    /// `spec.ports`.
+    public var ports: [ServicePort] = []
+
+    /// Makes a Service with the API's defaults.
+    public init(key: ObjectKey) { self.key = key }
+}
+
+/// One entry of `spec.ports` of a Service.
+public struct ServicePort: Hashable, Sendable {
+    /// `name`; empty for the only port of a Service.
+    public var name: String
+    /// `protocol`.
+    public var transport: TransportProtocol
+    /// `port`.
+    public var port: UInt16
+    /// `nodePort`; 0 if there is none.
+    public var nodePort: UInt16
+
+    /// Makes a port.
+    public init(name: String = "", transport: TransportProtocol = .tcp, port: UInt16, nodePort: UInt16 = 0) {
+        self.name = name
+        self.transport = transport
+        self.port = port
+        self.nodePort = nodePort
+    }
+}

@@ -1,0 +1,78 @@
+/// An address of either family.
+public enum IPAddress: Hashable, Sendable, Comparable {
+    /// An IPv4 address.
+    case v4(IPv4Address)
+    /// An IPv6 address.
+    case v6(IPv6Address)
+
+    /// Parses an IPv4 or IPv6 address; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        if let address = IPv4Address(text) {
+            self = .v4(address)
+        } else if let address = IPv6Address(text) {
+            self = .v6(address)
+        } else {
+            return nil
+        }
+    }
+
+    /// The family of the address.
+    @inlinable public var family: IPFamily {
+        switch self {
+        case .v4: .ipv4
+        case .v6: .ipv6
+        }
+    }
+
+    /// Whether no endpoint can have this address from another host's point of view: loopback (127.0.0.0/8, `::1`).
+    public var isLoopback: Bool {
+        switch self {
+        case .v4(let address): address.rawValue >> 24 == 127
+        case .v6(let address): address.high == 0 && address.low == 1
+        }
+    }
+
+    /// Whether this is the unspecified address (`0.0.0.0`, `::`).
+    public var isUnspecified: Bool {
+        switch self {
+        case .v4(let address): address.rawValue == 0
+        case .v6(let address): address.high == 0 && address.low == 0
+        }
+    }
+
+    /// Whether this is a link-local address (169.254.0.0/16, fe80::/10).
+    public var isLinkLocal: Bool {
+        switch self {
+        case .v4(let address): address.rawValue >> 16 == 0xA9FE
+        case .v6(let address): address.high >> 54 == 0xFE80 >> 6
+        }
+    }
+
+    /// Whether this is a multicast address (224.0.0.0/4, ff00::/8).
+    public var isMulticast: Bool {
+        switch self {
+        case .v4(let address): address.rawValue >> 28 == 0xE
+        case .v6(let address): address.high >> 56 == 0xFF
+        }
+    }
+
+    /// IPv4 sorts before IPv6, then by number.
+    public static func < (lhs: IPAddress, rhs: IPAddress) -> Bool {
+        switch (lhs, rhs) {
+        case (.v4(let left), .v4(let right)): left < right
+        case (.v6(let left), .v6(let right)): left < right
+        case (.v4, .v6): true
+        case (.v6, .v4): false
+        }
+    }
+}
+
+extension IPAddress: CustomStringConvertible {
+    /// The canonical text of the address.
+    public var description: String {
+        switch self {
+        case .v4(let address): address.description
+        case .v6(let address): address.description
+        }
+    }
+}

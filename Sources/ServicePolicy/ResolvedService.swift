@@ -1,0 +1,109 @@
+import KubernetesModel
+import NetworkTypes
+
+/// Where a connection to a Service can be sent: one port of one endpoint.
+public struct Backend: Hashable, Sendable, Comparable {
+    /// The endpoint's address.
+    public var address: IPAddress
+    /// The endpoint's port.
+    public var port: UInt16
+
+    /// Makes a backend.
+    public init(address: IPAddress, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+
+    /// Backends sort by address, then port.
+    public static func < (lhs: Self, rhs: Self) -> Bool { (lhs.address, lhs.port) < (rhs.address, rhs.port) }
+}
+
+extension Backend: CustomStringConvertible {
+    /// `address:port`, an IPv6 address in brackets.
+    public var description: String { address.family == .ipv4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
+}
+
+/// What a packet is sent to when it is meant for a Service port.
+public struct Frontend: Hashable, Sendable {
+    /// Which field of the Service makes the frontend.
+    public enum Kind: UInt8, Hashable, Sendable, CaseIterable {
+        /// `spec.clusterIPs`.
+        case clusterIP
+        /// `spec.externalIPs`.
+        case externalIP
+        /// `status.loadBalancer.ingress[].ip`.
+        case loadBalancerIP
+        /// `spec.ports[].nodePort`, on every node port address of the node.
+        case nodePort
+    }
+
+    /// Which field of the Service makes the frontend.
+    public var kind: Kind
+    /// The address; nil for a node port.
+    public var address: IPAddress?
+    /// `spec.ports[].port`, or `nodePort`.
+    public var port: UInt16
+
+    /// Makes a frontend.
+    public init(kind: Kind, address: IPAddress?, port: UInt16) {
+        self.kind = kind
+        self.address = address
+        self.port = port
+    }
+
+    /// Whether `externalTrafficPolicy` governs the frontend (else `internalTrafficPolicy` does).
+    public var isExternal: Bool { kind != .clusterIP }
+}
+
+/// One port of a Service in one family, with the endpoints that policy lets each kind of source use.
+public struct ResolvedServicePort: Hashable, Sendable {
+    /// `spec.ports[].name`.
+    public var name: String
+    /// `spec.ports[].protocol`.
+    public var transport: TransportProtocol
+    /// The family of all addresses here.
+    public var family: IPFamily
+    /// Every frontend of the port in this family, each once.
+    public var frontends: [Frontend] = []
+    /// The endpoints of the Cluster policy: sorted, each once. Empty exactly if no endpoint is usable anywhere.
+    public var clusterPool: [Backend] = []
+    /// The endpoints of the Local policy: sorted, each once. Always computed, whatever the policies.
+    public var localPool: [Backend] = []
+    /// Every ready or serving-terminating endpoint on any node: sorted, each once. Their flows are live flows.
+    public var usable: [Backend] = []
+    /// Addresses that may call themselves through the Service on this node: those of endpoints that are on this node or
+    /// that name no node. Sorted, each once.
+    public var hairpinAddresses: [IPAddress] = []
+    /// `spec.internalTrafficPolicy`.
+    public var internalPolicy = Service.TrafficPolicy.cluster
+    /// `spec.externalTrafficPolicy`, as it acts (Local only where the Service has external frontends).
+    public var externalPolicy = Service.TrafficPolicy.cluster
+    /// The timeout of ClientIP affinity in seconds; nil without affinity.
+    public var affinityTimeout: Int?
+    /// `spec.loadBalancerSourceRanges` of this family, collapsed; nil if the load balancer addresses are open.
+    public var sourceRanges: [CIDR]?
+
+    /// Makes a port without frontends and endpoints.
+    public init(name: String, transport: TransportProtocol, family: IPFamily) {
+        self.name = name
+        self.transport = transport
+        self.family = family
+    }
+}
+
+/// A Service as one node has to serve it.
+public struct ResolvedService: Hashable, Sendable {
+    /// The Service.
+    public var key: ObjectKey
+    /// `metadata.creationTimestamp`: the older Service wins a contested frontend.
+    public var creationTimestamp: String
+    /// The ports, IPv4 before IPv6, in the order of the Service's `spec.ports`.
+    public var ports: [ResolvedServicePort]
+
+    /// Makes a resolved Service.
+    public init(key: ObjectKey, creationTimestamp: String = "", ports: [ResolvedServicePort] = []) {
+        self.key = key
+        self.creationTimestamp = creationTimestamp
+        self.ports = ports
+    }
+}
