@@ -12,11 +12,15 @@ struct SchemaPlan {
 
     /// From what the kernel has.
     init(from observed: ObservedTable, to schema: TableSchema) {
-        guard observed.exists else { return create(schema) }
+        guard observed.exists else {
+            create(schema)
+            return
+        }
         guard observed.differingSets.isEmpty, observed.differingChains.isEmpty else {
             leading.append(.deleteTable)
             isRebuild = true
-            return create(schema)
+            create(schema)
+            return
         }
         for set in schema.sets where !observed.sets.contains(set.name) { leading.append(.addSet(set)) }
         let missing = schema.chains.filter { !observed.chains.contains($0.name) }

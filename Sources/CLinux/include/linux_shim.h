@@ -1,2 +1,3 @@
 #pragma once
 #include "netlink_shim.h"
+#include "host_shim.h"
