@@ -28,6 +28,7 @@ public struct ClusterState: Sendable {
     private var vacantSlots: [Int32] = []
     private var slotOfService: [ObjectKey: Int32] = [:]
     private var slotOfSlice: [ObjectKey: Int32] = [:]
+    private var names = NamePool()
     private var nodesByName: [String: Node] = [:]
     private var serviceCIDRsByName: [String: ServiceCIDR] = [:]
 
@@ -126,10 +127,13 @@ extension ClusterState {
         guard let owner else { return }
         let position = slot(of: owner)
         let index = slots[Int(position)].insertionIndex(of: slice.key)
-        if slotOfSlice.updateValue(position, forKey: slice.key) == nil {
+        let isNew = slotOfSlice.updateValue(position, forKey: slice.key) == nil
+        guard isNew || slots[Int(position)].slices[index] != slice else { return }
+        var slice = slice
+        names.share(&slice)
+        if isNew {
             slots[Int(position)].slices.insert(slice, at: index)
         } else {
-            guard slots[Int(position)].slices[index] != slice else { return }
             slots[Int(position)].slices[index] = slice
         }
         noteSliceChange(at: position, affected: &affected)
