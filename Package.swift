@@ -58,5 +58,12 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .executableTarget(name: "fairlead", dependencies: ["FairleadCommands"], swiftSettings: strict),
+
+        // Tests of the pure stages; they run anywhere.
+        .testTarget(
+            name: "KubernetesModelTests", dependencies: ["KubernetesModel", "NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ServicePolicyTests", dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes"],
+            swiftSettings: strict),
     ]
 )
