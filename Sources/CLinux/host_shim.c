@@ -99,3 +99,19 @@ void fl_format_time(int64_t seconds, char buffer[20])
     gmtime_r(&time, &fields);
     strftime(buffer, 20, "%Y-%m-%dT%H:%M:%S", &fields);
 }
+
+int fl_write_all(int fd, const void *data, size_t length)
+{
+    const char *position = data;
+    while (length > 0) {
+        ssize_t written = write(fd, position, length);
+        if (written < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        position += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}

@@ -3,7 +3,7 @@ import NetworkTypes
 /// Where tables are observed and transactions carried out: the kernel, or a stand-in in tests.
 public protocol DataplaneKernel: AnyObject {
     /// Why it refused.
-    associatedtype Failure: Error
+    associatedtype Failure: DataplaneKernelError
 
     /// The number of the current ruleset; every commit that changes anything, by anyone, adds one.
     func generation() throws(Failure) -> UInt32
@@ -24,6 +24,12 @@ public protocol DataplaneKernel: AnyObject {
 
     /// Judges a transaction without carrying it out.
     func check(_ transaction: Transaction) throws(Failure)
+}
+
+/// Why a kernel refused.
+public protocol DataplaneKernelError: Error, Sendable {
+    /// Whether somebody else committed first, so that another look and another try will do.
+    var isStaleGeneration: Bool { get }
 }
 
 /// What was observed of the tables at one moment.

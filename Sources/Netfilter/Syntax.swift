@@ -67,7 +67,8 @@ public enum ElementText {
         return parts.joined(separator: " . ")
     }
 
-    static func key(_ element: Element, declaration: SetDeclaration, _ family: IPFamily) -> String {
+    /// The text of an element's key; an interval as a prefix where it is one.
+    public static func key(_ element: Element, declaration: SetDeclaration, _ family: IPFamily) -> String {
         let first = fields(element.key, declaration.key, family)
         guard let end = element.keyEnd else { return first }
         return interval(from: element.key, to: end, first: first, last: fields(end, declaration.key, family), family)

@@ -1,7 +1,8 @@
 import CLinux
+import Netfilter
 
 /// Why the kernel, or the way to it, refused.
-public enum NetlinkError: Error, Hashable, Sendable {
+public enum NetlinkError: DataplaneKernelError, Hashable {
     /// A system call failed.
     case system(operation: String, errno: Int32)
     /// The kernel refused a part of a request. `object` names it: `set services-4, element 10.96.0.1 . tcp . 80`.
@@ -14,6 +15,9 @@ public enum NetlinkError: Error, Hashable, Sendable {
     case tooLarge(bytes: Int, limit: Int)
     /// A reply does not have the form that the kernel documents.
     case malformedReply(operation: String)
+
+    /// Whether another look and another try will do.
+    public var isStaleGeneration: Bool { self == .staleGeneration }
 
     /// The errno, where the error has one.
     public var code: Int32? {

@@ -265,3 +265,21 @@ extension String {
         hasSuffix(" flags 0x3 ") ? String(dropLast(" flags 0x3 ".count)) + " " : self
     }
 }
+
+extension NftablesKernel {
+    /// The families in which there is a table of that name.
+    public func families(ofTable name: String) throws(NetlinkError) -> [IPFamily] {
+        var result: [IPFamily] = []
+        for family in IPFamily.allCases {
+            try request(
+                NFTMessage.getTable, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list tables"
+            ) { _ in
+            } handle: { message in
+                if message.family == family.netfilterNumber, message.attributes.first(1)?.text == name {
+                    result.append(family)
+                }
+            }
+        }
+        return result
+    }
+}

@@ -25,3 +25,6 @@ void fl_wall_clock(int64_t *seconds, int32_t *microseconds);
 
 /* Writes `YYYY-MM-DDThh:mm:ss` (UTC) for seconds since the epoch, 20 bytes with the zero. */
 void fl_format_time(int64_t seconds, char buffer[20]);
+
+/* Writes all bytes; EINTR is retried. Returns 0 or -errno. */
+int fl_write_all(int fd, const void *data, size_t length);
