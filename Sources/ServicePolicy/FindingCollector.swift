@@ -74,7 +74,7 @@ extension FindingCollector {
     mutating func reportSourceRangesOfOtherFamily(open family: IPFamily) {
         add(
             .warning, "source-ranges-other-family", field: "spec.loadBalancerSourceRanges",
-            "no range is \(family), so its load balancer addresses of this family are open to everybody; add a range")
+            "no range is \(family), so the \(family) load balancer addresses of the Service are open to all; add a range")
     }
 }
 
