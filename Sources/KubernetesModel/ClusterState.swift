@@ -40,8 +40,8 @@ public struct ClusterState: Sendable {
 
     /// Applies changes in their order.
     ///
-    /// An object that is applied again without a difference, and the deletion of an unknown object, change nothing. A slice
-    /// without the label `kubernetes.io/service-name` is of no Service and is not kept.
+    /// An object that is applied again without a difference, and the deletion of an unknown object, change nothing. A
+    /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept.
     ///
     /// - Returns: What has to be computed anew. A change that a later one takes back may still be in it.
     public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {

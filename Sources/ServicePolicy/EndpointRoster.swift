@@ -60,7 +60,8 @@ struct EndpointRoster {
 
     /// KEP-2433 and KEP-3015: hints count only if every ready endpoint has them and one names this node (else: its
     /// zone). With partial hints, or none for here, the controller has not caught up, and all ready endpoints serve.
-    /// KEP-1669: without any ready endpoint, those that terminate but still serve take over. Each pool decides on its own.
+    /// KEP-1669: without any ready endpoint, those that terminate but still serve take over. Each pool decides on its
+    /// own.
     private mutating func setRequirements() {
         var ofEvery: EndpointTraits = [.hasNodeHints, .hasZoneHints]
         var ofAny: EndpointTraits = []

@@ -3,11 +3,11 @@ import NetworkTypes
 
 /// The endpoints of one Service port in one family, as one node may use them.
 ///
-/// Source of the rules: the API `discovery.k8s.io/v1`, KEP-1669 (terminating endpoints), KEP-2433 (zone hints), KEP-3015
-/// (node hints), KEP-2086 and `externalTrafficPolicy` (local endpoints).
+/// Source of the rules: the API `discovery.k8s.io/v1`, KEP-1669 (terminating endpoints), KEP-2433 (zone hints),
+/// KEP-3015 (node hints), KEP-2086 and `externalTrafficPolicy` (local endpoints).
 public struct EndpointSelection: Hashable, Sendable {
-    /// For the Cluster policy: the ready endpoints that hints leave; if none is ready, all that terminate but still serve.
-    /// Sorted, each once. Empty exactly if `usable` is.
+    /// For the Cluster policy: the ready endpoints that hints leave; if none is ready, all that terminate but still
+    /// serve. Sorted, each once. Empty exactly if `usable` is.
     public var clusterPool: [Backend] = []
     /// For the Local policy: the ready endpoints on this node; if there is none, those on this node that terminate but
     /// still serve, even while a remote one is ready. Hints never apply. Sorted, each once.

@@ -7,8 +7,8 @@ import KubernetesModel
 struct EndpointTraits: OptionSet, Hashable {
     let rawValue: UInt16
 
-    /// `conditions.terminating` is not true. The highest bit: when a Pod's address has been reused, the entry of the Pod
-    /// that lives speaks for the address, even if it is not ready yet.
+    /// `conditions.terminating` is not true. The highest bit: when a Pod's address has been reused, the entry of the
+    /// Pod that lives speaks for the address, even if it is not ready yet.
     static let notTerminating = EndpointTraits(rawValue: 1 << 8)
     /// `conditions.ready` is true or absent.
     static let ready = EndpointTraits(rawValue: 1 << 7)

@@ -80,10 +80,10 @@ struct FamilyAddresses {
 
     /// Collects `status.loadBalancer.ingress[].ip`.
     ///
-    /// Only of type LoadBalancer: since Kubernetes 1.29 the API server refuses the status on any other type, and it clears
-    /// it when the type changes. kube-proxy does not look at the type, which is the same for every object of such a
-    /// server; in an object from elsewhere the status is a leftover, and the address may be somebody else's by now.
-    /// Only with `ipMode` VIP: with Proxy the load balancer wants to see all traffic (KEP-1860).
+    /// Only of type LoadBalancer: since Kubernetes 1.29 the API server refuses the status on any other type, and it
+    /// clears it when the type changes. kube-proxy does not look at the type, which is the same for every object of
+    /// such a server; in an object from elsewhere the status is a leftover, and the address may be somebody else's by
+    /// now. Only with `ipMode` VIP: with Proxy the load balancer wants to see all traffic (KEP-1860).
     private static func addLoadBalancerIPs(
         of service: Service, to families: inout [FamilyAddresses], findings: inout FindingCollector
     ) {
@@ -119,7 +119,8 @@ struct FamilyAddresses {
     }
 
     /// `spec.loadBalancerSourceRanges`, which restrict load balancer IPs only, each family by its own ranges. As with
-    /// kube-proxy, a family without ranges is open even if the other has some, and a range of length 0 opens its family.
+    /// kube-proxy, a family without ranges is open even if the other has some, and a range of length 0 opens its
+    /// family.
     private static func addSourceRanges(
         of service: Service, to families: inout [FamilyAddresses], findings: inout FindingCollector
     ) {
@@ -138,7 +139,7 @@ struct FamilyAddresses {
 }
 
 extension IPAddress {
-    /// Whether a Service can be reached at the address. The API refuses these as ClusterIP and external IP; in the status
-    /// of a load balancer they would take the node's own addresses away.
+    /// Whether a Service can be reached at the address. The API refuses these as ClusterIP and external IP; in the
+    /// status of a load balancer they would take the node's own addresses away.
     fileprivate var canBeFrontend: Bool { !isUnspecified && !isLoopback && !isMulticast }
 }

@@ -74,7 +74,7 @@ extension FindingCollector {
     mutating func reportSourceRangesOfOtherFamily(open family: IPFamily) {
         add(
             .warning, "source-ranges-other-family", field: "spec.loadBalancerSourceRanges",
-            "no range is \(family), so its load balancer addresses of this family are open to everybody; add a range")
+            "no range is \(family), so the \(family) load balancer addresses are open to everybody; add a range")
     }
 }
 
@@ -131,7 +131,8 @@ extension FindingCollector {
 }
 
 extension ResolvedServicePort {
-    /// How a finding names the port: `http (80/tcp)`, or `80/tcp` for an unnamed one. Every port has a ClusterIP frontend.
+    /// How a finding names the port: `http (80/tcp)`, or `80/tcp` for an unnamed one. Every port has a ClusterIP
+    /// frontend.
     fileprivate var label: String {
         let number = frontends.first.map { "\($0.port)/\(transport)" } ?? "\(transport)"
         return name.isEmpty ? number : "\(name) (\(number))"

@@ -33,8 +33,8 @@ public struct PolicyResolution: Hashable, Sendable {
 
 /// Says how a node has to serve a Service: its frontends, their policies and the endpoints behind them.
 ///
-/// The result depends on the arguments alone, and not on the order of slices, endpoints or addresses. A part of the Service
-/// that makes no sense is left out and gives a finding; it never costs another part.
+/// The result depends on the arguments alone, and not on the order of slices, endpoints or addresses. A part of the
+/// Service that makes no sense is left out and gives a finding; it never costs another part.
 ///
 /// - Parameters:
 ///   - service: The Service.
@@ -77,8 +77,8 @@ extension Service {
 
     /// The ports that can be served, with their positions in `spec.ports`.
     ///
-    /// The API demands that a port is not 0 and that name with protocol, protocol with port, and protocol with node port
-    /// are unique. Objects that no API server has checked may break this; the first port then wins.
+    /// The API demands that a port is not 0 and that name with protocol, protocol with port, and protocol with node
+    /// port are unique. Objects that no API server has checked may break this; the first port then wins.
     fileprivate func soundPorts(findings: inout FindingCollector) -> [(index: Int, port: ServicePort)] {
         var names: Set<PortName> = []
         var numbers: Set<PortNumber> = []
@@ -133,8 +133,8 @@ extension ResolvedServicePort {
         self.init(name: port.name, transport: port.transport, family: addresses.family)
         frontends = addresses.frontends(of: port, type: service.type)
         internalPolicy = service.internalTrafficPolicy
-        // The API honours the field on every Service that is reachable from outside: of type NodePort or LoadBalancer, or
-        // of type ClusterIP with external IPs. Without an external frontend there is nothing that it could govern.
+        // The API honours the field on every Service that is reachable from outside: of type NodePort or LoadBalancer,
+        // or of type ClusterIP with external IPs. Without an external frontend there is nothing that it could govern.
         externalPolicy = frontends.contains { $0.isExternal } ? service.externalTrafficPolicy : .cluster
         sourceRanges = addresses.sourceRanges
     }

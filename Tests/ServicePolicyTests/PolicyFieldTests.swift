@@ -151,6 +151,7 @@ struct PolicyFieldTests {
         let silent = resolve(service, slices: slices, node: Scenario.node, wantsFindings: false)
         #expect(silent.service == full.service)
         #expect(silent.findings.isEmpty)
+        #expect(full.findings.allSatisfy { !$0.message.hasSuffix(".") && $0.code == $0.code.lowercased() })
         var shuffled = service
         shuffled.externalIPs.shuffle(using: &random)
         shuffled.loadBalancerIngress.shuffle(using: &random)
