@@ -79,11 +79,12 @@ extension ObjectReader {
             if !isExternal, service.externalIPs.isEmpty {
                 note(
                     .warning, "policy-without-external-frontend", at: spec["externalTrafficPolicy"],
-                    "has no effect: a Service of type \(service.type.rawValue) without externalIPs has no external frontend")
+                    "has no effect: type \(service.type.rawValue) without externalIPs has no external frontend")
             }
         }
         service.sessionAffinity = try affinity(spec)
-        guard let port = try spec.port("healthCheckNodePort", from: 0), port != 0, let node = spec["healthCheckNodePort"]
+        guard let node = spec["healthCheckNodePort"],
+            let port = try spec.port("healthCheckNodePort", from: 0), port != 0
         else { return }
         service.healthCheckNodePort = port
         if service.type != .loadBalancer || service.externalTrafficPolicy != .local {
