@@ -1,3 +1,5 @@
 #pragma once
 #include "netlink_shim.h"
 #include "host_shim.h"
+
+#include "inotify_shim.h"
