@@ -58,5 +58,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .executableTarget(name: "fairlead", dependencies: ["FairleadCommands"], swiftSettings: strict),
+
+        .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"],
+            swiftSettings: strict),
     ]
 )

@@ -61,11 +61,13 @@ final class WatcherThread: Sendable {
     func start(_ loop: consuming sending WatchLoop) {
         let box = Unmanaged.passRetained(LoopBox(loop))
         var thread = pthread_t()
-        let result = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            Unmanaged<LoopBox>.fromOpaque(argument).takeRetainedValue().loop.run()
-            return nil
-        }, box.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<LoopBox>.fromOpaque(argument).takeRetainedValue().loop.run()
+                return nil
+            }, box.toOpaque())
         if result == 0 {
             pthread_detach(thread)
         } else {

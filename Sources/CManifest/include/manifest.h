@@ -58,7 +58,9 @@ struct fl_manifest {
     uint32_t root_capacity;
     uint32_t error_line;   /* from 1; valid after an error */
     uint32_t error_column; /* from 1 */
+    uint32_t context_line; /* where what was being parsed began, from 1; 0 if that is not known */
     char problem[240];     /* one line of UTF-8, terminated */
+    char context[120];     /* "while parsing …", terminated; empty if context_line is 0 */
 };
 
 /* Makes an empty arena. NULL if there is no memory. */
