@@ -6,8 +6,8 @@ import Synchronization
 /// Follows manifests as they change.
 ///
 /// A thread of its own waits for file events, so that no thread of the concurrency pool blocks. There is no delay to
-/// wait for further events: a writer that renames a finished file into place, and one that closes a file, both mean that
-/// the content is complete.
+/// wait for further events: a writer that renames a finished file into place, and one that closes a file, both mean
+/// that the content is complete.
 public final class ManifestWatcher: Sendable {
     /// What changes, beginning with all there is.
     public let updates: ManifestUpdates

@@ -3,8 +3,8 @@
 /*
  * Parses YAML and JSON into one flat array of nodes.
  *
- * libyaml reports 2.5 million events for 10,000 Services with their EndpointSlices. Handing each one to Swift would cost
- * more than parsing does, so this layer keeps them in an arena that Swift then reads through plain pointers.
+ * libyaml reports 2.5 million events for 10,000 Services with their EndpointSlices. Handing each one to Swift would
+ * cost more than parsing does, so this layer keeps them in an arena that Swift then reads through plain pointers.
  *
  * Nothing here is thread safe: one fl_manifest belongs to one thread at a time.
  */
