@@ -19,8 +19,8 @@ public struct ManifestUpdate: Sendable, Equatable {
 
 /// The files that `--manifests PATH` (may be given several times) names, and the objects in them.
 ///
-/// A path is a file or a directory; a directory stands for the files in it that end in `.yaml`, `.yml` or `.json`, but for
-/// hidden ones and those that editors leave. If an object is defined twice, the first in path order wins.
+/// A path is a file or a directory; a directory stands for the files in it that end in `.yaml`, `.yml` or `.json`, but
+/// for hidden ones and those that editors leave. If an object is defined twice, the first in path order wins.
 public struct ManifestSet {
     /// Where a file stands in path order.
     struct Rank: Hashable, Comparable {
