@@ -63,10 +63,16 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests of the pure stages; they run anywhere.
+        .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes"], swiftSettings: strict),
         .testTarget(
             name: "KubernetesModelTests", dependencies: ["KubernetesModel", "NetworkTypes"], swiftSettings: strict),
         .testTarget(
             name: "ServicePolicyTests", dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes"],
+            swiftSettings: strict),
+
+        // Tests with real files.
+        .testTarget(
+            name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"],
             swiftSettings: strict),
     ]
 )
