@@ -58,5 +58,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .executableTarget(name: "fairlead", dependencies: ["FairleadCommands"], swiftSettings: strict),
+
+        // Packets through real network namespaces: the harness, its own test, and the test of the product.
+        .target(
+            name: "FairleadTestKit", dependencies: ["NetworkTypes", "CLinux"], path: "Tests/FairleadTestKit",
+            swiftSettings: strict),
+        .testTarget(name: "TestKitTests", dependencies: ["FairleadTestKit", "NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "PacketTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "fairlead-lab", dependencies: ["FairleadTestKit", "NetworkTypes"], path: "Tests/Lab",
+            swiftSettings: strict),
     ]
 )
