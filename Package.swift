@@ -59,6 +59,13 @@ let package = Package(
             ], swiftSettings: strict),
         .executableTarget(name: "fairlead", dependencies: ["FairleadCommands"], swiftSettings: strict),
 
+        // Tests of the pure stages; they run anywhere.
+        .testTarget(
+            name: "KubernetesModelTests", dependencies: ["KubernetesModel", "NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ServicePolicyTests", dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes"],
+            swiftSettings: strict),
+
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
         .target(
             name: "FairleadTestKit", dependencies: ["NetworkTypes", "CLinux"], path: "Tests/FairleadTestKit",

@@ -1,1 +1,3 @@
-print("")
+import FairleadCommands
+
+await Fairlead.main()

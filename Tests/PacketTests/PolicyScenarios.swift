@@ -1,3 +1,6 @@
+import FairleadTestKit
+import NetworkTypes
+
 private let outside = Expectation.outside
 private let pods = Expectation.pods
 private let external = Target.external

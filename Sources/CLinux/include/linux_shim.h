@@ -1,3 +1,4 @@
 #pragma once
-
 #include "netns.h"
+#include "netlink_shim.h"
+#include "host_shim.h"

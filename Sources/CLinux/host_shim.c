@@ -1,0 +1,117 @@
+#include "host_shim.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+static int fl_store(const struct sockaddr *source, struct fl_address *target)
+{
+    memset(target, 0, sizeof(*target));
+    target->family = source->sa_family;
+    if (source->sa_family == AF_INET)
+        memcpy(target->bytes, &((const struct sockaddr_in *)source)->sin_addr, 4);
+    else if (source->sa_family == AF_INET6)
+        memcpy(target->bytes, &((const struct sockaddr_in6 *)source)->sin6_addr, 16);
+    else
+        return 0;
+    return 1;
+}
+
+int fl_host_addresses(struct fl_address *addresses, size_t capacity)
+{
+    struct ifaddrs *list;
+    if (getifaddrs(&list) < 0)
+        return -errno;
+    size_t count = 0;
+    for (struct ifaddrs *entry = list; entry; entry = entry->ifa_next) {
+        struct fl_address address;
+        if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP) || !fl_store(entry->ifa_addr, &address))
+            continue;
+        if (count < capacity)
+            addresses[count] = address;
+        count++;
+    }
+    freeifaddrs(list);
+    return (int)count;
+}
+
+int fl_primary_address(int family, struct fl_address *address)
+{
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    struct sockaddr_storage peer = { .ss_family = (sa_family_t)family };
+    socklen_t length;
+    /* Documentation addresses: connecting a datagram socket only looks the route up. */
+    if (family == AF_INET) {
+        struct sockaddr_in *target = (struct sockaddr_in *)&peer;
+        target->sin_port = htons(9);
+        inet_pton(AF_INET, "192.0.2.1", &target->sin_addr);
+        length = sizeof(*target);
+    } else {
+        struct sockaddr_in6 *target = (struct sockaddr_in6 *)&peer;
+        target->sin6_port = htons(9);
+        inet_pton(AF_INET6, "2001:db8::1", &target->sin6_addr);
+        length = sizeof(*target);
+    }
+    struct sockaddr_storage own;
+    socklen_t own_length = sizeof(own);
+    int result = 0;
+    if (connect(fd, (struct sockaddr *)&peer, length) < 0 ||
+        getsockname(fd, (struct sockaddr *)&own, &own_length) < 0)
+        result = -errno;
+    else if (!fl_store((struct sockaddr *)&own, address))
+        result = -EAFNOSUPPORT;
+    close(fd);
+    return result;
+}
+
+int fl_host_name(char *buffer, size_t capacity)
+{
+    struct utsname name;
+    if (uname(&name) < 0)
+        return -errno;
+    if (strlen(name.nodename) >= capacity)
+        return -ENAMETOOLONG;
+    strcpy(buffer, name.nodename);
+    return 0;
+}
+
+void fl_wall_clock(int64_t *seconds, int32_t *microseconds)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *seconds = now.tv_sec;
+    *microseconds = (int32_t)(now.tv_nsec / 1000);
+}
+
+void fl_format_time(int64_t seconds, char buffer[20])
+{
+    time_t time = (time_t)seconds;
+    struct tm fields;
+    gmtime_r(&time, &fields);
+    strftime(buffer, 20, "%Y-%m-%dT%H:%M:%S", &fields);
+}
+
+int fl_write_all(int fd, const void *data, size_t length)
+{
+    const char *position = data;
+    while (length > 0) {
+        ssize_t written = write(fd, position, length);
+        if (written < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        position += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import NetlinkTransport
+import Reconciliation
+
+/// `fairlead apply`.
+struct Apply: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring the kernel's rules in line with the manifests, once.",
+        discussion: """
+            Commits the difference between what the kernel has and what the manifests ask for; a second run changes \
+            nothing. A file that cannot be read or parsed changes nothing and exits 1. An object that makes no sense is \
+            reported and costs only itself.
+            """)
+
+    @OptionGroup var source: SourceOptions
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var log: LogOptions
+
+    @Flag(name: .shortAndLong, help: "Print nothing when it went well.")
+    var quiet = false
+
+    func run() throws {
+        let logger = log.logger()
+        var session = try Session(source: source, node: node)
+        guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
+        let reconciler = Reconciler(kernel: kernel, desired: session.desired)
+        do throws(NetlinkError) {
+            let report = try reconciler.synchronize()
+            session.report(reconciler.desired.findings, logger)
+            if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
+        } catch {
+            logger.error("\(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private static func summarize(_ report: SyncReport, services: Int) {
+        let stdout = StandardOutput()
+        if report.counts.isEmpty {
+            stdout.write("\(services) Services served; nothing to change\n")
+        } else {
+            stdout.write(
+                "\(services) Services served; \(report.counts.added) elements added, \(report.counts.removed) removed, "
+                    + "\(report.counts.structural) changes of structure, in \(report.transactions) "
+                    + "\(report.transactions == 1 ? "transaction" : "transactions")\n")
+        }
+    }
+}

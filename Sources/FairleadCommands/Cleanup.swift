@@ -1,0 +1,44 @@
+import ArgumentParser
+import Netfilter
+import NetlinkTransport
+import NetworkTypes
+import ServiceDataplane
+
+/// `fairlead cleanup`.
+struct Cleanup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Remove everything that fairlead made, and nothing else.",
+        discussion: """
+            Removes the tables 'ip fairlead' and 'ip6 fairlead'. Established connections keep their translation: it \
+            lives in conntrack.
+            """)
+
+    @OptionGroup var log: LogOptions
+
+    @Flag(name: .shortAndLong, help: "Print nothing when it went well.")
+    var quiet = false
+
+    func run() throws {
+        let logger = log.logger()
+        guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
+        do throws(NetlinkError) {
+            let removed = try Self.removeTables(kernel, tableName: DataplaneOptions().tableName)
+            guard !quiet else { return }
+            let stdout = StandardOutput()
+            if removed.isEmpty { stdout.write("nothing to remove\n") }
+            for family in removed { stdout.write("removed table \(family.nftName) \(DataplaneOptions().tableName)\n") }
+        } catch {
+            logger.error("\(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    /// Removes the tables that are there. Returns their families.
+    static func removeTables(_ kernel: NftablesKernel, tableName: String) throws(NetlinkError) -> [IPFamily] {
+        let families = try kernel.families(ofTable: tableName)
+        var transaction = Transaction(tableName: tableName)
+        for family in families { transaction.append(family, .deleteTable) }
+        try kernel.commit(transaction, expecting: nil)
+        return families
+    }
+}

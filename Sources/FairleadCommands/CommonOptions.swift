@@ -1,0 +1,116 @@
+import ArgumentParser
+import Logging
+import NetlinkTransport
+import NetworkTypes
+import Reconciliation
+import ServiceDataplane
+
+/// Where log lines go and what they look like.
+struct LogOptions: ParsableArguments {
+    @Option(help: "Least level of log lines on stderr: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var logLevel = Logger.Level.notice
+
+    @Option(help: "Form of log lines: text or json.")
+    var logFormat = LogFormat.text
+
+    func logger(showsTime: Bool = false) -> Logger {
+        let output = LogOutput(logLevel: logLevel, format: logFormat, showsTime: showsTime)
+        return Logger(label: "fairlead") { _ in output }
+    }
+}
+
+/// Where the objects come from.
+struct SourceOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "File or directory of manifests (YAML or JSON); may be given several times.",
+            discussion: "Of a directory, the files that end in .yaml, .yml or .json are read, subdirectories are not."))
+    var manifests: [String]
+
+    func validate() throws {
+        if manifests.isEmpty { throw ValidationError("--manifests is needed: there is no other source of objects yet") }
+    }
+}
+
+/// What describes the node and shapes its rules; kube-proxy's names where it has one.
+struct NodeOptions: ParsableArguments {
+    @Option(
+        name: [.long, .customLong("hostname-override")],
+        help: "Name of this node in the cluster. Default: the host's name in lower case.")
+    var nodeName: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Ranges of the cluster's pods, separated by commas.",
+            discussion: """
+                Sources within them are in the cluster: they are never masqueraded on their way to a ClusterIP, and reach \
+                external and load balancer addresses without leaving the node.
+                """))
+    var clusterCidr: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Addresses of the node that accept node ports: primary, all, or ranges separated by commas.",
+            discussion: """
+                primary: the first address of each family in the Node object; without one, the address of the default \
+                route. Loopback addresses never accept node ports.
+                """))
+    var nodeportAddresses: [String] = ["primary"]
+
+    @Flag(help: "Masquerade all traffic to ClusterIPs.")
+    var masqueradeAll = false
+
+    @Flag(
+        help: ArgumentHelp(
+            "Hold externalTrafficPolicy Local also for pods and the node itself.",
+            discussion: """
+                By default their connections to node ports, external and load balancer addresses are short-circuited to \
+                any endpoint of the cluster, as kube-proxy does. With this flag they get a local endpoint or are dropped.
+                """))
+    var strictLocal = false
+
+    func validate() throws {
+        _ = try dataplaneOptions()
+        _ = try addresses()
+        if let nodeName, nodeName.isEmpty { throw ValidationError("--node-name must not be empty") }
+    }
+
+    func dataplaneOptions() throws -> DataplaneOptions {
+        var options = DataplaneOptions()
+        options.clusterCIDRs = try Self.ranges(clusterCidr.map { [$0] } ?? [], option: "--cluster-cidr")
+        options.masqueradeAll = masqueradeAll
+        options.strictLocal = strictLocal
+        return options
+    }
+
+    func settings() throws -> NodeSettings {
+        guard let name = nodeName ?? HostAddresses.nodeName() else {
+            throw ValidationError("--node-name is needed: the system does not tell the host's name")
+        }
+        return NodeSettings(nodeName: name, nodePortAddresses: try addresses())
+    }
+
+    private func addresses() throws -> NodePortAddresses {
+        let words = nodeportAddresses.flatMap { $0.split(separator: ",") }.map { $0.trimmingBlanks() }
+        switch words {
+        case ["primary"], []: return .primary
+        case ["all"]: return .all
+        default: return .within(try Self.ranges(words, option: "--nodeport-addresses"))
+        }
+    }
+
+    private static func ranges(_ values: [String], option: String) throws -> [CIDR] {
+        try values.flatMap { $0.split(separator: ",") }.map { text in
+            guard let range = CIDR(text.trimmingBlanks()) else {
+                throw ValidationError("\(option): \"\(text)\" is not a range such as 10.128.0.0/16")
+            }
+            return range
+        }
+    }
+}
+
+extension StringProtocol {
+    func trimmingBlanks() -> String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import CLinux
+import Logging
+
+/// How log lines look (`--log-format`).
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    /// `warning: message key=value`; the daemon puts the time in front.
+    case text
+    /// One JSON object a line.
+    case json
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// Writes log lines to standard error, each with one write so that lines of two programs do not mix.
+struct LogOutput: LogHandler {
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    let format: LogFormat
+    /// Whether text lines begin with the time.
+    let showsTime: Bool
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        let message = event.message.description
+        var line: String
+        switch format {
+        case .text:
+            line = (showsTime ? Self.time() + " " : "") + "\(event.level): \(Self.oneLine(message))"
+            for (key, value) in fields { line += " \(key)=\(Self.oneLine(value.description))" }
+        case .json:
+            line = "{\"time\":\"\(Self.time())\",\"level\":\"\(event.level)\",\"message\":\(JSONText.string(message))"
+            for (key, value) in fields {
+                line += ",\(JSONText.string(key)):\(JSONText.string(value.description))"
+            }
+            line += "}"
+        }
+        StandardError.write(line + "\n")
+    }
+
+    private static func time() -> String {
+        var seconds: Int64 = 0
+        var microseconds: Int32 = 0
+        fl_wall_clock(&seconds, &microseconds)
+        let date = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 20) { buffer -> String in
+            guard let base = buffer.baseAddress else { return "" }
+            fl_format_time(seconds, base)
+            return String(cString: base)
+        }
+        let fraction = String(microseconds + 1_000_000).dropFirst()
+        return "\(date).\(fraction)Z"
+    }
+
+    /// Control characters would let an object's name forge a line.
+    private static func oneLine(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? " " : $0 }))
+    }
+}
+
+/// JSON text of values, for the few shapes that Fairlead prints.
+enum JSONText {
+    /// A string with its quotes.
+    static func string(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\t": result += "\\t"
+            case _ where scalar.value < 32 || scalar.value == 127:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+
+    /// An array of strings.
+    static func array(_ texts: some Sequence<String>) -> String {
+        "[" + texts.map { string($0) }.joined(separator: ",") + "]"
+    }
+}

@@ -1,0 +1,190 @@
+/// All objects of a cluster that the dataplane is made from, as they are now.
+///
+/// Applying changes costs as much as the changes are many, whatever the size of the cluster.
+public struct ClusterState: Sendable {
+    /// A Service and its slices. There is one for a Service that exists, and for one that only slices name as yet.
+    private struct Slot {
+        var key: ObjectKey
+        var service: Service?
+        /// Sorted by key, each key once.
+        var slices: [EndpointSlice] = []
+
+        var isVacant: Bool { service == nil && slices.isEmpty }
+
+        /// Where the slice with the key is, or would be.
+        func insertionIndex(of key: ObjectKey) -> Int {
+            var range = slices.indices
+            while !range.isEmpty {
+                let middle = range.lowerBound + range.count / 2
+                range = slices[middle].key < key ? middle + 1..<range.upperBound : range.lowerBound..<middle
+            }
+            return range.lowerBound
+        }
+    }
+
+    // Slots are large, and a dictionary holds up to 2.7 places for each of its values. So the dictionaries hold only
+    // positions, and slots that have become vacant are used again.
+    private var slots: [Slot] = []
+    private var vacantSlots: [Int32] = []
+    private var slotOfService: [ObjectKey: Int32] = [:]
+    private var slotOfSlice: [ObjectKey: Int32] = [:]
+    private var names = NamePool()
+    private var nodesByName: [String: Node] = [:]
+    private var serviceCIDRsByName: [String: ServiceCIDR] = [:]
+
+    /// The number of Services.
+    public private(set) var serviceCount = 0
+
+    /// Makes the state of a cluster without objects.
+    public init() {}
+
+    /// Applies changes in their order.
+    ///
+    /// An object that is applied again without a difference, and the deletion of an unknown object, change nothing. A
+    /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept.
+    ///
+    /// - Returns: What has to be computed anew. A change that a later one takes back may still be in it.
+    public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {
+        var affected = AffectedState()
+        for change in changes {
+            switch change {
+            case .applied(.service(let object)): set(object, for: object.key, affected: &affected)
+            case .applied(.endpointSlice(let object)): apply(object, affected: &affected)
+            case .applied(.node(let object)): setNode(object, named: object.name, affected: &affected)
+            case .applied(.serviceCIDR(let object)): setServiceCIDR(object, named: object.name, affected: &affected)
+            case .deleted(let id): delete(id, affected: &affected)
+            }
+        }
+        return affected
+    }
+}
+
+/// Reading.
+extension ClusterState {
+    /// The Service with the key; nil if there is none.
+    public func service(_ key: ObjectKey) -> Service? {
+        slotOfService[key].flatMap { slots[Int($0)].service }
+    }
+
+    /// The EndpointSlices that name the Service, sorted by key. There may be some before the Service exists.
+    public func slices(of key: ObjectKey) -> [EndpointSlice] {
+        slotOfService[key].map { slots[Int($0)].slices } ?? []
+    }
+
+    /// The keys of all Services, sorted.
+    public var serviceKeys: [ObjectKey] {
+        slots.compactMap { $0.service == nil ? nil : $0.key }.sorted()
+    }
+
+    /// Calls the body for every Service with its slices, in no particular order, without copying them.
+    public func forEachService(_ body: (Service, [EndpointSlice]) -> Void) {
+        for slot in slots {
+            if let service = slot.service { body(service, slot.slices) }
+        }
+    }
+
+    /// The number of EndpointSlices.
+    public var sliceCount: Int { slotOfSlice.count }
+
+    /// The node with the name; nil if there is none.
+    public func node(_ name: String) -> Node? { nodesByName[name] }
+
+    /// All nodes, sorted by name.
+    public var nodes: [Node] { nodesByName.values.sorted { $0.name < $1.name } }
+
+    /// All ServiceCIDRs, sorted by name.
+    public var serviceCIDRs: [ServiceCIDR] { serviceCIDRsByName.values.sorted { $0.name < $1.name } }
+}
+
+/// Services and slices.
+extension ClusterState {
+    private mutating func delete(_ id: ObjectID, affected: inout AffectedState) {
+        switch id.kind {
+        case .service: set(nil, for: id.key, affected: &affected)
+        case .endpointSlice: removeSlice(id.key, affected: &affected)
+        case .node: setNode(nil, named: id.key.name, affected: &affected)
+        case .serviceCIDR: setServiceCIDR(nil, named: id.key.name, affected: &affected)
+        }
+    }
+
+    private mutating func set(_ service: Service?, for key: ObjectKey, affected: inout AffectedState) {
+        guard service != nil || slotOfService[key] != nil else { return }
+        let position = slot(of: key)
+        let old = slots[Int(position)].service
+        guard old != service else { return }
+        slots[Int(position)].service = service
+        serviceCount += (service == nil ? 0 : 1) - (old == nil ? 0 : 1)
+        affected.services.insert(key)
+        releaseIfVacant(position)
+    }
+
+    private mutating func apply(_ slice: EndpointSlice, affected: inout AffectedState) {
+        let owner = slice.serviceKey
+        if let old = slotOfSlice[slice.key], slots[Int(old)].key != owner {
+            // The label names another Service now: both change.
+            removeSlice(slice.key, affected: &affected)
+        }
+        guard let owner else { return }
+        let position = slot(of: owner)
+        let index = slots[Int(position)].insertionIndex(of: slice.key)
+        let isNew = slotOfSlice.updateValue(position, forKey: slice.key) == nil
+        guard isNew || slots[Int(position)].slices[index] != slice else { return }
+        var slice = slice
+        names.share(&slice)
+        if isNew {
+            slots[Int(position)].slices.insert(slice, at: index)
+        } else {
+            slots[Int(position)].slices[index] = slice
+        }
+        noteSliceChange(at: position, affected: &affected)
+    }
+
+    private mutating func removeSlice(_ key: ObjectKey, affected: inout AffectedState) {
+        guard let position = slotOfSlice.removeValue(forKey: key) else { return }
+        let index = slots[Int(position)].insertionIndex(of: key)
+        slots[Int(position)].slices.remove(at: index)
+        noteSliceChange(at: position, affected: &affected)
+        releaseIfVacant(position)
+    }
+
+    /// A Service that does not exist has no result that could change; it is reported once it comes.
+    private func noteSliceChange(at position: Int32, affected: inout AffectedState) {
+        if slots[Int(position)].service != nil { affected.services.insert(slots[Int(position)].key) }
+    }
+
+    private mutating func slot(of key: ObjectKey) -> Int32 {
+        if let position = slotOfService[key] { return position }
+        let position: Int32
+        if let vacant = vacantSlots.popLast() {
+            position = vacant
+            slots[Int(position)].key = key
+        } else {
+            position = Int32(truncatingIfNeeded: slots.count)
+            slots.append(Slot(key: key))
+        }
+        slotOfService[key] = position
+        return position
+    }
+
+    private mutating func releaseIfVacant(_ position: Int32) {
+        guard slots[Int(position)].isVacant else { return }
+        slotOfService[slots[Int(position)].key] = nil
+        slots[Int(position)] = Slot(key: ObjectKey(name: ""))
+        vacantSlots.append(position)
+    }
+}
+
+/// Nodes and ServiceCIDRs.
+extension ClusterState {
+    private mutating func setNode(_ node: Node?, named name: String, affected: inout AffectedState) {
+        guard nodesByName[name] != node else { return }
+        nodesByName[name] = node
+        affected.nodes.insert(name)
+    }
+
+    private mutating func setServiceCIDR(_ range: ServiceCIDR?, named name: String, affected: inout AffectedState) {
+        guard serviceCIDRsByName[name] != range else { return }
+        serviceCIDRsByName[name] = range
+        affected.serviceCIDRsChanged = true
+    }
+}

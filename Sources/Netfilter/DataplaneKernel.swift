@@ -1,0 +1,47 @@
+import NetworkTypes
+
+/// Where tables are observed and transactions carried out: the kernel, or a stand-in in tests.
+public protocol DataplaneKernel: AnyObject {
+    /// Why it refused.
+    associatedtype Failure: DataplaneKernelError
+
+    /// The number of the current ruleset; every commit that changes anything, by anyone, adds one.
+    func generation() throws(Failure) -> UInt32
+
+    /// Reads what there is of the tables, and the generation that it belongs to.
+    ///
+    /// - Parameters:
+    ///   - tableName: the name of the tables, the same in each family.
+    ///   - schemas: makes the schemas to compare with from the names of the sets that each family's table has.
+    func observe(
+        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+    ) throws(Failure) -> Observation
+
+    /// Carries a transaction out, whole or not at all.
+    ///
+    /// - Parameter generation: if given, refuse unless the ruleset is of this generation.
+    func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(Failure)
+
+    /// Judges a transaction without carrying it out.
+    func check(_ transaction: Transaction) throws(Failure)
+}
+
+/// Why a kernel refused.
+public protocol DataplaneKernelError: Error, Sendable {
+    /// Whether somebody else committed first, so that another look and another try will do.
+    var isStaleGeneration: Bool { get }
+}
+
+/// What was observed of the tables at one moment.
+public struct Observation: Sendable {
+    /// The tables.
+    public var tables: [IPFamily: ObservedTable]
+    /// The generation of the ruleset that they are of.
+    public var generation: UInt32
+
+    /// Makes an observation.
+    public init(tables: [IPFamily: ObservedTable], generation: UInt32) {
+        self.tables = tables
+        self.generation = generation
+    }
+}

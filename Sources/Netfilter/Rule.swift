@@ -1,0 +1,143 @@
+import NetworkTypes
+
+/// One part of a rule, as `nft` writes it: a match or a statement.
+public enum Statement: Hashable, Sendable {
+    /// A state of conntrack (`ct state`).
+    public enum ConnectionState: String, Hashable, Sendable {
+        /// The first packet of a flow.
+        case new
+        /// A packet that fits no flow.
+        case invalid
+    }
+
+    /// The concatenation is (or, negated, is not) a key of the set.
+    case lookup([Selector], set: String, negated: Bool = false)
+    /// `ct state X`.
+    case connectionState(ConnectionState)
+    /// `ct state != X`.
+    case connectionStateIsNot(ConnectionState)
+    /// `ct status dnat`: the destination of the flow was translated.
+    case isDestinationTranslated
+    /// `meta l4proto X`.
+    case transport(TransportProtocol)
+    /// `ct original protocol X`.
+    case originalProtocol(TransportProtocol)
+    /// `fib saddr type local`: the source is an address of this node.
+    case sourceIsLocal
+    /// `counter`.
+    case counter
+    /// `dnat to` what the map holds for the concatenation; no match where the map has no such key.
+    case destinationNAT([Selector], map: String)
+    /// `masquerade fully-random`.
+    case masquerade
+    /// `reject with tcp reset`.
+    case rejectWithReset
+    /// `reject`: ICMP port unreachable.
+    case reject
+    /// `accept`.
+    case accept
+    /// `drop`.
+    case drop
+    /// `jump`: comes back if the chain has no verdict.
+    case jump(String)
+    /// `goto`: does not come back here.
+    case goto(String)
+}
+
+/// A rule: its parts in order.
+public typealias Rule = [Statement]
+
+/// A chain and its rules.
+public struct Chain: Hashable, Sendable {
+    /// Where a base chain is attached.
+    public struct Hook: Hashable, Sendable {
+        /// The type of a base chain.
+        public enum Kind: String, Hashable, Sendable {
+            /// Sees every packet.
+            case filter
+            /// Sees the first packet of a flow and may translate it.
+            case nat
+        }
+
+        /// The point of the packet's way; the raw value is the kernel's number.
+        public enum Point: UInt32, Hashable, Sendable {
+            /// Packets that arrive, before routing.
+            case prerouting = 0
+            /// Packets that the node itself sends.
+            case output = 3
+            /// Packets that leave, after routing.
+            case postrouting = 4
+
+            /// The `nft` name.
+            public var name: String {
+                switch self {
+                case .prerouting: "prerouting"
+                case .output: "output"
+                case .postrouting: "postrouting"
+                }
+            }
+        }
+
+        /// The type.
+        public var kind: Kind
+        /// The point.
+        public var point: Point
+        /// Lower runs earlier; -100 is where destinations are translated, 100 where sources are.
+        public var priority: Int32
+
+        /// Makes a hook.
+        public init(_ kind: Kind, _ point: Point, priority: Int32) {
+            self.kind = kind
+            self.point = point
+            self.priority = priority
+        }
+    }
+
+    /// The name.
+    public var name: String
+    /// The hook of a base chain; nil for a chain that is only jumped to.
+    public var hook: Hook?
+    /// What the chain is for; `nft` shows it.
+    public var comment: String?
+    /// The rules in order.
+    public var rules: [Rule]
+
+    /// Makes a chain.
+    public init(_ name: String, hook: Hook? = nil, comment: String? = nil, rules: [Rule]) {
+        self.name = name
+        self.hook = hook
+        self.comment = comment
+        self.rules = rules
+    }
+}
+
+/// Everything of a table but its elements: sets and chains with their rules.
+public struct TableSchema: Hashable, Sendable {
+    /// The family: table `ip` or `ip6`.
+    public var family: IPFamily
+    /// The name.
+    public var name: String
+    /// The sets and maps.
+    public var sets: [SetDeclaration]
+    /// The chains; a chain comes after those that it leads to.
+    public var chains: [Chain]
+
+    /// Makes a schema.
+    public init(family: IPFamily, name: String, sets: [SetDeclaration], chains: [Chain]) {
+        self.family = family
+        self.name = name
+        self.sets = sets
+        self.chains = chains
+    }
+
+    /// The declaration of a set; nil if the table has none of that identity.
+    public func declaration(_ id: SetID) -> SetDeclaration? { sets.first { $0.id == id } }
+
+    /// The declaration of a set by its name.
+    public func declaration(named name: String) -> SetDeclaration? { sets.first { $0.name == name } }
+}
+
+extension IPFamily {
+    /// The nftables name of the family: `ip` or `ip6`.
+    public var nftName: String { self == .ipv4 ? "ip" : "ip6" }
+}

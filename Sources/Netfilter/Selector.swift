@@ -1,0 +1,86 @@
+import NetworkTypes
+
+/// What a rule reads from a packet, and so also what a field of a set's key or data means.
+///
+/// The text form is that of `nft`; sets carry it as their `typeof`.
+public enum Selector: Hashable, Sendable {
+    /// The source address of the IP header.
+    case sourceAddress
+    /// The destination address of the IP header.
+    case destinationAddress
+    /// The transport protocol.
+    case transportProtocol
+    /// The source port of the transport header.
+    case sourcePort
+    /// The destination port of the transport header.
+    case destinationPort
+    /// A random number below the modulus: picks a slot of a pool.
+    case random(modulus: UInt32)
+    /// The destination address of the flow's first packet, before any translation (conntrack, original direction).
+    case originalDestinationAddress
+    /// The transport protocol of the flow (conntrack, original direction).
+    case originalProtocol
+    /// The destination port of the flow's first packet, before any translation (conntrack, original direction).
+    case originalDestinationPort
+
+    /// The `nft` text in a table of the family.
+    public func text(_ family: IPFamily) -> String {
+        let ip = family == .ipv4 ? "ip" : "ip6"
+        return switch self {
+        case .sourceAddress: "\(ip) saddr"
+        case .destinationAddress: "\(ip) daddr"
+        case .transportProtocol: "meta l4proto"
+        case .sourcePort: "th sport"
+        case .destinationPort: "th dport"
+        case .random(let modulus): "numgen random mod \(modulus)"
+        case .originalDestinationAddress: "ct original \(ip) daddr"
+        case .originalProtocol: "ct original protocol"
+        case .originalDestinationPort: "ct original proto-dst"
+        }
+    }
+
+    /// What kind of value the selector reads.
+    public var valueType: ValueType {
+        switch self {
+        case .sourceAddress, .destinationAddress, .originalDestinationAddress: .address
+        case .transportProtocol, .originalProtocol: .transportProtocol
+        case .sourcePort, .destinationPort, .originalDestinationPort: .port
+        case .random: .slot
+        }
+    }
+}
+
+/// The type of one field of a set's key or data.
+public enum ValueType: Hashable, Sendable {
+    /// An address of the table's family, network byte order.
+    case address
+    /// A protocol number in the first of four bytes.
+    case transportProtocol
+    /// A port in network byte order in the first two of four bytes.
+    case port
+    /// A number in host byte order: the slot of a pool.
+    case slot
+
+    /// The bytes that the field takes in a key: each field is padded to four.
+    public func width(_ family: IPFamily) -> Int {
+        self == .address && family == .ipv6 ? 16 : 4
+    }
+
+    /// The bytes of the value itself, without padding.
+    public func valueWidth(_ family: IPFamily) -> Int {
+        switch self {
+        case .address: family == .ipv4 ? 4 : 16
+        case .transportProtocol: 1
+        case .port: 2
+        case .slot: 4
+        }
+    }
+}
+
+extension [Selector] {
+    /// The concatenation in `nft` text: `ip daddr . meta l4proto . th dport`.
+    public func text(_ family: IPFamily) -> String { map { $0.text(family) }.joined(separator: " . ") }
+
+    /// The bytes that the concatenation takes in a key or in registers.
+    public func width(_ family: IPFamily) -> Int { reduce(0) { $0 + $1.valueType.width(family) } }
+}

@@ -1,0 +1,121 @@
+import NetworkTypes
+
+extension Statement {
+    /// The `nft` text in a table of the family.
+    public func text(_ family: IPFamily) -> String {
+        switch self {
+        case .lookup(let fields, let set, let negated): "\(fields.text(family)) \(negated ? "!= " : "")@\(set)"
+        case .connectionState(let state): "ct state \(state.rawValue)"
+        case .connectionStateIsNot(let state): "ct state != \(state.rawValue)"
+        case .isDestinationTranslated: "ct status dnat"
+        case .transport(let transport): "meta l4proto \(transport)"
+        case .originalProtocol(let transport): "ct original protocol \(transport)"
+        case .sourceIsLocal: "fib saddr type local"
+        case .counter: "counter"
+        case .destinationNAT(let fields, let map): "dnat \(family.nftName) to \(fields.text(family)) map @\(map)"
+        case .masquerade: "masquerade fully-random"
+        case .rejectWithReset: "reject with tcp reset"
+        case .reject: "reject"
+        case .accept: "accept"
+        case .drop: "drop"
+        case .jump(let chain): "jump \(chain)"
+        case .goto(let chain): "goto \(chain)"
+        }
+    }
+}
+
+extension [Statement] {
+    /// The `nft` text of a rule.
+    public func text(_ family: IPFamily) -> String { map { $0.text(family) }.joined(separator: " ") }
+}
+
+extension SetDeclaration {
+    /// The lines of the declaration without elements and braces, each without indentation.
+    public func lines(_ family: IPFamily) -> [String] {
+        var lines: [String] = []
+        if isPlainAddressSet {
+            lines.append("type \(family == .ipv4 ? "ipv4_addr" : "ipv6_addr")")
+        } else {
+            lines.append("typeof \(key.text(family))" + (isMap ? " : \(data.text(family))" : ""))
+        }
+        if isInterval { lines.append("flags interval") }
+        if countsPackets { lines.append("counter") }
+        if let comment { lines.append("comment \"\(comment)\"") }
+        return lines
+    }
+
+    /// The `nft` text of an element: `10.96.0.10 . tcp . 80 . 0 : 10.128.1.11 . 8080`.
+    public func text(of element: Element, _ family: IPFamily) -> String {
+        var text = ElementText.key(element, declaration: self, family)
+        if countsPackets { text += " counter packets 0 bytes 0" }
+        if let comment = element.comment { text += " comment \"\(comment)\"" }
+        if let value = element.data { text += " : " + ElementText.fields(value, data, family) }
+        return text
+    }
+}
+
+/// The text of an element's key and data.
+public enum ElementText {
+    /// The fields of a key or data, joined as `nft` joins them.
+    public static func fields(_ value: ElementKey, _ selectors: [Selector], _ family: IPFamily) -> String {
+        var offset = 0
+        var parts: [String] = []
+        for selector in selectors {
+            parts.append(field(value, at: offset, selector.valueType, family))
+            offset += selector.valueType.width(family)
+        }
+        return parts.joined(separator: " . ")
+    }
+
+    /// The text of an element's key; an interval as a prefix where it is one.
+    public static func key(_ element: Element, declaration: SetDeclaration, _ family: IPFamily) -> String {
+        let first = fields(element.key, declaration.key, family)
+        guard let end = element.keyEnd else { return first }
+        return interval(from: element.key, to: end, first: first, last: fields(end, declaration.key, family), family)
+    }
+
+    /// `nft` shows an interval as a prefix where it is one.
+    private static func interval(
+        from start: ElementKey, to end: ElementKey, first: String, last: String, _ family: IPFamily
+    ) -> String {
+        if start == end { return first }
+        let bytes = family == .ipv4 ? 4 : 16
+        var prefix = 0
+        var isPrefix = true
+        for offset in stride(from: 0, to: bytes, by: 4) {
+            let common = (start[offset] ^ end[offset]).leadingZeroBitCount
+            if prefix == offset * 8 {
+                prefix += common
+                if common == 32 { continue }
+            }
+            let mask: UInt32 = prefix > offset * 8 ? (prefix - offset * 8 >= 32 ? 0 : ~0 >> UInt32(prefix - offset * 8)) : ~0
+            if start[offset] & mask != 0 || end[offset] | ~mask != ~0 { isPrefix = false }
+        }
+        return isPrefix ? "\(first)/\(prefix)" : "\(first)-\(last)"
+    }
+
+    private static func field(_ value: ElementKey, at offset: Int, _ type: ValueType, _ family: IPFamily) -> String {
+        switch type {
+        case .address where family == .ipv4:
+            return IPv4Address(rawValue: value[offset]).description
+        case .address:
+            let high = UInt64(value[offset]) << 32 | UInt64(value[offset + 4])
+            let low = UInt64(value[offset + 8]) << 32 | UInt64(value[offset + 12])
+            return IPv6Address(high: high, low: low).description
+        case .transportProtocol:
+            let number = UInt8(value[offset] >> 24)
+            return TransportProtocol(rawValue: number)?.description ?? "\(number)"
+        case .port:
+            return "\(value[offset] >> 16)"
+        case .slot:
+            return "\(UInt32(bigEndian: value[offset]))"
+        }
+    }
+}
+
+extension Chain {
+    /// The line that declares a base chain's hook; nil for other chains.
+    public var hookLine: String? {
+        hook.map { "type \($0.kind.rawValue) hook \($0.point.name) priority \($0.priority); policy accept;" }
+    }
+}

@@ -1,0 +1,82 @@
+import Netfilter
+import NetworkTypes
+
+/// A transaction as the bytes that one send hands to the kernel.
+struct EncodedBatch: ~Copyable {
+    /// The messages from BATCH_BEGIN on.
+    let writer: MessageWriter
+    /// The sequence number of BATCH_BEGIN.
+    let firstSequence: UInt32
+    /// The sequence number of the message that asks for an acknowledgement; nil if none does.
+    let acknowledged: UInt32?
+}
+
+/// Turns transactions into batches.
+enum BatchEncoder {
+    /// Encodes a transaction.
+    ///
+    /// - Parameters:
+    ///   - generation: refuse if the ruleset is not of this generation.
+    ///   - isComplete: without the end message the kernel parses and judges the batch, then forgets it.
+    static func encode(
+        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool
+    ) -> EncodedBatch {
+        var writer = MessageWriter(capacity: max(1 << 16, transaction.elementCount * 56))
+        var sequence = firstSequence
+        let begin = writer.beginMessage(
+            type: NFTMessage.batchBegin, flags: NetlinkFlag.request, sequence: sequence, family: 0, resourceID: 10)
+        if let generation { writer.put(1, generation) }
+        writer.endMessage(begin)
+        sequence += 1
+        var last: Int?
+        for step in transaction.steps {
+            write(step, transaction.tableName, to: &writer, sequence: &sequence, lastMessage: &last)
+        }
+        if let last { writer.setFlags(NetlinkFlag.acknowledge, ofMessageAt: last) }
+        let acknowledged = last == nil ? nil : sequence - 1
+        if isComplete {
+            let end = writer.beginMessage(
+                type: NFTMessage.batchEnd, flags: NetlinkFlag.request, sequence: sequence, family: 0, resourceID: 10)
+            writer.endMessage(end)
+        }
+        return EncodedBatch(writer: writer, firstSequence: firstSequence, acknowledged: acknowledged)
+    }
+
+    private static func write(
+        _ step: Transaction.Step, _ tableName: String, to writer: inout MessageWriter, sequence: inout UInt32,
+        lastMessage: inout Int?
+    ) {
+        let before = writer.count
+        let schema = SchemaEncoder(family: step.family, tableName: tableName)
+        switch step.operation {
+        case .addTable: schema.writeTable(delete: false, to: &writer, sequence: &sequence)
+        case .deleteTable: schema.writeTable(delete: true, to: &writer, sequence: &sequence)
+        case .addSet(let set): schema.writeSet(set, to: &writer, sequence: &sequence)
+        case .deleteSet(let name): schema.writeSetDeletion(name, to: &writer, sequence: &sequence)
+        case .addChain(let chain): schema.writeChain(chain, to: &writer, sequence: &sequence)
+        case .deleteChain(let name): schema.writeChainDeletion(name, to: &writer, sequence: &sequence)
+        case .flushChain(let name): schema.writeFlush(name, to: &writer, sequence: &sequence)
+        case .setRules(let chain):
+            schema.writeFlush(chain.name, to: &writer, sequence: &sequence)
+            schema.writeRules(chain, to: &writer, sequence: &sequence)
+        case .addElements(let set, let elements):
+            ElementEncoder(family: step.family, tableName: tableName, declaration: set, isDeletion: false)
+                .write(elements, to: &writer, sequence: &sequence)
+        case .deleteElements(let set, let elements):
+            ElementEncoder(family: step.family, tableName: tableName, declaration: set, isDeletion: true)
+                .write(elements, to: &writer, sequence: &sequence)
+        }
+        guard writer.count > before else { return }
+        let written = UnsafeRawBufferPointer(rebasing: writer.bytes[before...])
+        if let message = MessageSequence(written).reversedLast { lastMessage = before + message.offset }
+    }
+}
+
+extension MessageSequence {
+    /// The last message.
+    fileprivate var reversedLast: NetlinkMessage? {
+        var last: NetlinkMessage?
+        for message in self { last = message }
+        return last
+    }
+}

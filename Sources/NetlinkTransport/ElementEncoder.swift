@@ -1,0 +1,188 @@
+import Netfilter
+import NetworkTypes
+
+/// Writes elements as netlink messages, straight from their inline bytes.
+///
+/// This is the hot path: an element costs no allocation. libnftnl writes the rest of a batch.
+struct ElementEncoder {
+    /// A list attribute has a 16-bit length; leave room for the headers and one element more.
+    private static let listLimit = 60_000
+
+    let family: IPFamily
+    let tableName: String
+    let declaration: SetDeclaration
+    let isDeletion: Bool
+
+    /// Writes the elements in as many messages as they need.
+    func write(_ elements: [Element], to writer: inout MessageWriter, sequence: inout UInt32) {
+        let keyBytes = declaration.key.width(family)
+        let dataBytes = declaration.data.width(family)
+        var index = 0
+        while index < elements.count {
+            let message = writer.beginMessage(
+                type: NFTMessage.subsystem | (isDeletion ? NFTMessage.deleteElement : NFTMessage.newElement),
+                flags: NetlinkFlag.request | (isDeletion ? 0 : NetlinkFlag.create), sequence: sequence,
+                family: family.netfilterNumber)
+            sequence += 1
+            writer.put(ElementAttribute.listTable, tableName)
+            writer.put(ElementAttribute.listSet, declaration.name)
+            let list = writer.beginNest(ElementAttribute.listElements)
+            while index < elements.count, writer.count - list < Self.listLimit {
+                if declaration.isInterval {
+                    writeInterval(elements[index], keyBytes: keyBytes, to: &writer)
+                } else {
+                    writeElement(elements[index], keyBytes: keyBytes, dataBytes: dataBytes, to: &writer)
+                }
+                index += 1
+            }
+            writer.endNest(list)
+            writer.endMessage(message)
+        }
+    }
+
+    private func writeElement(
+        _ element: Element, keyBytes: Int, dataBytes: Int, to writer: inout MessageWriter
+    ) {
+        let item = writer.beginNest(ElementAttribute.item)
+        writeValue(ElementAttribute.key, element.key, bytes: keyBytes, to: &writer)
+        if !isDeletion {
+            if let data = element.data { writeValue(ElementAttribute.data, data, bytes: dataBytes, to: &writer) }
+            if let comment = element.comment { UserData.write(comment: comment, to: &writer) }
+        }
+        writer.endNest(item)
+    }
+
+    /// An interval is two elements: the first address, and the first one behind it, marked as an end. The end of the
+    /// whole address space has no such mark.
+    private func writeInterval(_ element: Element, keyBytes: Int, to writer: inout MessageWriter) {
+        let first = writer.beginNest(ElementAttribute.item)
+        writeValue(ElementAttribute.key, element.key, bytes: keyBytes, to: &writer)
+        writer.endNest(first)
+        guard let end = (element.keyEnd ?? element.key).incremented(bytes: keyBytes) else { return }
+        let last = writer.beginNest(ElementAttribute.item)
+        writeValue(ElementAttribute.key, end, bytes: keyBytes, to: &writer)
+        writer.put(ElementAttribute.flags, ElementAttribute.intervalEnd)
+        writer.endNest(last)
+    }
+
+    private func writeValue(_ type: UInt16, _ value: ElementKey, bytes: Int, to writer: inout MessageWriter) {
+        let nest = writer.beginNest(type)
+        value.write(to: writer.header(ElementAttribute.value, payload: bytes), count: bytes)
+        writer.endNest(nest)
+    }
+}
+
+extension ElementKey {
+    /// The next key when the first `bytes` are taken as one number; nil after the last one.
+    func incremented(bytes: Int) -> ElementKey? {
+        var result = self
+        for offset in stride(from: bytes - 4, through: 0, by: -4) {
+            result[offset] &+= 1
+            if result[offset] != 0 { return result }
+        }
+        return nil
+    }
+
+    /// The key before, when the first `bytes` are taken as one number.
+    func decremented(bytes: Int) -> ElementKey {
+        var result = self
+        for offset in stride(from: bytes - 4, through: 0, by: -4) {
+            result[offset] &-= 1
+            if result[offset] != .max { break }
+        }
+        return result
+    }
+}
+
+/// The data that the kernel keeps for user space: how `nft` shows a set, and comments.
+enum UserData {
+    private static let commentOfElement: UInt8 = 0
+    private static let commentOfSet: UInt8 = 7
+    private static let keyByteOrder: UInt8 = 0
+    private static let dataByteOrder: UInt8 = 1
+    private static let keyTypeOf: UInt8 = 3
+    private static let dataTypeOf: UInt8 = 4
+    private static let dataInterval: UInt8 = 6
+
+    static func write(comment: String, to writer: inout MessageWriter) {
+        let bytes = comment.utf8.count
+        let target = writer.header(ElementAttribute.userData, payload: bytes + 3)
+        target.storeBytes(of: commentOfElement, as: UInt8.self)
+        target.storeBytes(of: UInt8(bytes + 1), toByteOffset: 1, as: UInt8.self)
+        var comment = comment
+        comment.withUTF8 { utf8 in
+            if let source = utf8.baseAddress { (target + 2).copyMemory(from: source, byteCount: bytes) }
+        }
+        target.storeBytes(of: 0, toByteOffset: bytes + 2, as: UInt8.self)
+    }
+
+    /// The comment in an element's user data; nil if there is none.
+    static func comment(_ bytes: UnsafeRawBufferPointer) -> String? {
+        var offset = 0
+        while offset + 2 <= bytes.count {
+            let length = Int(bytes[offset + 1])
+            guard offset + 2 + length <= bytes.count else { return nil }
+            if bytes[offset] == commentOfElement {
+                return String(decoding: bytes[(offset + 2)..<(offset + 2 + length)].prefix { $0 != 0 }, as: UTF8.self)
+            }
+            offset += 2 + length
+        }
+        return nil
+    }
+
+    /// The comment of a table or chain: type 0, text with its zero.
+    static func comment(_ text: String) -> [UInt8] { entry(0, Array(text.utf8) + [0]) }
+
+    /// What `nft` needs to show a set as it was declared. Without it, `nft` 1.0.6 aborts on a map with a slot number.
+    static func declaration(_ set: SetDeclaration, _ family: IPFamily) -> [UInt8] {
+        var bytes: [UInt8] = []
+        if !set.isPlainAddressSet {
+            bytes += entry(keyByteOrder, number(0))
+            if set.isMap { bytes += entry(dataByteOrder, number(0)) }
+            bytes += entry(keyTypeOf, typeOf(set.key, family))
+            if set.isMap {
+                bytes += entry(dataTypeOf, typeOf(set.data, family))
+                bytes += entry(dataInterval, number(0))
+            }
+        }
+        if let comment = set.comment { bytes += entry(commentOfSet, Array(comment.utf8) + [0]) }
+        return bytes
+    }
+
+    private static func entry(_ type: UInt8, _ value: [UInt8]) -> [UInt8] { [type, UInt8(value.count)] + value }
+
+    private static func number(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+
+    /// An expression as `nft` keeps it: its kind (entry 0) and what belongs to the kind (entry 1).
+    private static func expression(_ kind: UInt32, _ content: [UInt8]) -> [UInt8] {
+        entry(0, number(kind)) + entry(1, content)
+    }
+
+    private static func typeOf(_ selectors: [Selector], _ family: IPFamily) -> [UInt8] {
+        let concatenation: UInt32 = 13
+        if selectors.count == 1 { return typeOf(selectors[0], family) }
+        var parts: [UInt8] = []
+        for (index, selector) in selectors.enumerated() {
+            parts += entry(UInt8(index), typeOf(selector, family))
+        }
+        return expression(concatenation, parts)
+    }
+
+    private static func typeOf(_ selector: Selector, _ family: IPFamily) -> [UInt8] {
+        let (payload, meta, numgen): (UInt32, UInt32, UInt32) = (7, 9, 23)
+        let (transportHeader, ipHeader): (UInt32, UInt32) = (11, family == .ipv4 ? 12 : 14)
+        func payloadField(_ header: UInt32, _ field: UInt32) -> [UInt8] {
+            expression(payload, entry(0, number(header)) + entry(1, number(field)))
+        }
+        switch selector {
+        case .sourceAddress: return payloadField(ipHeader, family == .ipv4 ? 11 : 5)
+        case .destinationAddress, .originalDestinationAddress:
+            return payloadField(ipHeader, family == .ipv4 ? 12 : 6)
+        case .sourcePort: return payloadField(transportHeader, 1)
+        case .destinationPort, .originalDestinationPort: return payloadField(transportHeader, 2)
+        case .transportProtocol, .originalProtocol: return expression(meta, entry(0, number(16)))
+        case .random(let modulus):
+            return expression(numgen, entry(0, number(1)) + entry(1, number(modulus)) + entry(2, number(0)))
+        }
+    }
+}

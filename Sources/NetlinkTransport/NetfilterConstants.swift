@@ -1,0 +1,75 @@
+import Netfilter
+import NetworkTypes
+
+/// Message types of the nftables subsystem (`linux/netfilter/nf_tables.h`), in the byte that names the message.
+enum NFTMessage {
+    static let newTable: UInt16 = 0
+    static let getTable: UInt16 = 1
+    static let deleteTable: UInt16 = 2
+    static let newChain: UInt16 = 3
+    static let getChain: UInt16 = 4
+    static let deleteChain: UInt16 = 5
+    static let newRule: UInt16 = 6
+    static let getRule: UInt16 = 7
+    static let deleteRule: UInt16 = 8
+    static let newSet: UInt16 = 9
+    static let getSet: UInt16 = 10
+    static let deleteSet: UInt16 = 11
+    static let newElement: UInt16 = 12
+    static let getElement: UInt16 = 13
+    static let deleteElement: UInt16 = 14
+    static let getGeneration: UInt16 = 16
+
+    /// The nftables subsystem of nfnetlink, in the upper byte of a message type.
+    static let subsystem: UInt16 = 10 << 8
+    static let batchBegin: UInt16 = 0x10
+    static let batchEnd: UInt16 = 0x11
+}
+
+/// Flags of a netlink message header (`linux/netlink.h`).
+enum NetlinkFlag {
+    static let request: UInt16 = 0x1
+    static let acknowledge: UInt16 = 0x4
+    static let dumpInterrupted: UInt16 = 0x10
+    static let dump: UInt16 = 0x300
+    static let create: UInt16 = 0x400
+    static let append: UInt16 = 0x800
+}
+
+/// Message types that netlink itself answers with.
+enum NetlinkControl {
+    static let error: UInt16 = 2
+    static let done: UInt16 = 3
+}
+
+/// Attributes of elements (`enum nft_set_elem_list_attributes`, `enum nft_set_elem_attributes`).
+enum ElementAttribute {
+    static let listTable: UInt16 = 1
+    static let listSet: UInt16 = 2
+    static let listElements: UInt16 = 3
+    static let item: UInt16 = 1
+    static let key: UInt16 = 1
+    static let data: UInt16 = 2
+    static let flags: UInt16 = 3
+    static let userData: UInt16 = 6
+    static let keyEnd: UInt16 = 10
+    static let value: UInt16 = 1
+
+    /// The element is the end of an interval (`NFT_SET_ELEM_INTERVAL_END`).
+    static let intervalEnd: UInt32 = 1
+}
+
+/// The errno values that Fairlead tells apart.
+enum ErrorNumber {
+    static let noEntry: Int32 = 2
+    static let interruptedCall: Int32 = 4
+    static let notSupported: Int32 = 95
+    static let noBufferSpace: Int32 = 105
+    static let restart: Int32 = 85
+    static let messageSize: Int32 = 90
+}
+
+extension IPFamily {
+    /// The kernel's number of the nftables family (`NFPROTO_IPV4`, `NFPROTO_IPV6`).
+    var netfilterNumber: UInt8 { self == .ipv4 ? 2 : 10 }
+}

@@ -1,0 +1,56 @@
+import CLinux
+import Netfilter
+
+/// Why the kernel, or the way to it, refused.
+public enum NetlinkError: DataplaneKernelError, Hashable {
+    /// A system call failed.
+    case system(operation: String, errno: Int32)
+    /// The kernel refused a part of a request. `object` names it: `set services-4, element 10.96.0.1 . tcp . 80`.
+    case refused(object: String, errno: Int32, detail: String?)
+    /// Somebody else changed the ruleset since the generation that the transaction was made for; nothing was applied.
+    case staleGeneration
+    /// A dump was interrupted by changes again and again.
+    case interrupted(operation: String)
+    /// The transaction needs a larger message than the socket takes (bytes); nothing was applied.
+    case tooLarge(bytes: Int, limit: Int)
+    /// A reply does not have the form that the kernel documents.
+    case malformedReply(operation: String)
+
+    /// Whether another look and another try will do.
+    public var isStaleGeneration: Bool { self == .staleGeneration }
+
+    /// The errno, where the error has one.
+    public var code: Int32? {
+        switch self {
+        case .system(_, let code), .refused(_, let code, _): code
+        default: nil
+        }
+    }
+}
+
+extension NetlinkError: CustomStringConvertible {
+    /// One line: what failed, on which object, why.
+    public var description: String {
+        switch self {
+        case .system(let operation, let code): "\(operation): \(Self.text(code))\(Self.hint(code))"
+        case .refused(let object, let code, let detail):
+            "\(object): \(Self.text(code))" + (detail.map { " (\($0))" } ?? "") + Self.hint(code)
+        case .staleGeneration: "the ruleset was changed by another program at the same time"
+        case .interrupted(let operation): "\(operation): interrupted by other changes again and again"
+        case .tooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the socket's limit of \(limit)"
+        case .malformedReply(let operation): "\(operation): the kernel's reply was not understood"
+        }
+    }
+
+    /// The system's text for an errno.
+    static func text(_ code: Int32) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+            guard let text = fl_strerror(code, buffer.baseAddress, buffer.count) else { return "error \(code)" }
+            return String(cString: text)
+        }
+    }
+
+    private static func hint(_ code: Int32) -> String {
+        code == 1 ? "; CAP_NET_ADMIN in the network namespace is needed (run as root)" : ""
+    }
+}

@@ -1,0 +1,52 @@
+import CLinux
+
+/// A netlink socket: owns its descriptor, and closes it when it goes out of use.
+///
+/// A socket stays in the network namespace in which it was opened, whatever thread uses it later.
+struct NetlinkSocket: ~Copyable {
+    private let descriptor: Int32
+    /// The address of this socket, chosen by the kernel; notifications name the committer by it.
+    let portID: UInt32
+    private var messageLimit = 0
+
+    /// Opens a socket.
+    ///
+    /// - Parameter netlinkProtocol: a `NETLINK_…` number.
+    init(netlinkProtocol: Int32) throws(NetlinkError) {
+        var port: UInt32 = 0
+        let result = fl_netlink_open(netlinkProtocol, &port)
+        guard result >= 0 else { throw .system(operation: "open a netlink socket", errno: -result) }
+        descriptor = result
+        portID = port
+    }
+
+    deinit { fl_close(descriptor) }
+
+    /// Makes room for a burst of replies of about so many bytes; where the system refuses, what it gives has to do.
+    func reserveReceive(bytes: Int) { _ = fl_netlink_reserve_receive(descriptor, bytes) }
+
+    /// The largest message that one send takes, after asking for room for `bytes`.
+    mutating func reserveSend(bytes: Int) throws(NetlinkError) -> Int {
+        if bytes <= messageLimit { return messageLimit }
+        let limit = fl_netlink_reserve_send(descriptor, bytes)
+        guard limit >= 0 else { throw .system(operation: "size the netlink send buffer", errno: Int32(-limit)) }
+        messageLimit = limit
+        return limit
+    }
+
+    /// Sends one datagram.
+    func send(_ bytes: UnsafeRawBufferPointer) throws(NetlinkError) {
+        let result = fl_netlink_send(descriptor, bytes.baseAddress, bytes.count)
+        guard result == 0 else { throw .system(operation: "send to netlink", errno: -result) }
+    }
+
+    /// Receives one datagram into the buffer. Nil if none came in time.
+    ///
+    /// - Parameter milliseconds: how long to wait; nil: without end.
+    func receive(into buffer: UnsafeMutableRawBufferPointer, milliseconds: Int32?) throws(NetlinkError) -> Int? {
+        let result = fl_netlink_receive(descriptor, buffer.baseAddress, buffer.count, milliseconds ?? -1)
+        if result == -11 { return nil }
+        guard result >= 0 else { throw .system(operation: "receive from netlink", errno: Int32(-result)) }
+        return result
+    }
+}

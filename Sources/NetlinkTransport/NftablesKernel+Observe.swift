@@ -1,0 +1,285 @@
+import CNftnl
+import Netfilter
+import NetworkTypes
+
+extension NftablesKernel {
+    /// How often a dump is tried again when others change the ruleset meanwhile.
+    private static let attempts = 10
+
+    /// Reads what the kernel has of the tables and compares it with their schemas.
+    ///
+    /// The generation is the same before and after, so that the tables belong together; commit with it to be sure that
+    /// nothing came between.
+    public func observe(
+        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+    ) throws(NetlinkError) -> Observation {
+        for _ in 0..<Self.attempts {
+            do throws(NetlinkError) {
+                let before = try generation()
+                var names: [IPFamily: Set<String>] = [:]
+                for family in IPFamily.allCases { names[family] = try setNames(tableName, family) }
+                var tables: [IPFamily: ObservedTable] = [:]
+                for schema in schemas(names) { tables[schema.family] = try observe(schema) }
+                if try generation() == before { return Observation(tables: tables, generation: before) }
+            } catch {
+                guard case .interrupted = error else { throw error }
+            }
+        }
+        throw .interrupted(operation: "read the tables")
+    }
+
+    private func setNames(_ tableName: String, _ family: IPFamily) throws(NetlinkError) -> Set<String> {
+        var names: Set<String> = []
+        try request(
+            NFTMessage.getSet, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list sets"
+        ) { _ in
+        } handle: { message in
+            if message.attributes.first(1)?.text == tableName, let name = message.attributes.first(2)?.text {
+                names.insert(name)
+            }
+        }
+        return names
+    }
+
+    private func observe(_ schema: TableSchema) throws(NetlinkError) -> ObservedTable {
+        var table = ObservedTable()
+        let family = schema.family.netfilterNumber
+        let name = schema.name
+        try request(NFTMessage.getTable, flags: NetlinkFlag.dump, family: family, operation: "list tables") { _ in
+        } handle: { message in
+            if message.family == family, message.attributes.first(1)?.text == name { table.exists = true }
+        }
+        guard table.exists else { return table }
+        try observeSets(schema, into: &table)
+        try observeChains(schema, into: &table)
+        try observeRules(schema, into: &table)
+        for set in schema.sets where table.sets.contains(set.name) && !table.differingSets.contains(set.name) {
+            let elements = try observeElements(of: set, schema)
+            if !elements.isEmpty { table.elements[set.id] = elements }
+        }
+        return table
+    }
+
+    // MARK: Sets
+
+    private func observeSets(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {
+        let declarations = Dictionary(uniqueKeysWithValues: schema.sets.map { ($0.name, $0) })
+        let (name, family) = (schema.name, schema.family)
+        try request(
+            NFTMessage.getSet, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list sets"
+        ) {
+            $0.put(1, name)
+        } handle: { message in
+            guard message.attributes.first(1)?.text == name, let set = message.attributes.first(2)?.text else { return }
+            table.sets.insert(set)
+            if let declaration = declarations[set], !Self.matches(message.attributes, declaration, family) {
+                table.differingSets.insert(set)
+            }
+        }
+    }
+
+    /// Attributes of a set (`enum nft_set_attributes`): flags 3, key type 4 and length 5, data type 6 and length 7,
+    /// user data 13, expression 17.
+    private static func matches(
+        _ attributes: AttributeSequence, _ set: SetDeclaration, _ family: IPFamily
+    ) -> Bool {
+        let shown: UInt32 = 4 | 8
+        func number(_ type: UInt16) -> UInt32 { attributes.first(type)?.number ?? 0 }
+        return number(3) & shown == SetForm.flags(set) && number(4) == SetForm.type(set.key, family)
+            && number(5) == UInt32(set.key.width(family))
+            && number(6) == (set.isMap ? SetForm.type(set.data, family) : 0)
+            && number(7) == UInt32(set.data.width(family))
+            && Array(attributes.first(13)?.value ?? .init(start: nil, count: 0)) == UserData.declaration(set, family)
+            && (attributes.first(17) != nil) == set.countsPackets
+    }
+
+    // MARK: Chains and rules
+
+    private func observeChains(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {
+        let chains = Dictionary(uniqueKeysWithValues: schema.chains.map { ($0.name, $0) })
+        let name = schema.name
+        try request(
+            NFTMessage.getChain, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
+            operation: "list chains"
+        ) { _ in
+        } handle: { message in
+            guard message.attributes.first(1)?.text == name, let chain = message.attributes.first(3)?.text else {
+                return
+            }
+            table.chains.insert(chain)
+            if let expected = chains[chain], !Self.matches(message.attributes, expected) {
+                table.differingChains.insert(chain)
+            }
+        }
+    }
+
+    /// Attributes of a chain (`enum nft_chain_attributes`): hook 4 (number 1, priority 2), policy 5, type 7, user data 12.
+    private static func matches(_ attributes: AttributeSequence, _ chain: Chain) -> Bool {
+        let hook = attributes.first(4)
+        guard (hook != nil) == (chain.hook != nil) else { return false }
+        if let hook, let expected = chain.hook {
+            let number = hook.nested.first(1)?.number
+            let priority = hook.nested.first(2)?.number
+            let type = attributes.first(7)?.text
+            let policy = attributes.first(5)?.number
+            if number != expected.point.rawValue || priority != UInt32(bitPattern: expected.priority)
+                || type != expected.kind.rawValue || policy != 1
+            {
+                return false
+            }
+        }
+        let comment = attributes.first(12).map { Array($0.value) } ?? []
+        return comment == (chain.comment.map { UserData.comment($0) } ?? [])
+    }
+
+    private func observeRules(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {
+        var found: [String: [String]] = [:]
+        let name = schema.name
+        try request(
+            NFTMessage.getRule, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
+            operation: "list rules"
+        ) {
+            $0.put(1, name)
+        } handle: { message in
+            guard message.attributes.first(1)?.text == name, let chain = message.attributes.first(2)?.text else {
+                return
+            }
+            found[chain, default: []].append(RuleText.text(of: message))
+        }
+        let encoder = RuleEncoder(family: schema.family)
+        for chain in schema.chains where table.chains.contains(chain.name) {
+            let expected = chain.rules.map { RuleText.text(of: $0, encoder) }
+            if expected != found[chain.name] ?? [] { table.differingRules.insert(chain.name) }
+        }
+    }
+
+    // MARK: Elements
+
+    private func observeElements(
+        of set: SetDeclaration, _ schema: TableSchema
+    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
+        var elements: [ElementKey: ObservedElement] = [:]
+        var bounds: [(key: ElementKey, isEnd: Bool)] = []
+        let name = schema.name
+        try request(
+            NFTMessage.getElement, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
+            operation: "list the elements of \(set.name)"
+        ) {
+            $0.put(ElementAttribute.listTable, name)
+            $0.put(ElementAttribute.listSet, set.name)
+        } handle: { message in
+            guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
+            for item in list.nested {
+                guard let (key, element, isEnd) = Self.element(item) else { continue }
+                if set.isInterval { bounds.append((key, isEnd)) } else { elements[key] = element }
+            }
+        }
+        if set.isInterval { elements = Self.intervals(bounds, bytes: set.key.width(schema.family)) }
+        return elements
+    }
+
+    private static func element(_ item: NetlinkAttribute) -> (ElementKey, ObservedElement, isEnd: Bool)? {
+        var key: ElementKey?
+        var element = ObservedElement(value: ElementKey(), comment: nil)
+        var isEnd = false
+        for attribute in item.nested {
+            switch attribute.type {
+            case ElementAttribute.key:
+                key = attribute.nested.first(ElementAttribute.value).map { ElementKey(bytes: $0.value) }
+            case ElementAttribute.data:
+                if let value = attribute.nested.first(ElementAttribute.value) {
+                    element.value = ElementKey(bytes: value.value)
+                }
+            case ElementAttribute.flags: isEnd = (attribute.number ?? 0) & ElementAttribute.intervalEnd != 0
+            case ElementAttribute.userData: element.comment = UserData.comment(attribute.value)
+            default: continue
+            }
+        }
+        return key.map { ($0, element, isEnd) }
+    }
+
+    /// Joins the two elements that an interval is made of. An end without a start (`nft` writes one at zero) is none.
+    private static func intervals(
+        _ bounds: [(key: ElementKey, isEnd: Bool)], bytes: Int
+    ) -> [ElementKey: ObservedElement] {
+        var result: [ElementKey: ObservedElement] = [:]
+        var start: ElementKey?
+        var highest = ElementKey()
+        for offset in stride(from: 0, to: bytes, by: 4) { highest[offset] = .max }
+        func close(before end: ElementKey) {
+            if let first = start {
+                result[first] = ObservedElement(value: end.decremented(bytes: bytes), comment: nil)
+            }
+            start = nil
+        }
+        for bound in bounds.sorted(by: { ($0.key, $0.isEnd ? 0 : 1) < ($1.key, $1.isEnd ? 0 : 1) }) {
+            close(before: bound.key)
+            if !bound.isEnd { start = bound.key }
+        }
+        if let start { result[start] = ObservedElement(value: highest, comment: nil) }
+        return result
+    }
+}
+
+/// The text of a rule's expressions as libnftnl shows them: what a rule of ours and a dumped one are compared by.
+enum RuleText {
+    static func text(of message: NetlinkMessage) -> String {
+        guard let rule = nftnl_rule_alloc(), let base = message.payload.baseAddress else { return "" }
+        defer { nftnl_rule_free(rule) }
+        let header = (base - 16).assumingMemoryBound(to: nlmsghdr.self)
+        guard nftnl_rule_nlmsg_parse(header, rule) == 0 else { return "" }
+        return text(ofExpressionsIn: rule)
+    }
+
+    static func text(of rule: Rule, _ encoder: RuleEncoder) -> String {
+        guard let encoded = encoder.encode(rule, table: "", chain: "") else { return "" }
+        defer { nftnl_rule_free(encoded) }
+        return text(ofExpressionsIn: encoded)
+    }
+
+    private static func text(ofExpressionsIn rule: OpaquePointer) -> String {
+        guard let iterator = nftnl_expr_iter_create(rule) else { return "" }
+        defer { nftnl_expr_iter_destroy(iterator) }
+        var result = ""
+        while let expression = nftnl_expr_iter_next(iterator) {
+            let name = nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_NAME)).map { String(cString: $0) } ?? "?"
+            result += name == "counter" ? "counter\n" : "\(name) \(text(of: expression))\n"
+        }
+        return result
+    }
+
+    private static func text(of expression: OpaquePointer) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
+            guard let base = buffer.baseAddress else { return "" }
+            let count = nftnl_expr_snprintf(base, buffer.count, expression, UInt32(NFTNL_OUTPUT_DEFAULT.rawValue), 0)
+            guard count > 0 else { return "" }
+            // The kernel adds to the flags of a nat expression what follows from its registers.
+            return String(cString: base).replacingFlags()
+        }
+    }
+}
+
+extension String {
+    /// Without the flags that the kernel derives itself (`NF_NAT_RANGE_MAP_IPS`, `NF_NAT_RANGE_PROTO_SPECIFIED`).
+    fileprivate func replacingFlags() -> String {
+        hasSuffix(" flags 0x3 ") ? String(dropLast(" flags 0x3 ".count)) + " " : self
+    }
+}
+
+extension NftablesKernel {
+    /// The families in which there is a table of that name.
+    public func families(ofTable name: String) throws(NetlinkError) -> [IPFamily] {
+        var result: [IPFamily] = []
+        for family in IPFamily.allCases {
+            try request(
+                NFTMessage.getTable, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list tables"
+            ) { _ in
+            } handle: { message in
+                if message.family == family.netfilterNumber, message.attributes.first(1)?.text == name {
+                    result.append(family)
+                }
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,188 @@
+import CNftnl
+import Netfilter
+import NetworkTypes
+
+/// The nftables of the network namespace in which it was made.
+///
+/// Not for concurrent use: one owner makes one request after the other. A commit blocks until the kernel has carried
+/// the batch out.
+public final class NftablesKernel: DataplaneKernel {
+    private var socket: NetlinkSocket
+    private var sequence: UInt32 = 1
+    private let buffer: UnsafeMutableRawBufferPointer
+
+    /// A dump's datagrams have up to 32 KiB; smaller buffers make dumps several times slower.
+    private static let receiveCapacity = 1 << 16
+    private static let receiveReserve = 4 << 20
+
+    /// Opens a connection to the nftables of the calling thread's network namespace.
+    public init() throws(NetlinkError) {
+        socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
+        buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
+        socket.reserveReceive(bytes: Self.receiveReserve)
+    }
+
+    deinit { buffer.deallocate() }
+
+    // MARK: Generation
+
+    /// The number of the current ruleset; every commit that changes anything, by anyone in the namespace, adds one.
+    public func generation() throws(NetlinkError) -> UInt32 {
+        var result: UInt32?
+        try request(NFTMessage.getGeneration, flags: 0, family: 0, operation: "read the ruleset's generation") { _ in
+        } handle: { message in
+            result = message.attributes.first(1)?.number
+        }
+        guard let result else { throw .malformedReply(operation: "read the ruleset's generation") }
+        return result
+    }
+
+    // MARK: Commit
+
+    /// Carries a transaction out, whole or not at all.
+    ///
+    /// - Parameter generation: if given, refuse with `staleGeneration` unless the ruleset is of this generation.
+    public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(NetlinkError) {
+        guard !transaction.isEmpty else { return }
+        let batch = BatchEncoder.encode(
+            transaction, generation: generation, firstSequence: sequence, isComplete: true)
+        try exchange(batch, transaction, isCheck: false)
+    }
+
+    /// Has the kernel parse and judge a transaction without carrying it out.
+    public func check(_ transaction: Transaction) throws(NetlinkError) {
+        guard !transaction.isEmpty else { return }
+        let batch = BatchEncoder.encode(transaction, generation: nil, firstSequence: sequence, isComplete: false)
+        try exchange(batch, transaction, isCheck: true)
+    }
+
+    private func exchange(
+        _ batch: borrowing EncodedBatch, _ transaction: Transaction, isCheck: Bool
+    ) throws(NetlinkError) {
+        let bytes = batch.writer.bytes
+        sequence = (batch.acknowledged ?? sequence) &+ 2
+        if sequence > 1 << 30 { sequence = 1 }
+        let limit = try socket.reserveSend(bytes: bytes.count)
+        guard bytes.count <= limit else { throw .tooLarge(bytes: bytes.count, limit: limit) }
+        try drain()
+        try socket.send(bytes)
+        try receiveVerdict(batch, transaction, isCheck: isCheck)
+    }
+
+    /// The kernel has answered by the time that the send returns: nothing is waited for.
+    private func receiveVerdict(
+        _ batch: borrowing EncodedBatch, _ transaction: Transaction, isCheck: Bool
+    ) throws(NetlinkError) {
+        var failure: NetlinkError?
+        var isAcknowledged = batch.acknowledged == nil || isCheck
+        while let count = try socket.receive(into: buffer, milliseconds: 0) {
+            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            where message.type == NetlinkControl.error && message.sequence >= batch.firstSequence {
+                let report = ErrorReport(message)
+                if report.code == 0 {
+                    if message.sequence == batch.acknowledged { isAcknowledged = true }
+                } else if failure == nil {
+                    failure = Self.failure(report, message.sequence, batch, transaction)
+                }
+            }
+        }
+        if let failure { throw failure }
+        guard isAcknowledged else {
+            throw .system(operation: "commit: the kernel's answer was lost", errno: ErrorNumber.noBufferSpace)
+        }
+    }
+
+    private static func failure(
+        _ report: ErrorReport, _ sequence: UInt32, _ batch: borrowing EncodedBatch, _ transaction: Transaction
+    ) -> NetlinkError {
+        if report.code == ErrorNumber.restart, sequence == batch.firstSequence { return .staleGeneration }
+        let object = BatchNaming.object(sequence: sequence, offset: report.offset, in: batch.writer.bytes) { family, name in
+            for step in transaction.steps where step.family == family {
+                switch step.operation {
+                case .addElements(let set, _) where set.name == name: return set
+                case .deleteElements(let set, _) where set.name == name: return set
+                default: continue
+                }
+            }
+            return nil
+        }
+        return .refused(object: object, errno: report.code, detail: report.text)
+    }
+
+    /// Discards what an earlier, failed exchange may have left unread.
+    private func drain() throws(NetlinkError) {
+        for _ in 0..<4096 {
+            do throws(NetlinkError) {
+                if try socket.receive(into: buffer, milliseconds: 0) == nil { return }
+            } catch {
+                guard error.code == ErrorNumber.noBufferSpace else { throw error }
+            }
+        }
+    }
+
+    // MARK: Requests
+
+    /// Sends one request and hands each answer to `handle`, until the kernel says that it is done.
+    func request(
+        _ type: UInt16, flags: UInt16, family: UInt8, operation: String,
+        _ fill: (inout MessageWriter) -> Void, handle: (NetlinkMessage) -> Void
+    ) throws(NetlinkError) {
+        try drain()
+        var writer = MessageWriter(capacity: 512)
+        let isDump = flags & NetlinkFlag.dump == NetlinkFlag.dump
+        let start = writer.beginMessage(
+            type: NFTMessage.subsystem | type,
+            flags: NetlinkFlag.request | flags | (isDump ? 0 : NetlinkFlag.acknowledge), sequence: sequence,
+            family: family)
+        fill(&writer)
+        writer.endMessage(start)
+        let own = sequence
+        sequence = sequence > 1 << 30 ? 1 : sequence + 1
+        try socket.send(writer.bytes)
+        while true {
+            guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
+                throw .system(operation: operation, errno: 110)
+            }
+            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            where message.sequence == own {
+                if try Self.isFinal(message, operation) { return }
+                if message.type > 16 { handle(message) }
+            }
+        }
+    }
+
+    /// Whether a message ends the answer. A dump that the kernel cut short says so in a flag, or, for elements, in an
+    /// error number in its last message.
+    private static func isFinal(_ message: NetlinkMessage, _ operation: String) throws(NetlinkError) -> Bool {
+        if message.flags & NetlinkFlag.dumpInterrupted != 0 { throw .interrupted(operation: operation) }
+        guard message.type == NetlinkControl.error || message.type == NetlinkControl.done else { return false }
+        let report = ErrorReport(message)
+        if report.code == ErrorNumber.interruptedCall { throw .interrupted(operation: operation) }
+        guard report.code == 0 else { throw .refused(object: operation, errno: report.code, detail: report.text) }
+        return true
+    }
+}
+
+/// An acknowledgement, an error, or the end of a dump.
+struct ErrorReport {
+    /// The errno; 0 for an acknowledgement.
+    let code: Int32
+    /// What the kernel says about it.
+    private(set) var text: String?
+    /// The byte of the offending message at which the kernel found fault.
+    private(set) var offset: Int?
+
+    init(_ message: NetlinkMessage) {
+        let payload = message.payload
+        code = payload.count >= 4 ? -payload.loadUnaligned(as: Int32.self) : 0
+        let hasExtendedAttributes: UInt16 = 0x200
+        guard message.flags & hasExtendedAttributes != 0, payload.count > 20 else { return }
+        for attribute in AttributeSequence(UnsafeRawBufferPointer(rebasing: payload[20...])) {
+            switch attribute.type {
+            case 1: text = attribute.text
+            case 2 where attribute.value.count == 4: offset = Int(attribute.value.loadUnaligned(as: UInt32.self))
+            default: continue
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import CNftnl
+import Netfilter
+import NetworkTypes
+
+/// Writes tables, chains, rules and sets as netlink messages, built by libnftnl.
+struct SchemaEncoder {
+    let family: IPFamily
+    let tableName: String
+
+    /// Writes one message: libnftnl fills it behind the header, in a scratch buffer that is large enough for any rule.
+    private func message(
+        _ type: UInt16, flags: UInt16, to writer: inout MessageWriter, sequence: inout UInt32,
+        _ fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
+    ) {
+        withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 8) { scratch in
+            guard let base = scratch.baseAddress,
+                let header = nftnl_nlmsg_build_hdr(
+                    base, type, UInt16(family.netfilterNumber), flags, sequence)
+            else { return }
+            fill(header)
+            writer.append(UnsafeRawBufferPointer(start: base, count: Int(header.pointee.nlmsg_len)))
+        }
+        sequence += 1
+    }
+
+    func writeTable(delete: Bool, to writer: inout MessageWriter, sequence: inout UInt32) {
+        guard let table = nftnl_table_alloc() else { return }
+        defer { nftnl_table_free(table) }
+        nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), tableName)
+        if !delete {
+            setData(UserData.comment("Kubernetes Services, kept by fairlead")) { bytes, count in
+                _ = nftnl_table_set_data(table, UInt16(NFTNL_TABLE_USERDATA.rawValue), bytes, count)
+            }
+        }
+        message(
+            delete ? NFTMessage.deleteTable : NFTMessage.newTable, flags: delete ? 0 : NetlinkFlag.create,
+            to: &writer, sequence: &sequence
+        ) { nftnl_table_nlmsg_build_payload($0, table) }
+    }
+
+    func writeSet(_ declaration: SetDeclaration, to writer: inout MessageWriter, sequence: inout UInt32) {
+        guard let set = nftnl_set_alloc() else { return }
+        defer { nftnl_set_free(set) }
+        func number(_ attribute: nftnl_set_attr, _ value: UInt32) {
+            nftnl_set_set_u32(set, UInt16(attribute.rawValue), value)
+        }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), tableName)
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), declaration.name)
+        number(NFTNL_SET_FAMILY, UInt32(family.netfilterNumber))
+        number(NFTNL_SET_ID, UInt32(declaration.id.rawValue) + 1)
+        number(NFTNL_SET_FLAGS, SetForm.flags(declaration))
+        number(NFTNL_SET_KEY_TYPE, SetForm.type(declaration.key, family))
+        number(NFTNL_SET_KEY_LEN, UInt32(declaration.key.width(family)))
+        if declaration.isMap {
+            number(NFTNL_SET_DATA_TYPE, SetForm.type(declaration.data, family))
+            number(NFTNL_SET_DATA_LEN, UInt32(declaration.data.width(family)))
+        }
+        setData(UserData.declaration(declaration, family)) { bytes, count in
+            _ = nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), bytes, count)
+        }
+        if declaration.countsPackets, let counter = nftnl_expr_alloc("counter") {
+            nftnl_set_add_expr(set, counter)
+        }
+        message(NFTMessage.newSet, flags: NetlinkFlag.create, to: &writer, sequence: &sequence) {
+            nftnl_set_nlmsg_build_payload($0, set)
+        }
+    }
+
+    func writeSetDeletion(_ name: String, to writer: inout MessageWriter, sequence: inout UInt32) {
+        guard let set = nftnl_set_alloc() else { return }
+        defer { nftnl_set_free(set) }
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), tableName)
+        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
+        message(NFTMessage.deleteSet, flags: 0, to: &writer, sequence: &sequence) {
+            nftnl_set_nlmsg_build_payload($0, set)
+        }
+    }
+
+    func writeChain(_ chain: Chain, to writer: inout MessageWriter, sequence: inout UInt32) {
+        guard let result = nftnl_chain_alloc() else { return }
+        defer { nftnl_chain_free(result) }
+        nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_TABLE.rawValue), tableName)
+        nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
+        if let hook = chain.hook {
+            nftnl_chain_set_u32(result, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), hook.point.rawValue)
+            nftnl_chain_set_s32(result, UInt16(NFTNL_CHAIN_PRIO.rawValue), hook.priority)
+            nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_TYPE.rawValue), hook.kind.rawValue)
+            nftnl_chain_set_u32(result, UInt16(NFTNL_CHAIN_POLICY.rawValue), 1)
+        }
+        if let comment = chain.comment {
+            setData(UserData.comment(comment)) { bytes, count in
+                _ = nftnl_chain_set_data(result, UInt16(NFTNL_CHAIN_USERDATA.rawValue), bytes, count)
+            }
+        }
+        message(NFTMessage.newChain, flags: NetlinkFlag.create, to: &writer, sequence: &sequence) {
+            nftnl_chain_nlmsg_build_payload($0, result)
+        }
+    }
+
+    func writeChainDeletion(_ name: String, to writer: inout MessageWriter, sequence: inout UInt32) {
+        guard let chain = nftnl_chain_alloc() else { return }
+        defer { nftnl_chain_free(chain) }
+        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), tableName)
+        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name)
+        message(NFTMessage.deleteChain, flags: 0, to: &writer, sequence: &sequence) {
+            nftnl_chain_nlmsg_build_payload($0, chain)
+        }
+    }
+
+    /// Removes all rules of a chain.
+    func writeFlush(_ chain: String, to writer: inout MessageWriter, sequence: inout UInt32) {
+        guard let rule = nftnl_rule_alloc() else { return }
+        defer { nftnl_rule_free(rule) }
+        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_TABLE.rawValue), tableName)
+        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_CHAIN.rawValue), chain)
+        message(NFTMessage.deleteRule, flags: 0, to: &writer, sequence: &sequence) {
+            nftnl_rule_nlmsg_build_payload($0, rule)
+        }
+    }
+
+    func writeRules(_ chain: Chain, to writer: inout MessageWriter, sequence: inout UInt32) {
+        let encoder = RuleEncoder(family: family)
+        for rule in chain.rules {
+            guard let encoded = encoder.encode(rule, table: tableName, chain: chain.name) else { continue }
+            defer { nftnl_rule_free(encoded) }
+            message(
+                NFTMessage.newRule, flags: NetlinkFlag.create | NetlinkFlag.append, to: &writer, sequence: &sequence
+            ) { nftnl_rule_nlmsg_build_payload($0, encoded) }
+        }
+    }
+
+    private func setData(_ bytes: [UInt8], _ body: (UnsafeRawPointer, UInt32) -> Void) {
+        bytes.withUnsafeBytes { buffer in
+            if let base = buffer.baseAddress, !buffer.isEmpty { body(base, UInt32(buffer.count)) }
+        }
+    }
+}
+
+/// How the kernel and `nft` describe the form of a set.
+enum SetForm {
+    /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`.
+    static func flags(_ set: SetDeclaration) -> UInt32 { (set.isInterval ? 4 : 0) | (set.isMap ? 8 : 0) }
+
+    /// The number by which `nft` remembers the types of a concatenation: six bits per field.
+    static func type(_ fields: [Selector], _ family: IPFamily) -> UInt32 {
+        fields.reduce(0) { $0 << 6 | number($1.valueType, family) }
+    }
+
+    private static func number(_ type: ValueType, _ family: IPFamily) -> UInt32 {
+        switch type {
+        case .address: family == .ipv4 ? 7 : 8
+        case .transportProtocol: 12
+        case .port: 13
+        case .slot: 4
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServiceDataplane
+import ServicePolicy
+
+/// The state of the cluster together with what the node makes of it.
+///
+/// This is where the pure stages meet: objects become policy, policy becomes elements.
+public struct DesiredState: Sendable {
+    /// The objects.
+    public private(set) var cluster = ClusterState()
+    /// What shapes the rules.
+    public let options: DataplaneOptions
+    /// What the operator decides about the node.
+    public let settings: NodeSettings
+    private let host: HostFacts
+    private var dataplane: Dataplane
+    /// What policy finds wrong with Services, by Service.
+    private var policyFindings: [ObjectKey: [Finding]] = [:]
+
+    /// How many Services go through the stages together in a full pass.
+    private static let groupSize = 64
+
+    /// Starts without objects.
+    public init(options: DataplaneOptions, settings: NodeSettings, host: HostFacts) {
+        self.options = options
+        self.settings = settings
+        self.host = host
+        dataplane = Dataplane(options: options)
+    }
+
+    /// What policy has to know of the node.
+    public var nodeContext: NodeContext {
+        NodeContext(nodeName: settings.nodeName, zone: cluster.node(settings.nodeName)?.zone)
+    }
+
+    /// What the node contributes to the tables now.
+    public var nodeData: NodeData {
+        var data = NodeData()
+        data.serviceCIDRs = cluster.serviceCIDRs.flatMap(\.cidrs)
+        data.nodePortAddresses = settings.nodePortAddresses.choose(
+            node: cluster.node(settings.nodeName), host: host.addresses(), outgoing: host.outgoing)
+        return data
+    }
+
+    /// The number of Services that are served.
+    public var serviceCount: Int { dataplane.serviceCount }
+
+    /// What policy finds, by Service and in order.
+    public var findings: [Finding] {
+        policyFindings.sorted { $0.key < $1.key }.flatMap(\.value)
+    }
+
+    // MARK: Full pass
+
+    /// Takes changes of objects without making anything of them yet; a full pass has to follow.
+    public mutating func load(_ changes: [ClusterChange]) -> AffectedState { cluster.apply(changes) }
+
+    /// Computes everything anew and hands out the transactions that lead from what was observed to it, each as soon as
+    /// it is complete.
+    ///
+    /// - Parameters:
+    ///   - keeps: elements that are to stay although nothing asks for them.
+    ///   - emit: carries a transaction out.
+    public mutating func plan<Failure: Error>(
+        from observed: [IPFamily: ObservedTable], existingSets: [Set<String>],
+        keeping keeps: (IPFamily, SetID, ElementKey, ObservedElement) -> Bool = { _, _, _, _ in false },
+        emit: (Transaction) throws(Failure) -> Void
+    ) throws(Failure) {
+        dataplane = Dataplane(
+            options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets))
+        policyFindings = [:]
+        var planner = Planner(dataplane, observed: observed)
+        let node = nodeContext
+        // Oldest first: a later Service never takes a frontend from an earlier one.
+        let keys = servicesByAge()
+        var start = 0
+        while start < keys.count {
+            let end = min(start + Self.groupSize, keys.count)
+            let group = keys[start..<end].map { resolve($0, node) }
+            let delta = dataplane.update(group) { planner.slots($0, $1, $2) }
+            note(delta)
+            planner.take(delta, of: dataplane)
+            for transaction in planner.drain() { try emit(transaction) }
+            start = end
+        }
+        planner.take(dataplane.setNode(nodeData), of: dataplane)
+        planner.finish(keeping: keeps)
+        for transaction in planner.drain() { try emit(transaction) }
+    }
+
+    private func servicesByAge() -> [ObjectKey] {
+        var ages: [(time: String, key: ObjectKey)] = []
+        ages.reserveCapacity(cluster.serviceCount)
+        cluster.forEachService { service, _ in ages.append((service.creationTimestamp, service.key)) }
+        return ages.sorted { ($0.time, $0.key) < ($1.time, $1.key) }.map(\.key)
+    }
+
+    private mutating func resolve(
+        _ key: ObjectKey, _ node: NodeContext
+    ) -> (key: ObjectKey, resolved: ResolvedService?) {
+        guard let service = cluster.service(key) else {
+            policyFindings[key] = nil
+            return (key, nil)
+        }
+        let result = ServicePolicy.resolve(service, slices: cluster.slices(of: key), node: node)
+        policyFindings[key] = result.findings.isEmpty ? nil : result.findings
+        return (key, result.service)
+    }
+
+    private mutating func note(_ delta: DataplaneDelta) {
+        for finding in delta.findings {
+            if let key = finding.subject?.key { policyFindings[key, default: []].append(finding) }
+        }
+    }
+
+    /// The tables as they are to be, from nothing: for `render` and tests.
+    public mutating func tables() -> [TableState] {
+        var elements: [IPFamily: [SetID: [Element]]] = [:]
+        plan(from: [:], existingSets: []) { transaction throws(Never) in
+            for step in transaction.steps {
+                if case .addElements(let set, let added) = step.operation {
+                    elements[step.family, default: [:]][set.id, default: []] += added
+                }
+            }
+        }
+        return IPFamily.allCases.map { TableState(schema: dataplane.schema($0), elements: elements[$0] ?? [:]) }
+    }
+
+    // MARK: Changes
+
+    /// Takes changes of objects and returns the transactions for what they change in tables that hold the state before.
+    public mutating func apply(_ changes: [ClusterChange]) -> [Transaction] {
+        transactions(for: cluster.apply(changes))
+    }
+
+    /// Looks at the node's addresses anew.
+    public mutating func refreshNode() -> [Transaction] {
+        let exponent = dataplane.largestExponent
+        let delta = dataplane.setNode(nodeData)
+        return dataplane.transaction(for: delta, previousExponent: exponent).map { [$0] } ?? []
+    }
+
+    private mutating func transactions(for affected: AffectedState) -> [Transaction] {
+        var result: [Transaction] = []
+        let node = nodeContext
+        // A changed label of the node can change every Service's pools; its other fields only its own data.
+        let keys = affected.nodes.contains(settings.nodeName) ? servicesByAge() : affected.services.sorted()
+        var start = 0
+        while start < keys.count {
+            let end = min(start + Self.groupSize, keys.count)
+            let exponent = dataplane.largestExponent
+            let group = keys[start..<end].map { resolve($0, node) }
+            let delta = dataplane.update(group)
+            note(delta)
+            if let transaction = dataplane.transaction(for: delta, previousExponent: exponent) {
+                result.append(transaction)
+            }
+            start = end
+        }
+        if affected.nodeChanged || affected.serviceCIDRsChanged { result += refreshNode() }
+        return result
+    }
+}

@@ -1,0 +1,64 @@
+import KubernetesModel
+import NetworkTypes
+
+/// Which addresses of the node accept node ports (`--nodeport-addresses`).
+public enum NodePortAddresses: Hashable, Sendable {
+    /// The Node object's first address of each family: `InternalIP`, else `ExternalIP`; without a Node object the
+    /// address that the node itself reaches the outside world from.
+    case primary
+    /// Every address of the node but loopback and link-local ones.
+    case all
+    /// The addresses of the node within these blocks; loopback never.
+    case within([CIDR])
+
+    /// Chooses among the node's addresses.
+    ///
+    /// - Parameters:
+    ///   - node: the Node object, if it is known.
+    ///   - host: the addresses of the node's interfaces.
+    ///   - outgoing: the address of a family by the default route.
+    public func choose(node: Node?, host: [IPAddress], outgoing: (IPFamily) -> IPAddress?) -> [IPAddress] {
+        switch self {
+        case .primary:
+            IPFamily.allCases.compactMap { family in
+                let address = node.map { $0.primaryAddress(family) } ?? outgoing(family)
+                return address.flatMap { $0.isLoopback || $0.isUnspecified ? nil : $0 }
+            }
+        case .all: Self.unique(host.filter { !$0.isLoopback && !$0.isLinkLocal })
+        case .within(let blocks):
+            Self.unique(host.filter { address in !address.isLoopback && blocks.contains { $0.contains(address) } })
+        }
+    }
+
+    private static func unique(_ addresses: [IPAddress]) -> [IPAddress] { Set(addresses).sorted() }
+}
+
+/// What the operator decides about this node.
+public struct NodeSettings: Hashable, Sendable {
+    /// The node's name in the cluster.
+    public var nodeName: String
+    /// Which addresses accept node ports.
+    public var nodePortAddresses: NodePortAddresses
+
+    /// Makes settings.
+    public init(nodeName: String, nodePortAddresses: NodePortAddresses = .primary) {
+        self.nodeName = nodeName
+        self.nodePortAddresses = nodePortAddresses
+    }
+}
+
+/// Reads the addresses of the node; a value in tests.
+public struct HostFacts: Sendable {
+    /// The addresses of all interfaces.
+    public var addresses: @Sendable () -> [IPAddress]
+    /// The address of a family by the default route.
+    public var outgoing: @Sendable (IPFamily) -> IPAddress?
+
+    /// Makes facts.
+    public init(
+        addresses: @escaping @Sendable () -> [IPAddress], outgoing: @escaping @Sendable (IPFamily) -> IPAddress?
+    ) {
+        self.addresses = addresses
+        self.outgoing = outgoing
+    }
+}

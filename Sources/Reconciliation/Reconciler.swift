@@ -1,0 +1,153 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServiceDataplane
+
+/// What a synchronization did.
+public struct SyncReport: Sendable {
+    /// Elements and structures changed.
+    public var counts = ChangeCounts()
+    /// Transactions committed.
+    public var transactions = 0
+    /// How often it started over because somebody else changed the ruleset meanwhile.
+    public var restarts = 0
+
+    /// Nothing done.
+    public init() {}
+}
+
+/// Keeps the kernel's tables equal to the desired state.
+///
+/// The kernel is the memory of what is installed: a full synchronization observes it and commits the difference. After
+/// that, as long as each commit succeeds, the desired state stands in for another look.
+public final class Reconciler<Kernel: DataplaneKernel> {
+    private let kernel: Kernel
+    /// What is wanted.
+    public private(set) var desired: DesiredState
+    /// Whether the kernel is known to hold the desired state.
+    public private(set) var isSynchronized = false
+    /// Whether all objects have been loaded. Until then nothing is deleted that no object asks for: an object that is
+    /// not known yet may.
+    public var knowsAllObjects = true
+    /// The generation after the last own commit or verification.
+    private var generation: UInt32?
+
+    /// How often a synchronization insists that nobody else commits meanwhile.
+    private static var patientAttempts: Int { 8 }
+
+    /// Makes a reconciler that has done nothing yet.
+    public init(kernel: Kernel, desired: DesiredState) {
+        self.kernel = kernel
+        self.desired = desired
+    }
+
+    // MARK: Full synchronization
+
+    /// Takes changes of objects without committing anything; `synchronize` has to follow.
+    public func load(_ changes: [ClusterChange]) {
+        _ = desired.load(changes)
+        isSynchronized = false
+    }
+
+    /// Observes the kernel and commits the difference.
+    public func synchronize() throws(Kernel.Failure) -> SyncReport {
+        isSynchronized = false
+        var restarts = 0
+        while true {
+            do throws(Kernel.Failure) {
+                var report = try attempt(exclusively: restarts < Self.patientAttempts)
+                report.restarts = restarts
+                isSynchronized = true
+                return report
+            } catch {
+                guard error.isStaleGeneration, restarts < Self.patientAttempts else { throw error }
+                restarts += 1
+            }
+        }
+    }
+
+    private func attempt(exclusively: Bool) throws(Kernel.Failure) -> SyncReport {
+        let observation = try observe()
+        var expected = observation.value.generation
+        var report = SyncReport()
+        let keepsUnknown = !knowsAllObjects
+        try desired.plan(
+            from: observation.value.tables, existingSets: observation.sets, keeping: { _, _, _, _ in keepsUnknown }
+        ) { (transaction: Transaction) throws(Kernel.Failure) in
+            try kernel.commit(transaction, expecting: exclusively ? expected : nil)
+            expected &+= 1
+            report.transactions += 1
+            report.counts.add(ChangeCounts([transaction]))
+        }
+        generation = try kernel.generation()
+        return report
+    }
+
+    private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
+        var sets: [Set<String>] = []
+        let options = desired.options
+        let value = try kernel.observe(tableName: options.tableName) { names in
+            sets = Array(names.values)
+            let exponent = Dataplane.largestExponent(providedBy: sets)
+            return IPFamily.allCases.map { TableSchema(family: $0, options: options, largestExponent: exponent) }
+        }
+        return (value, sets)
+    }
+
+    /// The transactions that `synchronize` would commit now.
+    public func plan() throws(Kernel.Failure) -> [Transaction] {
+        let observation = try observe()
+        var result: [Transaction] = []
+        desired.plan(from: observation.value.tables, existingSets: observation.sets) { transaction throws(Never) in
+            result.append(transaction)
+        }
+        return result
+    }
+
+    // MARK: Changes
+
+    /// Commits what changes of objects mean. After a failure the next call synchronizes in full.
+    public func apply(_ changes: [ClusterChange]) throws(Kernel.Failure) -> SyncReport {
+        guard isSynchronized else {
+            load(changes)
+            return try synchronize()
+        }
+        return try commit(desired.apply(changes))
+    }
+
+    /// Follows the node's own addresses.
+    public func refreshNode() throws(Kernel.Failure) -> SyncReport {
+        guard isSynchronized else { return try synchronize() }
+        return try commit(desired.refreshNode())
+    }
+
+    /// Repairs what others did to the tables, if anybody committed anything since the last look. Nil if nobody did.
+    public func verify() throws(Kernel.Failure) -> SyncReport? {
+        if isSynchronized, try kernel.generation() == generation { return nil }
+        return try synchronize()
+    }
+
+    private func commit(_ transactions: [Transaction]) throws(Kernel.Failure) -> SyncReport {
+        var report = SyncReport()
+        guard !transactions.isEmpty else { return report }
+        isSynchronized = false
+        let before = try kernel.generation()
+        for transaction in transactions {
+            try kernel.commit(transaction, expecting: nil)
+            report.transactions += 1
+            report.counts.add(ChangeCounts([transaction]))
+        }
+        // Only own commits since the last look: the tables are as they were left. Otherwise `verify` looks.
+        if before == generation { generation = before &+ UInt32(transactions.count) }
+        isSynchronized = true
+        return report
+    }
+}
+
+extension ChangeCounts {
+    mutating func add(_ other: ChangeCounts) {
+        added += other.added
+        removed += other.removed
+        structural += other.structural
+    }
+}

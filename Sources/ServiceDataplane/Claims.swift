@@ -1,0 +1,74 @@
+import KubernetesModel
+import NetworkTypes
+import ServicePolicy
+
+/// A frontend as the kernel tells frontends apart: no two Services can have the same one.
+struct Claim: Hashable {
+    private var high: UInt64
+    private var low: UInt64
+    private var port: UInt16
+    private var transport: UInt8
+    /// 4 or 6 for an address of that family, 14 or 16 for a node port.
+    private var scope: UInt8
+
+    init(_ frontend: Frontend, _ port: ResolvedServicePort) {
+        switch frontend.address {
+        case .v4(let address)?: (high, low) = (0, UInt64(address.rawValue))
+        case .v6(let address)?: (high, low) = (address.high, address.low)
+        case nil: (high, low) = (0, 0)
+        }
+        self.port = frontend.port
+        transport = port.transport.rawValue
+        scope = port.family.rawValue + (frontend.address == nil ? 10 : 0)
+    }
+}
+
+/// Which Service serves each frontend.
+///
+/// Where several Services claim the same frontend the oldest serves it (creation time, then namespace and name), so
+/// that the winner is the same on every node and after every restart.
+struct Claims {
+    private var owners: [Claim: ObjectKey] = [:]
+    /// All claimants, of frontends with more than one only.
+    private var contested: [Claim: [ObjectKey]] = [:]
+
+    func owner(_ claim: Claim) -> ObjectKey? { owners[claim] }
+
+    /// Adds or re-ranks a claim. Returns the Service that lost the frontend by it, if one did.
+    mutating func add(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> ObjectKey? {
+        guard let owner = owners[claim] else {
+            owners[claim] = key
+            return nil
+        }
+        if contested[claim] == nil {
+            if owner == key { return nil }
+            contested[claim] = [owner]
+        }
+        if contested[claim]?.contains(key) != true { contested[claim]?.append(key) }
+        return rank(claim, isOlder: isOlder, except: key)
+    }
+
+    /// Withdraws a claim. Returns the Service that gets the frontend by it, if one does.
+    mutating func remove(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> ObjectKey? {
+        guard contested[claim] != nil else {
+            if owners[claim] == key { owners[claim] = nil }
+            return nil
+        }
+        contested[claim]?.removeAll { $0 == key }
+        if owners[claim] == key { owners[claim] = nil }
+        let changed = rank(claim, isOlder: isOlder, except: key)
+        if contested[claim]?.count == 1 { contested[claim] = nil }
+        return changed
+    }
+
+    /// Gives the frontend to its oldest claimant. Returns the Service other than `key` that this changes something for.
+    private mutating func rank(
+        _ claim: Claim, isOlder: (ObjectKey, ObjectKey) -> Bool, except key: ObjectKey
+    ) -> ObjectKey? {
+        let before = owners[claim]
+        let after = contested[claim]?.min { isOlder($0, $1) }
+        owners[claim] = after
+        if before == after { return nil }
+        return before == key || before == nil ? after : before
+    }
+}

@@ -1,0 +1,156 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServicePolicy
+
+/// Brings the kernel's tables from whatever they hold to the state of a `Dataplane`, by the difference alone.
+///
+/// Services are handed over in groups. Each group's elements stay together in one transaction, so that every Service is
+/// whole after each commit, however many commits a first load takes. What the kernel has and nobody asked for goes last.
+public struct Planner {
+    /// How many elements a transaction has at the most, unless one group alone has more. The kernel's hash tables grow
+    /// between transactions only: one huge batch into a fresh table makes long chains (see docs/performance.md).
+    public static let elementsPerTransaction = 10_000
+
+    private let limit: Int
+    private var observed: [IPFamily: [SetID: [ElementKey: ObservedElement]]] = [:]
+    private var builder: TransactionBuilder
+    private var schemas: [IPFamily: TableSchema] = [:]
+    /// Whether everything has to be in one transaction, because a table is made anew in place of another.
+    private var isAtomic = false
+    private var sealed: [Transaction] = []
+
+    /// Starts from what was observed; the tables' structure is planned at once.
+    public init(
+        _ dataplane: Dataplane, observed tables: [IPFamily: ObservedTable], limit: Int = Planner.elementsPerTransaction
+    ) {
+        self.limit = limit
+        builder = TransactionBuilder(tableName: dataplane.options.tableName)
+        for family in IPFamily.allCases {
+            let schema = dataplane.schema(family)
+            let table = tables[family] ?? ObservedTable()
+            let plan = SchemaPlan(from: table, to: schema)
+            schemas[family] = schema
+            builder.lead(family, plan.leading)
+            builder.trail(family, plan.trailing)
+            isAtomic = isAtomic || plan.isRebuild
+            observed[family] = plan.isRebuild ? [:] : table.elements
+        }
+        for family in IPFamily.allCases {
+            for (set, elements) in dataplane.optionElements(family) {
+                for element in elements { want(family, set, element) }
+            }
+        }
+    }
+
+    /// The endpoints that the kernel has for a frontend, in slot order: so that they keep their slots.
+    public func slots(_ family: IPFamily, _ set: SetID, _ frontend: KeyBuilder) -> [Backend] {
+        guard let elements = observed[family]?[set], !elements.isEmpty else { return [] }
+        var result: [Backend] = []
+        while result.count < PoolSize.capacity {
+            var key = frontend
+            key.append(slot: UInt32(result.count))
+            guard let backend = elements[key.key].flatMap({ Backend(data: $0.value, family) }) else { return result }
+            result.append(backend)
+        }
+        return result
+    }
+
+    /// Takes the next group of Services, or the node's data.
+    public mutating func take(_ delta: DataplaneDelta, of dataplane: Dataplane) {
+        grow(to: dataplane)
+        for family in IPFamily.allCases {
+            guard let table = delta.tables[family] else { continue }
+            for (set, elements) in table.added {
+                for element in elements { want(family, set, element) }
+            }
+        }
+        if builder.elementCount >= limit, !isAtomic { seal() }
+    }
+
+    /// Ends the plan: removes what nobody asked for.
+    ///
+    /// - Parameter keeps: elements that are to stay although nobody asked for them.
+    public mutating func finish(keeping keeps: (IPFamily, SetID, ElementKey, ObservedElement) -> Bool = { _, _, _, _ in false })
+    {
+        for family in IPFamily.allCases {
+            for set in schemas[family]?.sets ?? [] {
+                for (key, element) in observed[family]?[set.id] ?? [:] where !keeps(family, set.id, key, element) {
+                    builder.remove(family, set.id, Element(key, to: set.isInterval ? element.value : nil))
+                }
+            }
+        }
+        observed = [:]
+        seal()
+    }
+
+    /// The transactions that are ready to be carried out, in order.
+    public mutating func drain() -> [Transaction] {
+        defer { sealed = [] }
+        return sealed
+    }
+
+    private mutating func seal() {
+        if let transaction = builder.seal(schema: { schemas[$0] ?? TableSchema(family: $0, name: "", sets: [], chains: []) })
+        {
+            sealed.append(transaction)
+        }
+    }
+
+    private mutating func want(_ family: IPFamily, _ set: SetID, _ element: Element) {
+        if let found = observed[family]?[set]?.removeValue(forKey: element.key) {
+            if found == ObservedElement(of: element) { return }
+            builder.remove(family, set, Element(element.key, to: element.keyEnd == nil ? nil : found.value))
+        }
+        builder.add(family, set, element)
+    }
+
+    /// Adds what a larger pool needs. The order matters: sets and chains first, then elements that use them.
+    private mutating func grow(to dataplane: Dataplane) {
+        for family in IPFamily.allCases {
+            let schema = dataplane.schema(family)
+            guard let old = schemas[family], old.sets.count != schema.sets.count else { continue }
+            builder.lead(family, SchemaPlan(from: old, to: schema).leading)
+            schemas[family] = schema
+        }
+    }
+}
+
+extension Dataplane {
+    /// The transaction for a change of a state that is in the kernel already; nil if nothing changes there.
+    ///
+    /// - Parameter previousExponent: the largest size class before the change.
+    public func transaction(for delta: DataplaneDelta, previousExponent: Int) -> Transaction? {
+        var builder = TransactionBuilder(tableName: options.tableName)
+        if delta.largestExponent > previousExponent {
+            for family in IPFamily.allCases {
+                let old = TableSchema(family: family, options: options, largestExponent: previousExponent)
+                builder.lead(family, SchemaPlan(from: old, to: schema(family)).leading)
+            }
+        }
+        for (family, table) in delta.tables { builder.take(family, table) }
+        return builder.seal { schema($0) }
+    }
+
+    /// The largest size class that tables with these sets provide for.
+    public static func largestExponent(providedBy names: some Sequence<Set<String>>) -> Int {
+        let exponents = PoolSize.initialExponent...PoolSize.largestExponent
+        return names.flatMap { sets in
+            exponents.filter { sets.contains(PoolKind.services.membersName(exponent: $0)) }
+        }.max() ?? PoolSize.initialExponent
+    }
+}
+
+extension Backend {
+    /// Reads a backend from the data of a slot.
+    init?(data: ElementKey, _ family: IPFamily) {
+        switch family {
+        case .ipv4:
+            self.init(address: .v4(IPv4Address(rawValue: data[0])), port: UInt16(data[4] >> 16))
+        case .ipv6:
+            let high = UInt64(data[0]) << 32 | UInt64(data[4])
+            let low = UInt64(data[8]) << 32 | UInt64(data[12])
+            self.init(address: .v6(IPv6Address(high: high, low: low)), port: UInt16(data[16] >> 16))
+        }
+    }
+}

@@ -1,0 +1,230 @@
+import Netfilter
+import NetworkTypes
+
+/// The chains of a table. They depend on options and on the largest pool, never on which Services there are.
+struct SchemaChains {
+    let family: IPFamily
+    let options: DataplaneOptions
+    let largestExponent: Int
+
+    private static let frontend: [Selector] = [.destinationAddress, .transportProtocol, .destinationPort]
+    private static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
+    private static let originalFrontend: [Selector] = [
+        .originalDestinationAddress, .originalProtocol, .originalDestinationPort,
+    ]
+    private static let originalNodePort: [Selector] = [.originalProtocol, .originalDestinationPort]
+    private static let toNodePortAddress = Statement.lookup([.destinationAddress], set: "nodeport-addresses")
+
+    /// All chains; each stands after those that it leads to.
+    func all() -> [Chain] {
+        picks() + [nodePorts(), services()] + external() + [outside(), refuse(), invalid()]
+            + [unservedOutside(), unserved(), translateOwnSource(), translateSource()]
+            + guards() + translation() + verdicts() + [postrouting()]
+    }
+
+    // MARK: Picking an endpoint
+
+    /// The rules that pick a slot of a pool: rejection sampling over 2^exponent slots.
+    ///
+    /// More than half of the slots are taken, so that eight tries miss with a probability below 1/256. The last rule
+    /// always hits: slots 0...2^(exponent-1) exist in every pool of the class. A miss falls through to the next try
+    /// because a lookup without a hit ends its rule.
+    private func pick(_ kind: PoolKind, exponent: Int) -> Chain {
+        let key = kind.isNodePort ? Self.nodePort : Self.frontend
+        func attempt(_ modulus: Int) -> Rule {
+            [.destinationNAT(key + [.random(modulus: UInt32(modulus))], map: kind.slotsName)]
+        }
+        let size = 1 << exponent
+        let rules =
+            size <= 2 ? [attempt(size)] : Array(repeating: attempt(size), count: 8) + [attempt(size / 2 + 1)]
+        return Chain(kind.pickName(exponent: exponent), rules: rules)
+    }
+
+    private func picks() -> [Chain] {
+        PoolKind.allCases.flatMap { kind in (0...largestExponent).map { pick(kind, exponent: $0) } }
+    }
+
+    private func dispatch(_ kind: PoolKind) -> [Rule] {
+        (0...largestExponent).map { exponent in
+            [
+                .lookup(kind.isNodePort ? Self.nodePort : Self.frontend, set: kind.membersName(exponent: exponent)),
+                .goto(kind.pickName(exponent: exponent)),
+            ]
+        }
+    }
+
+    private func nodePorts() -> Chain {
+        Chain("nodeports", comment: "after a match of nodeport-addresses only", rules: dispatch(.nodePorts))
+    }
+
+    private func services() -> Chain {
+        Chain("services", rules: dispatch(.services) + [[Self.toNodePortAddress, .goto("nodeports")]])
+    }
+
+    /// `accept` ends the base chain untranslated, so that the cluster pool is never used; `unserved-outside` drops then.
+    private func external() -> [Chain] {
+        [
+            Chain(
+                "external-local", comment: "the local pool or nothing",
+                rules: dispatch(.localServices) + [[.accept]]),
+            Chain(
+                "external-local-nodeports", comment: "the local pool or nothing",
+                rules: dispatch(.localNodePorts) + [[.accept]]),
+        ]
+    }
+
+    private func outside() -> Chain {
+        Chain(
+            "outside", comment: "externalTrafficPolicy Local, seen from outside the cluster",
+            rules: [
+                [.lookup(Self.frontend, set: "external-local"), .goto("external-local")],
+                [
+                    Self.toNodePortAddress, .lookup(Self.nodePort, set: "external-local-nodeports"),
+                    .goto("external-local-nodeports"),
+                ],
+            ])
+    }
+
+    // MARK: Refusing
+
+    private func refuse() -> Chain {
+        Chain("refuse", rules: [[.transport(.tcp), .rejectWithReset], [.reject]])
+    }
+
+    /// A stray segment of an endpoint would reset its client, a client's would make this node answer in place of the
+    /// endpoint: conntrack translates neither.
+    private func invalid() -> Chain {
+        var rules: [Rule] = [
+            [.lookup([.sourceAddress, .transportProtocol, .sourcePort], set: "backends"), .drop],
+            [.lookup([.destinationAddress], set: "cluster-ips"), .drop],
+        ]
+        for exponent in 0...largestExponent {
+            rules.append([
+                .lookup(Self.frontend, set: PoolKind.services.membersName(exponent: exponent)), .drop,
+            ])
+        }
+        for exponent in 0...largestExponent {
+            rules.append([
+                Self.toNodePortAddress,
+                .lookup(Self.nodePort, set: PoolKind.nodePorts.membersName(exponent: exponent)), .drop,
+            ])
+        }
+        return Chain("invalid", comment: "packets of service traffic that fit no flow", rules: rules)
+    }
+
+    private func unservedOutside() -> Chain {
+        Chain(
+            "unserved-outside", comment: "Local policy, endpoints only elsewhere",
+            rules: [
+                [.lookup(Self.frontend, set: "drop-outside-services"), .drop],
+                [Self.toNodePortAddress, .lookup(Self.nodePort, set: "drop-outside-nodeports"), .drop],
+            ])
+    }
+
+    private func unserved() -> Chain {
+        Chain(
+            "unserved", comment: "still addressed to a frontend: no endpoint, undefined port, unallocated ClusterIP",
+            rules: [
+                [.lookup(Self.frontend, set: "reject-services"), .goto("refuse")],
+                [.lookup(Self.frontend, set: "drop-services"), .drop],
+                [Self.toNodePortAddress, .lookup(Self.nodePort, set: "reject-nodeports"), .goto("refuse")],
+                [.lookup([.destinationAddress], set: "cluster-ips"), .goto("refuse")],
+                [.lookup([.destinationAddress], set: "service-cidrs"), .drop],
+            ])
+    }
+
+    // MARK: Source translation
+
+    /// One rule per protocol: `nft` shows `ct original proto-dst` only behind the protocol that gives it a type.
+    private func masquerade(_ frontends: String, _ nodePorts: String) -> [Rule] {
+        let protocols: [TransportProtocol] = [.tcp, .udp, .sctp]
+        return protocols.map { transport in
+            [.originalProtocol(transport), .lookup(Self.originalFrontend, set: frontends), .masquerade]
+        }
+            + protocols.map { transport in
+                [
+                    .lookup([.originalDestinationAddress], set: "nodeport-addresses"), .originalProtocol(transport),
+                    .lookup(Self.originalNodePort, set: nodePorts), .masquerade,
+                ]
+            }
+    }
+
+    private func translateOwnSource() -> Chain {
+        Chain(
+            "translate-own-source", comment: "the node itself to frontends with externalTrafficPolicy Local",
+            rules: masquerade("external-local", "external-local-nodeports"))
+    }
+
+    private func translateSource() -> Chain {
+        var rules: [Rule] = [
+            [.lookup([.sourceAddress, .destinationAddress], set: "hairpin"), .masquerade]
+        ]
+        let toClusterIP = Statement.lookup([.originalDestinationAddress], set: "cluster-ips")
+        if options.masqueradeAll {
+            rules.append([toClusterIP, .masquerade])
+        } else if options.detectsLocalTraffic(family) {
+            rules.append([toClusterIP, .lookup([.sourceAddress], set: "cluster-cidrs", negated: true), .masquerade])
+        }
+        rules += masquerade("masquerade-external", "masquerade-external-nodeports")
+        rules.append([.sourceIsLocal, .goto("translate-own-source")])
+        return Chain("translate-source", comment: "decided by where the flow was sent to at first", rules: rules)
+    }
+
+    private func postrouting() -> Chain {
+        Chain(
+            "nat-postrouting", hook: Chain.Hook(.nat, .postrouting, priority: 100),
+            rules: [[.isDestinationTranslated, .goto("translate-source")]])
+    }
+
+    // MARK: Base chains
+
+    private func guards() -> [Chain] {
+        [
+            Chain(
+                "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
+                rules: [[.connectionState(.invalid), .goto("invalid")]])
+        ]
+    }
+
+    /// The match that tells sources outside the cluster; empty where all are to be treated alike.
+    private var isOutside: Rule {
+        if options.strictLocal || !options.detectsLocalTraffic(family) { return [] }
+        return [.lookup([.sourceAddress], set: "cluster-cidrs", negated: true)]
+    }
+
+    private func translation() -> [Chain] {
+        let strict: [Rule] = options.strictLocal ? [[.jump("outside")]] : []
+        return [
+            Chain(
+                "nat-prerouting", hook: Chain.Hook(.nat, .prerouting, priority: -100),
+                rules: [isOutside + [.jump("outside")], [.goto("services")]]),
+            Chain(
+                "nat-output", hook: Chain.Hook(.nat, .output, priority: -100),
+                rules: strict + [[.goto("services")]]),
+        ]
+    }
+
+    private func verdicts() -> [Chain] {
+        let start: [Rule] = [[.connectionStateIsNot(.new), .accept], [.isDestinationTranslated, .accept]]
+        let strict: [Rule] = options.strictLocal ? [[.jump("unserved-outside")]] : []
+        return [
+            Chain(
+                "after-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -95),
+                rules: start + [isOutside + [.jump("unserved-outside")], [.goto("unserved")]]),
+            Chain(
+                "after-output", hook: Chain.Hook(.filter, .output, priority: -95),
+                rules: start + strict + [[.goto("unserved")]]),
+        ]
+    }
+}
+
+extension TableSchema {
+    /// The table of one family: its rules depend on the options and on the size of the largest pool alone.
+    ///
+    /// - Parameter largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
+    public init(family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent) {
+        self.init(
+            family: family, name: options.tableName, sets: SchemaSets.all(largestExponent: largestExponent),
+            chains: SchemaChains(family: family, options: options, largestExponent: largestExponent).all())
+    }
+}

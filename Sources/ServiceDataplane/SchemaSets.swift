@@ -1,0 +1,75 @@
+import Netfilter
+import NetworkTypes
+
+/// The sets and maps of a table. Everything per Service is an element of one of them.
+enum SchemaSets {
+    private static let frontend: [Selector] = [.destinationAddress, .transportProtocol, .destinationPort]
+    private static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
+
+    static func all(largestExponent: Int) -> [SetDeclaration] {
+        nodeSets + policySets + verdictSets + PoolKind.allCases.map(slots)
+            + PoolKind.allCases.flatMap { kind in (0...largestExponent).map { members(kind, exponent: $0) } }
+    }
+
+    private static let nodeSets: [SetDeclaration] = [
+        SetDeclaration(
+            .clusterCIDRs, "cluster-cidrs", key: [.sourceAddress], isInterval: true,
+            comment: "sources in the cluster"),
+        SetDeclaration(
+            .serviceCIDRs, "service-cidrs", key: [.destinationAddress], isInterval: true,
+            comment: "where ClusterIPs are allocated from"),
+        SetDeclaration(.clusterIPs, "cluster-ips", key: [.destinationAddress], comment: "every live ClusterIP"),
+        SetDeclaration(
+            .nodePortAddresses, "nodeport-addresses", key: [.destinationAddress],
+            comment: "addresses of this node that accept node ports"),
+        SetDeclaration(
+            .hairpin, "hairpin", key: [.sourceAddress, .destinationAddress],
+            comment: "endpoints that call themselves"),
+        SetDeclaration(
+            .backends, "backends", key: [.sourceAddress, .transportProtocol, .sourcePort],
+            comment: "every usable endpoint"),
+    ]
+
+    private static let policySets: [SetDeclaration] = [
+        SetDeclaration(.externalLocal, "external-local", key: frontend, comment: "externalTrafficPolicy Local"),
+        SetDeclaration(
+            .externalLocalNodePorts, "external-local-nodeports", key: nodePort, comment: "externalTrafficPolicy Local"),
+        SetDeclaration(
+            .masqueradeExternal, "masquerade-external", key: frontend, comment: "externalTrafficPolicy Cluster"),
+        SetDeclaration(
+            .masqueradeExternalNodePorts, "masquerade-external-nodeports", key: nodePort,
+            comment: "externalTrafficPolicy Cluster"),
+    ]
+
+    private static let verdictSets: [SetDeclaration] = [
+        SetDeclaration(
+            .rejectServices, "reject-services", key: frontend, countsPackets: true, comment: "no usable endpoint"),
+        SetDeclaration(
+            .rejectNodePorts, "reject-nodeports", key: nodePort, countsPackets: true, comment: "no usable endpoint"),
+        SetDeclaration(
+            .dropServices, "drop-services", key: frontend, countsPackets: true,
+            comment: "internalTrafficPolicy Local, endpoints only elsewhere"),
+        SetDeclaration(
+            .dropOutsideServices, "drop-outside-services", key: frontend, countsPackets: true,
+            comment: "externalTrafficPolicy Local, endpoints only elsewhere"),
+        SetDeclaration(
+            .dropOutsideNodePorts, "drop-outside-nodeports", key: nodePort, countsPackets: true,
+            comment: "externalTrafficPolicy Local, endpoints only elsewhere"),
+    ]
+
+    /// The modulus is only how `nft` shows a slot number; rules use their own.
+    private static func slots(_ kind: PoolKind) -> SetDeclaration {
+        SetDeclaration(
+            kind.slots, kind.slotsName,
+            key: (kind.isNodePort ? nodePort : frontend) + [.random(modulus: UInt32(PoolSize.capacity))],
+            data: [.destinationAddress, .destinationPort], comment: "frontend and slot: endpoint")
+    }
+
+    private static func members(_ kind: PoolKind, exponent: Int) -> SetDeclaration {
+        let size = 1 << exponent
+        let range = size <= 2 ? "\(size)" : "\(size / 2 + 1) to \(size)"
+        return SetDeclaration(
+            kind.members(exponent: exponent), kind.membersName(exponent: exponent),
+            key: kind.isNodePort ? nodePort : frontend, comment: "frontends with \(range) endpoints")
+    }
+}

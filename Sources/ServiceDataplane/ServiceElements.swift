@@ -1,0 +1,114 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServicePolicy
+
+/// Makes the elements of one Service port.
+struct ServiceElements {
+    /// An element of a set of its own, or a call for a shared one.
+    struct Item {
+        var set: SetID
+        var element: Element
+        var isShared = false
+    }
+
+    private(set) var items: [Item] = []
+    private let service: ObjectKey
+
+    init(_ service: ObjectKey) { self.service = service }
+
+    /// Appends the elements of a port. Its pools are in the order of their slots.
+    mutating func append(_ port: ResolvedServicePort, owns: (Frontend) -> Bool) {
+        let expected = port.frontends.count * (port.clusterPool.count + port.localPool.count + 4)
+        items.reserveCapacity(items.count + expected + port.usable.count)
+        let comment = Self.comment(service, port.name)
+        for frontend in port.frontends where owns(frontend) {
+            let key = Self.key(of: frontend, port.transport)
+            if let address = frontend.address, frontend.kind == .clusterIP {
+                appendClusterIP(key, address, port, comment)
+            } else {
+                appendExternal(key, isNodePort: frontend.address == nil, port, comment)
+            }
+        }
+        appendShared(port)
+    }
+
+    private mutating func appendClusterIP(
+        _ key: KeyBuilder, _ address: IPAddress, _ port: ResolvedServicePort, _ comment: String
+    ) {
+        var builder = KeyBuilder()
+        builder.append(address)
+        items.append(Item(set: .clusterIPs, element: Element(builder.key), isShared: true))
+        let pool = port.internalPolicy == .local ? port.localPool : port.clusterPool
+        if port.usable.isEmpty {
+            items.append(Item(set: .rejectServices, element: Element(key.key, comment: comment)))
+        } else if pool.isEmpty {
+            items.append(Item(set: .dropServices, element: Element(key.key, comment: comment)))
+        } else {
+            appendPool(.services, key, pool, comment)
+        }
+    }
+
+    private mutating func appendExternal(
+        _ key: KeyBuilder, isNodePort: Bool, _ port: ResolvedServicePort, _ comment: String
+    ) {
+        func mark(_ addresses: SetID, _ nodePorts: SetID) {
+            items.append(
+                Item(set: isNodePort ? nodePorts : addresses, element: Element(key.key, comment: comment)))
+        }
+        guard !port.usable.isEmpty else { return mark(.rejectServices, .rejectNodePorts) }
+        appendPool(isNodePort ? .nodePorts : .services, key, port.clusterPool, comment)
+        guard port.externalPolicy == .local else { return mark(.masqueradeExternal, .masqueradeExternalNodePorts) }
+        mark(.externalLocal, .externalLocalNodePorts)
+        if port.localPool.isEmpty {
+            mark(.dropOutsideServices, .dropOutsideNodePorts)
+        } else {
+            appendPool(isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment)
+        }
+    }
+
+    private mutating func appendPool(_ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String) {
+        let exponent = min(PoolSize.exponent(pool.count), PoolSize.largestExponent)
+        items.append(Item(set: kind.members(exponent: exponent), element: Element(frontend.key, comment: comment)))
+        for (slot, backend) in pool.prefix(PoolSize.capacity).enumerated() {
+            var key = frontend
+            key.append(slot: UInt32(slot))
+            var data = KeyBuilder()
+            data.append(backend.address)
+            data.append(port: backend.port)
+            items.append(Item(set: kind.slots, element: Element(key.key, data: data.key)))
+        }
+    }
+
+    private mutating func appendShared(_ port: ResolvedServicePort) {
+        for backend in port.usable {
+            var key = KeyBuilder()
+            key.append(backend.address)
+            key.append(port.transport)
+            key.append(port: backend.port)
+            items.append(Item(set: .backends, element: Element(key.key), isShared: true))
+        }
+        for address in port.hairpinAddresses {
+            var key = KeyBuilder()
+            key.append(address)
+            key.append(address)
+            items.append(Item(set: .hairpin, element: Element(key.key), isShared: true))
+        }
+    }
+
+    /// The key of a frontend: `address . protocol . port`, or `protocol . port` of a node port.
+    static func key(of frontend: Frontend, _ transport: TransportProtocol) -> KeyBuilder {
+        var key = KeyBuilder()
+        if let address = frontend.address { key.append(address) }
+        key.append(transport)
+        key.append(port: frontend.port)
+        return key
+    }
+
+    /// `namespace/name:port`, cut to what `nft` can show.
+    static func comment(_ service: ObjectKey, _ portName: String) -> String {
+        let text = portName.isEmpty ? service.description : "\(service):\(portName)"
+        return text.utf8.count < Element.commentCapacity
+            ? text : String(decoding: text.utf8.prefix(Element.commentCapacity - 1), as: UTF8.self)
+    }
+}

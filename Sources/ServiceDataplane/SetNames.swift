@@ -1,0 +1,120 @@
+import Netfilter
+import NetworkTypes
+
+/// Which kind of source a pool serves, and whether its frontends are addresses or node ports.
+///
+/// Each kind has one map of slots, a set of frontends per size class, and a chain per size class.
+public enum PoolKind: UInt16, CaseIterable, Hashable, Sendable {
+    /// Address frontends, any source.
+    case services
+    /// Address frontends under external Local policy, sources outside the cluster.
+    case localServices
+    /// Node ports, any source.
+    case nodePorts
+    /// Node ports under external Local policy, sources outside the cluster.
+    case localNodePorts
+
+    /// The name that sets and chains are made of.
+    public var name: String {
+        switch self {
+        case .services: "services"
+        case .localServices: "local-services"
+        case .nodePorts: "nodeports"
+        case .localNodePorts: "local-nodeports"
+        }
+    }
+
+    /// Whether frontends are keyed by protocol and port alone.
+    public var isNodePort: Bool { self == .nodePorts || self == .localNodePorts }
+
+    /// The map from frontend and slot to endpoint.
+    public var slots: SetID {
+        switch self {
+        case .services: .endpoints
+        case .localServices: .localEndpoints
+        case .nodePorts: .nodePortEndpoints
+        case .localNodePorts: .localNodePortEndpoints
+        }
+    }
+
+    /// The name of that map.
+    public var slotsName: String {
+        switch self {
+        case .services: "endpoints"
+        case .localServices: "local-endpoints"
+        case .nodePorts: "nodeport-endpoints"
+        case .localNodePorts: "local-nodeport-endpoints"
+        }
+    }
+
+    /// The set of the frontends whose pool has more than half of, and at the most, 2^exponent members.
+    public func members(exponent: Int) -> SetID { SetID(32 + rawValue * 32 + UInt16(exponent)) }
+
+    /// The name of that set.
+    public func membersName(exponent: Int) -> String { "\(name)-\(1 << exponent)" }
+
+    /// The name of the chain that picks a slot for those frontends.
+    public func pickName(exponent: Int) -> String {
+        switch self {
+        case .services, .nodePorts: "pick-\(name)-\(1 << exponent)"
+        case .localServices: "local-pick-services-\(1 << exponent)"
+        case .localNodePorts: "local-pick-nodeports-\(1 << exponent)"
+        }
+    }
+}
+
+extension SetID {
+    /// The ranges whose addresses count as in the cluster (`--cluster-cidr`).
+    public static let clusterCIDRs = SetID(0)
+    /// The ranges of all ServiceCIDR objects.
+    public static let serviceCIDRs = SetID(1)
+    /// Every live ClusterIP.
+    public static let clusterIPs = SetID(2)
+    /// The addresses of this node that accept node ports.
+    public static let nodePortAddresses = SetID(3)
+    /// `A . A` for every endpoint address that may call itself on this node.
+    public static let hairpin = SetID(4)
+    /// Every usable endpoint once, whatever number of Services uses it.
+    public static let backends = SetID(5)
+    /// Address frontends under external Local policy.
+    public static let externalLocal = SetID(6)
+    /// Node ports under external Local policy.
+    public static let externalLocalNodePorts = SetID(7)
+    /// Address frontends under external Cluster policy.
+    public static let masqueradeExternal = SetID(8)
+    /// Node ports under external Cluster policy.
+    public static let masqueradeExternalNodePorts = SetID(9)
+    /// Address frontends without a usable endpoint anywhere.
+    public static let rejectServices = SetID(10)
+    /// Node ports without a usable endpoint anywhere.
+    public static let rejectNodePorts = SetID(11)
+    /// ClusterIP frontends under internal Local policy without a local endpoint.
+    public static let dropServices = SetID(12)
+    /// Address frontends under external Local policy without a local endpoint.
+    public static let dropOutsideServices = SetID(13)
+    /// Node ports under external Local policy without a local endpoint.
+    public static let dropOutsideNodePorts = SetID(14)
+    /// Slots of `PoolKind.services`.
+    public static let endpoints = SetID(16)
+    /// Slots of `PoolKind.localServices`.
+    public static let localEndpoints = SetID(17)
+    /// Slots of `PoolKind.nodePorts`.
+    public static let nodePortEndpoints = SetID(18)
+    /// Slots of `PoolKind.localNodePorts`.
+    public static let localNodePortEndpoints = SetID(19)
+}
+
+/// The size classes of pools.
+public enum PoolSize {
+    /// Classes up to 2^6 = 64 exist from the start; larger ones are added when first needed.
+    public static let initialExponent = 6
+    /// The largest class: 2^16 = 65536 members.
+    public static let largestExponent = 16
+    /// The most members that a pool can have.
+    public static let capacity = 1 << largestExponent
+
+    /// The class of a pool: the smallest exponent with 2^exponent >= count. `count` is at least 1.
+    public static func exponent(_ count: Int) -> Int {
+        count <= 1 ? 0 : Int.bitWidth - (count - 1).leadingZeroBitCount
+    }
+}

@@ -1,0 +1,66 @@
+import KubernetesModel
+import NetworkTypes
+
+/// The endpoints of one Service port in one family, as one node may use them.
+///
+/// Source of the rules: the API `discovery.k8s.io/v1`, KEP-1669 (terminating endpoints), KEP-2433 (zone hints),
+/// KEP-3015 (node hints), KEP-2086 and `externalTrafficPolicy` (local endpoints).
+public struct EndpointSelection: Hashable, Sendable {
+    /// For the Cluster policy: the ready endpoints that hints leave; if none is ready, all that terminate but still
+    /// serve. Sorted, each once. Empty exactly if `usable` is.
+    public var clusterPool: [Backend] = []
+    /// For the Local policy: the ready endpoints on this node; if there is none, those on this node that terminate but
+    /// still serve, even while a remote one is ready. Hints never apply. Sorted, each once.
+    public var localPool: [Backend] = []
+    /// Every endpoint on any node that is ready, or terminates but still serves. Sorted, each once.
+    public var usable: [Backend] = []
+    /// The addresses of usable endpoints that are on this node or that name no node. Sorted, each once.
+    public var hairpinAddresses: [IPAddress] = []
+
+    /// Makes an empty selection.
+    public init() {}
+
+    /// Selects the endpoints of a Service port.
+    ///
+    /// Slices of another family, for names (`FQDN`), for a headless Service, or without a port of the same name and
+    /// protocol are ignored. The order of slices and endpoints does not matter.
+    ///
+    /// - Parameters:
+    ///   - port: The port of the Service.
+    ///   - family: The family; an endpoint's family is that of its slice.
+    ///   - slices: The slices of the Service, and of no other.
+    ///   - node: The node that the selection is for.
+    public init(port: ServicePort, family: IPFamily, slices: [EndpointSlice], node: NodeContext) {
+        let roster = EndpointRoster(port: port, family: family, slices: slices, node: node)
+        guard !roster.candidates.isEmpty else { return }
+        usable = roster.backends { $0.isUsable }
+        // In most clusters all pools are the same; they then share one buffer.
+        clusterPool = roster.backends(sharing: usable) { $0.contains(roster.clusterRequirement) }
+        localPool = roster.backends(sharing: usable) { $0.contains(roster.localRequirement) }
+        hairpinAddresses = roster.hairpinAddresses
+    }
+}
+
+extension EndpointRoster {
+    /// The backends whose traits pass, in an array of the exact size.
+    ///
+    /// - Parameter known: A superset of the result; it is the result if no backend is missing.
+    fileprivate func backends(sharing known: [Backend]? = nil, where passes: (EndpointTraits) -> Bool) -> [Backend] {
+        var count = 0
+        for candidate in candidates where passes(candidate.traits) { count += 1 }
+        if let known, known.count == count { return known }
+        var result: [Backend] = []
+        result.reserveCapacity(count)
+        for candidate in candidates where passes(candidate.traits) { result.append(candidate.backend) }
+        return result
+    }
+
+    fileprivate var hairpinAddresses: [IPAddress] {
+        var result: [IPAddress] = []
+        for candidate in candidates where candidate.traits.isUsable && candidate.traits.mayBeOnThisNode {
+            // Two slices may give one address two ports; candidates are sorted by address.
+            if result.last != candidate.backend.address { result.append(candidate.backend.address) }
+        }
+        return result
+    }
+}

@@ -1,0 +1,140 @@
+import KubernetesModel
+import NetworkTypes
+
+/// Collects the findings about one Service, or nothing at all.
+///
+/// Resolution runs for every Service at each change, findings are read rarely: messages are made only on demand.
+struct FindingCollector {
+    /// What was found so far.
+    private(set) var findings: [Finding] = []
+    private let service: ObjectKey
+    private let isEnabled: Bool
+
+    init(service: ObjectKey, isEnabled: Bool) {
+        self.service = service
+        self.isEnabled = isEnabled
+    }
+
+    private mutating func add(
+        _ severity: Finding.Severity, _ code: String, field: @autoclosure () -> String,
+        _ message: @autoclosure () -> String
+    ) {
+        guard isEnabled else { return }
+        let subject = ObjectID(kind: .service, key: service)
+        findings.append(Finding(severity, code: code, subject: subject, field: field(), message: message()))
+    }
+}
+
+/// Findings about addresses.
+extension FindingCollector {
+    mutating func reportNoClusterIP() {
+        add(
+            .error, "no-cluster-ip", field: "spec.clusterIPs",
+            "the Service has no cluster IP, so nothing of it is served; give it one, or let the API server do so")
+    }
+
+    mutating func reportExtraClusterIP(_ address: IPAddress, index: Int) {
+        add(
+            .error, "cluster-ip-without-effect", field: "spec.clusterIPs[\(index)]",
+            "\(address) has no effect because the Service has another \(address.family) cluster IP before it")
+    }
+
+    mutating func reportUnusable(_ address: IPAddress, field: @autoclosure () -> String) {
+        add(
+            .error, "unusable-address", field: field(),
+            "\(address) has no effect because a Service cannot have a loopback, multicast or unspecified address")
+    }
+
+    mutating func reportExternalIPWithoutFamily(_ address: IPAddress, index: Int) {
+        add(
+            .error, "external-ip-without-effect", field: "spec.externalIPs[\(index)]",
+            "\(address) has no effect because the Service has no \(address.family) cluster IP")
+    }
+
+    mutating func reportExternalClusterIP(_ address: IPAddress, kind: Frontend.Kind) {
+        let isLoadBalancer = kind == .loadBalancerIP
+        add(
+            .warning, isLoadBalancer ? "load-balancer-ip-without-effect" : "external-ip-without-effect",
+            field: isLoadBalancer ? "status.loadBalancer.ingress" : "spec.externalIPs",
+            "\(address) is the cluster IP of the Service and is served as that only")
+    }
+
+    mutating func reportLoadBalancerIPWithoutType(_ address: IPAddress, type: Service.ServiceType, index: Int) {
+        add(
+            .warning, "load-balancer-ip-without-effect", field: "status.loadBalancer.ingress[\(index)].ip",
+            "\(address) has no effect because the Service is of type \(type.rawValue), not LoadBalancer")
+    }
+
+    mutating func reportLoadBalancerIPWithoutFamily(_ address: IPAddress, index: Int) {
+        add(
+            .warning, "load-balancer-ip-without-effect", field: "status.loadBalancer.ingress[\(index)].ip",
+            "\(address) has no effect because the Service has no \(address.family) cluster IP")
+    }
+
+    mutating func reportSourceRangesOfOtherFamily(open family: IPFamily) {
+        add(
+            .warning, "source-ranges-other-family", field: "spec.loadBalancerSourceRanges",
+            "no range is \(family), so the \(family) load balancer addresses are open to everybody; add a range")
+    }
+}
+
+/// Findings about ports and their endpoints.
+extension FindingCollector {
+    mutating func reportPortZero(index: Int) {
+        add(.error, "invalid-port", field: "spec.ports[\(index)].port", "port 0 cannot be served")
+    }
+
+    mutating func reportDuplicatePort(index: Int) {
+        add(
+            .error, "duplicate-port", field: "spec.ports[\(index)]",
+            "the port has no effect because one before it has the same protocol and the same name or number")
+    }
+
+    mutating func reportDuplicateNodePort(_ nodePort: UInt16, index: Int) {
+        add(
+            .error, "duplicate-node-port", field: "spec.ports[\(index)].nodePort",
+            "\(nodePort) has no effect here because a port before it has the same protocol and node port")
+    }
+
+    mutating func reportAffinityTimeout(_ seconds: Int, used: Int) {
+        add(
+            .warning, "affinity-timeout-out-of-range", field: "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+            "\(seconds) is not between 1 and 86400, so \(used) is used")
+    }
+
+    /// Says what happens to new connections that find no endpoint.
+    mutating func reportEndpoints(of port: ResolvedServicePort, index: Int, node: NodeContext) {
+        guard isEnabled, port.localPool.isEmpty else { return }
+        guard !port.usable.isEmpty else {
+            add(
+                .info, "no-endpoints", field: "spec.ports[\(index)]",
+                "port \(port.label) has no usable \(port.family) endpoint, so new connections to it are rejected")
+            return
+        }
+        if port.externalPolicy == .local {
+            add(
+                .info, "local-without-endpoint", field: "spec.externalTrafficPolicy",
+                """
+                node \(node.nodeName) has no \(port.family) endpoint of port \(port.label), \
+                so external traffic to it on this node is dropped
+                """)
+        }
+        if port.internalPolicy == .local {
+            add(
+                .info, "local-without-endpoint", field: "spec.internalTrafficPolicy",
+                """
+                node \(node.nodeName) has no \(port.family) endpoint of port \(port.label), \
+                so connections from this node to its cluster IP are dropped
+                """)
+        }
+    }
+}
+
+extension ResolvedServicePort {
+    /// How a finding names the port: `http (80/tcp)`, or `80/tcp` for an unnamed one. Every port has a ClusterIP
+    /// frontend.
+    fileprivate var label: String {
+        let number = frontends.first.map { "\($0.port)/\(transport)" } ?? "\(transport)"
+        return name.isEmpty ? number : "\(name) (\(number))"
+    }
+}

@@ -1,0 +1,148 @@
+import KubernetesModel
+import NetworkTypes
+
+/// What policy makes of one Service on one node.
+public struct PolicyResolution: Hashable, Sendable {
+    /// Why a Service is none of the dataplane's business.
+    public enum Exclusion: Hashable, Sendable {
+        /// `spec.type` is ExternalName: a DNS alias.
+        case externalName
+        /// `spec.clusterIP` is None: clients reach the endpoints without a proxy.
+        case headless
+        /// The label `service.kubernetes.io/service-proxy-name` gives the Service to another proxy, whatever its value
+        /// (KEP-2447).
+        case otherProxy(String)
+        /// `spec.clusterIPs` has no address that could be served.
+        case noClusterIP
+    }
+
+    /// The Service as the node has to serve it; nil if the dataplane ignores it.
+    public var service: ResolvedService?
+    /// Why the Service is ignored; nil if it is served.
+    public var exclusion: Exclusion?
+    /// What the user should know; empty unless findings were wanted.
+    public var findings: [Finding]
+
+    /// Makes a resolution from its parts.
+    public init(service: ResolvedService?, exclusion: Exclusion? = nil, findings: [Finding] = []) {
+        self.service = service
+        self.exclusion = exclusion
+        self.findings = findings
+    }
+}
+
+/// Says how a node has to serve a Service: its frontends, their policies and the endpoints behind them.
+///
+/// The result depends on the arguments alone, and not on the order of slices, endpoints or addresses. A part of the
+/// Service that makes no sense is left out and gives a finding; it never costs another part.
+///
+/// - Parameters:
+///   - service: The Service.
+///   - slices: The EndpointSlices of the Service, and of no other.
+///   - node: The node that has to serve it.
+///   - wantsFindings: Whether findings are to be made; their messages cost more than the resolution itself.
+public func resolve(
+    _ service: Service, slices: [EndpointSlice], node: NodeContext, wantsFindings: Bool = true
+) -> PolicyResolution {
+    if let exclusion = service.exclusion { return PolicyResolution(service: nil, exclusion: exclusion) }
+    var findings = FindingCollector(service: service.key, isEnabled: wantsFindings)
+    let addresses = FamilyAddresses.all(of: service, findings: &findings)
+    guard !addresses.isEmpty else {
+        findings.reportNoClusterIP()
+        return PolicyResolution(service: nil, exclusion: .noClusterIP, findings: findings.findings)
+    }
+    let ports = service.soundPorts(findings: &findings)
+    let affinityTimeout = service.affinityTimeout(findings: &findings)
+
+    var resolved = ResolvedService(key: service.key, creationTimestamp: service.creationTimestamp)
+    resolved.ports.reserveCapacity(addresses.count * ports.count)
+    for family in addresses {
+        for (index, port) in ports {
+            var result = ResolvedServicePort(service: service, port: port, addresses: family)
+            result.affinityTimeout = affinityTimeout
+            result.take(EndpointSelection(port: port, family: family.family, slices: slices, node: node))
+            findings.reportEndpoints(of: result, index: index, node: node)
+            resolved.ports.append(result)
+        }
+    }
+    return PolicyResolution(service: resolved, findings: findings.findings)
+}
+
+extension Service {
+    fileprivate var exclusion: PolicyResolution.Exclusion? {
+        if let serviceProxyName { return .otherProxy(serviceProxyName) }
+        if type == .externalName { return .externalName }
+        return isHeadless ? .headless : nil
+    }
+
+    /// The ports that can be served, with their positions in `spec.ports`.
+    ///
+    /// The API demands that a port is not 0 and that name with protocol, protocol with port, and protocol with node
+    /// port are unique. Objects that no API server has checked may break this; the first port then wins.
+    fileprivate func soundPorts(findings: inout FindingCollector) -> [(index: Int, port: ServicePort)] {
+        var names: Set<PortName> = []
+        var numbers: Set<PortNumber> = []
+        var nodePorts: Set<PortNumber> = []
+        var result: [(index: Int, port: ServicePort)] = []
+        for (index, port) in ports.enumerated() {
+            var port = port
+            guard port.port != 0 else {
+                findings.reportPortZero(index: index)
+                continue
+            }
+            if ports.count > 1 {
+                let isNew = names.insert(PortName(transport: port.transport, name: port.name)).inserted
+                guard isNew, numbers.insert(PortNumber(transport: port.transport, port: port.port)).inserted else {
+                    findings.reportDuplicatePort(index: index)
+                    continue
+                }
+                let nodePort = PortNumber(transport: port.transport, port: port.nodePort)
+                if port.nodePort != 0, !nodePorts.insert(nodePort).inserted {
+                    findings.reportDuplicateNodePort(port.nodePort, index: index)
+                    port.nodePort = 0
+                }
+            }
+            result.append((index, port))
+        }
+        return result
+    }
+
+    /// `spec.sessionAffinityConfig.clientIP.timeoutSeconds`, held to the 1...86400 that the API allows.
+    fileprivate func affinityTimeout(findings: inout FindingCollector) -> Int? {
+        guard case .clientIP(let seconds) = sessionAffinity else { return nil }
+        let allowed = 1...86400
+        if allowed.contains(seconds) { return seconds }
+        let used = min(max(seconds, allowed.lowerBound), allowed.upperBound)
+        findings.reportAffinityTimeout(seconds, used: used)
+        return used
+    }
+}
+
+private struct PortName: Hashable {
+    var transport: TransportProtocol
+    var name: String
+}
+
+private struct PortNumber: Hashable {
+    var transport: TransportProtocol
+    var port: UInt16
+}
+
+extension ResolvedServicePort {
+    fileprivate init(service: Service, port: ServicePort, addresses: FamilyAddresses) {
+        self.init(name: port.name, transport: port.transport, family: addresses.family)
+        frontends = addresses.frontends(of: port, type: service.type)
+        internalPolicy = service.internalTrafficPolicy
+        // The API honours the field on every Service that is reachable from outside: of type NodePort or LoadBalancer,
+        // or of type ClusterIP with external IPs. Without an external frontend there is nothing that it could govern.
+        externalPolicy = frontends.contains { $0.isExternal } ? service.externalTrafficPolicy : .cluster
+        sourceRanges = addresses.sourceRanges
+    }
+
+    fileprivate mutating func take(_ selection: EndpointSelection) {
+        clusterPool = selection.clusterPool
+        localPool = selection.localPool
+        usable = selection.usable
+        hairpinAddresses = selection.hairpinAddresses
+    }
+}

@@ -1,0 +1,167 @@
+import KubernetesModel
+import NetworkTypes
+import ServicePolicy
+import Testing
+
+@Suite("How a Service is served")
+struct PolicyResolutionTests {
+    static let endpointsOfBoth = Scenario.families.map { family in
+        Scenario.slice(family, name: "web-\(family)", [.make(family, 1, on: "here"), .make(family, 2, on: "there")])
+    }
+
+    private func resolution(_ service: Service, slices: [EndpointSlice] = endpointsOfBoth) -> PolicyResolution {
+        resolve(service, slices: slices, node: Scenario.node)
+    }
+
+    private func frontends(_ service: Service, _ family: IPFamily) -> [Frontend] {
+        resolution(service).service?.ports.first { $0.family == family }?.frontends ?? []
+    }
+
+    private func external(_ family: IPFamily, _ number: Int, _ kind: Frontend.Kind) -> Frontend {
+        Frontend(kind: kind, address: Scenario.address(family, number), port: 80)
+    }
+
+    @Test("Headless, ExternalName, another proxy's and unaddressed Services are ignored")
+    func exclusions() {
+        let service = Scenario.service(.ipv4)
+        func exclusion(_ change: (inout Service) -> Void) -> PolicyResolution.Exclusion? {
+            var changed = service
+            change(&changed)
+            #expect((resolution(changed).service == nil) == (resolution(changed).exclusion != nil))
+            return resolution(changed).exclusion
+        }
+        #expect(exclusion { _ in } == nil)
+        #expect(exclusion { $0.isHeadless = true } == .headless)
+        #expect(exclusion { $0.type = .externalName } == .externalName)
+        #expect(exclusion { $0.serviceProxyName = "cilium" } == .otherProxy("cilium"))
+        #expect(exclusion { $0.serviceProxyName = "" } == .otherProxy(""))
+        #expect(exclusion { $0.clusterIPs = [] } == .noClusterIP)
+    }
+
+    @Test("Ports stand IPv4 before IPv6, each family in the order of the Service")
+    func portOrder() {
+        var service = Scenario.service(.ipv6, .ipv4)
+        service.ports = [ServicePort(name: "b", port: 443), ServicePort(name: "a", port: 80)]
+        let ports = resolution(service).service?.ports ?? []
+        #expect(ports.map(\.family) == [.ipv4, .ipv4, .ipv6, .ipv6])
+        #expect(ports.map(\.name) == ["b", "a", "b", "a"])
+    }
+
+    @Test("Each family has its own endpoints")
+    func familiesApart() {
+        let ports = resolution(Scenario.service(.ipv4, .ipv6)).service?.ports ?? []
+        #expect(ports.map(\.clusterPool) == Scenario.families.map { Scenario.backends($0, [1, 2]) })
+        #expect(ports.map(\.localPool) == Scenario.families.map { Scenario.backends($0, [1]) })
+        #expect(ports.map(\.usable) == Scenario.families.map { Scenario.backends($0, [1, 2]) })
+        #expect(ports.map(\.hairpinAddresses) == Scenario.families.map { [Scenario.address($0, 1)] })
+    }
+
+    @Test("A node port acts on the types NodePort and LoadBalancer only", arguments: Scenario.families)
+    func nodePorts(family: IPFamily) {
+        var service = Scenario.service(family)
+        let clusterIP = external(family, 100, .clusterIP)
+        let nodePort = Frontend(kind: .nodePort, address: nil, port: 30080)
+        #expect(frontends(service, family) == [clusterIP])
+        service.type = .nodePort
+        #expect(frontends(service, family) == [clusterIP, nodePort])
+        service.type = .loadBalancer
+        #expect(frontends(service, family) == [clusterIP, nodePort])
+        service.ports[0].nodePort = 0
+        #expect(frontends(service, family) == [clusterIP])
+    }
+
+    @Test("External IPs act on every type, in the families of the cluster IPs", arguments: Scenario.families)
+    func externalIPs(family: IPFamily) {
+        let other: IPFamily = family == .ipv4 ? .ipv6 : .ipv4
+        for type in [Service.ServiceType.clusterIP, .nodePort, .loadBalancer] {
+            var service = Scenario.service(family)
+            service.type = type
+            service.ports[0].nodePort = 0
+            service.externalIPs = [
+                Scenario.address(family, 202), Scenario.address(other, 203), Scenario.address(family, 201),
+            ]
+            #expect(
+                frontends(service, family) == [
+                    external(family, 100, .clusterIP), external(family, 201, .externalIP),
+                    external(family, 202, .externalIP),
+                ])
+            #expect(frontends(service, other) == [])
+            let findings = resolution(service).findings
+            #expect(findings.map(\.code) == ["external-ip-without-effect"])
+            #expect(findings.map(\.field) == ["spec.externalIPs[1]"])
+        }
+    }
+
+    @Test("Load balancer addresses act with mode VIP, on type LoadBalancer", arguments: Scenario.families)
+    func loadBalancerIPs(family: IPFamily) {
+        let other: IPFamily = family == .ipv4 ? .ipv6 : .ipv4
+        var service = Scenario.service(family)
+        service.type = .loadBalancer
+        service.ports[0].nodePort = 0
+        service.loadBalancerIngress = [
+            .init(address: Scenario.address(family, 201)), .init(address: Scenario.address(family, 202), mode: .proxy),
+            .init(address: Scenario.address(other, 203)), .init(address: Scenario.address(other, 204), mode: .proxy),
+        ]
+        #expect(
+            frontends(service, family)
+                == [external(family, 100, .clusterIP), external(family, 201, .loadBalancerIP)])
+        #expect(resolution(service).findings.map(\.field) == ["status.loadBalancer.ingress[2].ip"])
+        service.type = .nodePort
+        #expect(frontends(service, family) == [external(family, 100, .clusterIP)])
+        #expect(Set(resolution(service).findings.map(\.code)) == ["load-balancer-ip-without-effect"])
+    }
+
+    @Test(
+        "An address that is external IP and load balancer IP is one load balancer frontend",
+        arguments: Scenario.families)
+    func frontendOnce(family: IPFamily) {
+        var service = Scenario.service(family)
+        service.type = .loadBalancer
+        service.ports[0].nodePort = 0
+        service.externalIPs = [201, 201, 202, 100].map { Scenario.address(family, $0) }
+        service.loadBalancerIngress = [.init(address: Scenario.address(family, 201))]
+        #expect(
+            frontends(service, family) == [
+                external(family, 100, .clusterIP), external(family, 201, .loadBalancerIP),
+                external(family, 202, .externalIP),
+            ])
+    }
+
+    @Test("Addresses that nobody can be reached at are left out")
+    func unusableAddresses() {
+        var service = Scenario.service(.ipv4)
+        service.type = .loadBalancer
+        service.ports[0].nodePort = 0
+        service.externalIPs = ["127.0.0.1", "0.0.0.0", "224.0.0.1", "::1"].compactMap { IPAddress($0) }
+        service.loadBalancerIngress = [.init(address: .v4(IPv4Address(rawValue: 0x7F00_0001)))]
+        #expect(frontends(service, .ipv4) == [external(.ipv4, 100, .clusterIP)])
+        #expect(resolution(service).findings.map(\.code) == Array(repeating: "unusable-address", count: 5))
+        service.clusterIPs = service.externalIPs
+        #expect(resolution(service).exclusion == .noClusterIP)
+    }
+
+    @Test("Ports that clash with one before them cost only themselves")
+    func badPorts() {
+        var service = Scenario.service(.ipv4)
+        service.type = .nodePort
+        service.ports = [
+            ServicePort(name: "a", port: 80, nodePort: 30080), ServicePort(name: "b", port: 80),
+            ServicePort(name: "a", port: 81), ServicePort(name: "a", transport: .udp, port: 80, nodePort: 30080),
+            ServicePort(name: "zero", port: 0), ServicePort(name: "c", port: 82, nodePort: 30080),
+        ]
+        let result = resolve(service, slices: [], node: Scenario.node)
+        #expect(result.service?.ports.map(\.name) == ["a", "a", "c"])
+        #expect(result.service?.ports.map(\.frontends.count) == [2, 2, 1])
+        #expect(
+            result.findings.filter { $0.severity > .info }.map(\.code)
+                == ["duplicate-port", "duplicate-port", "invalid-port", "duplicate-node-port"])
+    }
+
+    @Test("Only the first cluster IP of a family counts")
+    func extraClusterIP() {
+        var service = Scenario.service(.ipv4)
+        service.clusterIPs.append(Scenario.address(.ipv4, 101))
+        #expect(frontends(service, .ipv4) == [external(.ipv4, 100, .clusterIP)])
+        #expect(resolution(service).findings.map(\.code) == ["cluster-ip-without-effect"])
+    }
+}
