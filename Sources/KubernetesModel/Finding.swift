@@ -21,7 +21,7 @@ public struct Finding: Hashable, Sendable {
     public var code: String
     /// The object, if the input could be understood so far.
     public var subject: ObjectID?
-    /// Where the object stands: `services.yaml:12`, if it came from a file.
+    /// Where the object, or the field at fault, stands: `services.yaml:12`, if it came from a file.
     public var location: String?
     /// The field at fault as a path, such as `spec.ports[0].port`; empty if the whole object is.
     public var field: String

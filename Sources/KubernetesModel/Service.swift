@@ -3,7 +3,7 @@ import NetworkTypes
 /// What a node needs to know of a Kubernetes Service (API `v1`, kind `Service`).
 public struct Service: Hashable, Sendable {
     /// `spec.type`.
-    public enum ServiceType: String, Hashable, Sendable {
+    public enum ServiceType: String, Hashable, Sendable, CaseIterable {
         /// Reachable on its cluster IPs only.
         case clusterIP = "ClusterIP"
         /// Also on a port of every node.
@@ -15,7 +15,7 @@ public struct Service: Hashable, Sendable {
     }
 
     /// `externalTrafficPolicy` and `internalTrafficPolicy`.
-    public enum TrafficPolicy: String, Hashable, Sendable {
+    public enum TrafficPolicy: String, Hashable, Sendable, CaseIterable {
         /// Any ready endpoint of the cluster.
         case cluster = "Cluster"
         /// Only endpoints on this node.
@@ -33,7 +33,7 @@ public struct Service: Hashable, Sendable {
     /// One entry of `status.loadBalancer.ingress` that has an address.
     public struct LoadBalancerIngress: Hashable, Sendable {
         /// `ingress[].ipMode`.
-        public enum Mode: String, Hashable, Sendable {
+        public enum Mode: String, Hashable, Sendable, CaseIterable {
             /// Traffic to the address may be short-circuited on the node.
             case vip = "VIP"
             /// Traffic has to go through the load balancer; nodes leave the address alone.

@@ -50,7 +50,9 @@ public struct IPv6Address: Hashable, Sendable, Comparable {
             let end = text[index...].firstIndex(of: colon) ?? text.count
             let part = text[index..<end]
             if part.contains(UInt8(ascii: ".")) {
-                guard end == text.count, let quad = IPv4Address(String(decoding: part, as: UTF8.self)) else { return nil }
+                guard end == text.count, let quad = IPv4Address(String(decoding: part, as: UTF8.self)) else {
+                    return nil
+                }
                 groups.append(UInt16(quad.rawValue >> 16))
                 groups.append(UInt16(quad.rawValue & 0xFFFF))
                 index = end
@@ -96,8 +98,9 @@ extension IPv6Address: CustomStringConvertible {
     ///
     /// An IPv4-mapped address prints its dotted quad, as glibc and `nft` do.
     public var description: String {
-        if high == 0, low >> 32 == 0xFFFF { return "::ffff:\(IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)))" }
-        if high == 0, low >> 32 == 0, low > 0xFFFF { return "::\(IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)))" }
+        let quad = IPv4Address(rawValue: UInt32(truncatingIfNeeded: low))
+        if high == 0, low >> 32 == 0xFFFF { return "::ffff:\(quad)" }
+        if high == 0, low >> 32 == 0, low > 0xFFFF { return "::\(quad)" }
         let groups = self.groups
         var best = 0..<0
         var start = 0

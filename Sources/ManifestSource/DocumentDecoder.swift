@@ -1,0 +1,125 @@
+import KubernetesModel
+
+/// What one document holds, with lines counted from its own beginning: it stays valid while the file around it changes.
+final class DecodedDocument: Sendable {
+    let objects: [(object: ClusterObject, line: Int)]
+    let findings: [LocalFinding]
+    let skipped: [(kind: String, line: Int)]
+    /// Line feeds in the document.
+    let lineCount: Int
+
+    init(_ decoder: DocumentDecoder, lineCount: Int) {
+        objects = decoder.objects
+        findings = decoder.findings
+        skipped = decoder.skipped
+        self.lineCount = lineCount
+    }
+}
+
+/// Turns the nodes of a document into objects.
+struct DocumentDecoder {
+    let context: DecodeContext
+    var objects: [(object: ClusterObject, line: Int)] = []
+    var findings: [LocalFinding] = []
+    var skipped: [(kind: String, line: Int)] = []
+
+    /// Lists in lists make no sense beyond this.
+    private static let maximumListDepth = 8
+
+    init(context: DecodeContext) { self.context = context }
+
+    /// Decodes a root or an item of a list.
+    ///
+    /// - Parameter listed: What the list around it says of its items: those of a typed list, as the API server returns
+    ///   them, carry no `apiVersion` and `kind` of their own.
+    mutating func decode(_ node: ManifestNode, listed: (version: String, kind: String)? = nil, depth: Int = 0) {
+        if node.isNull { return }
+        if node.kind == .sequence, listed == nil, depth < Self.maximumListDepth {
+            for item in node.elements { decode(item, depth: depth + 1) }
+            return
+        }
+        do throws(FieldError) {
+            guard node.kind == .map else { throw node.wrongType("an object") }
+            let version = try header(node, "apiVersion", listed?.version)
+            let kind = try header(node, "kind", listed?.kind)
+            try decode(node, version, kind, depth)
+        } catch {
+            add(error, root: node, code: "not-an-object", subject: nil)
+        }
+    }
+
+    private func header(_ node: ManifestNode, _ key: StaticString, _ inherited: String?) throws(FieldError) -> String {
+        if node[key] == nil, let inherited { return inherited }
+        return try node.required(key).asString()
+    }
+
+    private mutating func decode(
+        _ node: ManifestNode, _ version: String, _ kind: String, _ depth: Int
+    ) throws(FieldError) {
+        if kind == "List" && version == "v1" || Self.listKinds.contains(kind) && Self.group(version) != nil {
+            guard depth < Self.maximumListDepth else { throw node.error("lists are nested deeper than 8 levels") }
+            // An empty list of the API server has null or no items.
+            let item = kind == "List" ? nil : (version, String(kind.dropLast("List".count)))
+            for entry in try node.list("items") { decode(entry, listed: item, depth: depth + 1) }
+            return
+        }
+        guard let known = ObjectID.Kind(rawValue: kind), Self.group(version) == known.group else {
+            skipped.append((kind: "\(version) \(kind)".excerpt, line: node.line))
+            return
+        }
+        read(node, known, version)
+    }
+
+    private mutating func read(_ node: ManifestNode, _ kind: ObjectID.Kind, _ version: String) {
+        var reader = ObjectReader(root: node, context: context)
+        do throws(FieldError) {
+            guard kind.versions.contains(version) else {
+                _ = try? reader.identity(kind)
+                let list = kind.versions.joined(separator: " or ")
+                throw FieldError(
+                    node: try node.required("apiVersion"),
+                    message: "\(version.quoted) is a version of \(kind.rawValue) that is not supported; use \(list)")
+            }
+            let object = try reader.object(kind)
+            objects.append((object, node.line))
+        } catch {
+            add(error, root: node, code: "invalid-object", subject: reader.subject)
+        }
+        findings += reader.findings
+    }
+
+    private mutating func add(_ error: FieldError, root: ManifestNode, code: String, subject: ObjectID?) {
+        let finding = Finding(
+            .error, code: code, subject: subject, field: error.path(from: root), message: error.message)
+        findings.append(LocalFinding(finding: finding, line: error.line))
+    }
+
+    private static let listKinds = Set(ObjectID.Kind.allCases.map { $0.rawValue + "List" })
+
+    /// The API group of a version string, if it is one of the groups that are read.
+    private static func group(_ version: String) -> String? {
+        guard let slash = version.firstIndex(of: "/") else { return version.hasPrefix("v") ? "" : nil }
+        let group = String(version[..<slash])
+        return ObjectID.Kind.allCases.contains { $0.group == group } ? group : nil
+    }
+}
+
+extension ObjectID.Kind {
+    /// The API group; empty for the core group.
+    fileprivate var group: String {
+        switch self {
+        case .service, .node: ""
+        case .endpointSlice: "discovery.k8s.io"
+        case .serviceCIDR: "networking.k8s.io"
+        }
+    }
+
+    /// The versions whose fields this decoder knows. `v1beta1` of EndpointSlice had other fields for topology.
+    fileprivate var versions: [String] {
+        switch self {
+        case .service, .node: ["v1"]
+        case .endpointSlice: ["discovery.k8s.io/v1"]
+        case .serviceCIDR: ["networking.k8s.io/v1", "networking.k8s.io/v1beta1", "networking.k8s.io/v1alpha1"]
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import CLinux
+import Glibc
+
+/// The file system calls that this module needs.
+enum FileSystem {
+    /// What went wrong, as an error number.
+    struct Failure: Error, Hashable {
+        let code: Int32
+
+        /// Whether nothing of the name exists.
+        var isMissing: Bool { code == ENOENT || code == ENOTDIR }
+
+        var problem: String {
+            switch code {
+            case EISDIR: return "is a directory"
+            case ENOTSUP: return "is not a regular file"
+            case EFBIG: return "is larger than 512 MiB"
+            case EAGAIN: return "is being written to"
+            default:
+                var text = [CChar](repeating: 0, count: 128)
+                fl_error_text(code, &text, text.count)
+                let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+                return "cannot be read: \(String(decoding: bytes, as: UTF8.self))"
+            }
+        }
+    }
+
+    /// What tells a version of a file from another one without reading it.
+    struct Stamp: Hashable {
+        let device: UInt64
+        let inode: UInt64
+        let size: Int64
+        let modified: Int64
+        let changed: Int64
+        let isDirectory: Bool
+    }
+
+    static func stamp(_ path: String) throws(Failure) -> Stamp {
+        var raw = fl_stamp()
+        let result = fl_stat_path(path, &raw)
+        guard result == 0 else { throw Failure(code: -result) }
+        return Stamp(
+            device: raw.device, inode: raw.inode, size: raw.size, modified: raw.modified, changed: raw.changed,
+            isDirectory: raw.is_directory != 0)
+    }
+
+    /// The bytes of a regular file.
+    static func read(_ path: String) throws(Failure) -> FileBytes {
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var length = 0
+        let result = fl_read_file(path, 512 << 20, &bytes, &length)
+        guard result == 0, let bytes else { throw Failure(code: result == 0 ? ENOMEM : -result) }
+        return FileBytes(bytes: bytes, count: length)
+    }
+
+    /// The manifests in a directory, sorted by name.
+    static func manifests(in directory: String) throws(Failure) -> [String] {
+        var names: UnsafeMutablePointer<CChar>?
+        var length = 0
+        let result = fl_list_directory(directory, &names, &length)
+        defer { free(names) }
+        guard result == 0 else { throw Failure(code: -result) }
+        return UnsafeRawBufferPointer(start: names, count: length).split(separator: 0)
+            .map { String(decoding: $0, as: UTF8.self) }.filter(isManifestName).sorted()
+    }
+
+    /// Whether a file of that name in a directory is read: not hidden, not an editor's own, and with an ending that says
+    /// what it holds. The endings alone rule out `x.yaml~`, `#x.yaml#`, `.x.yaml.swp`, `x.tmp` and vim's `4913`.
+    static func isManifestName(_ name: String) -> Bool {
+        guard !name.hasPrefix("."), !name.hasPrefix("#") else { return false }
+        return [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+    }
+
+    /// A path in a directory.
+    static func join(_ directory: String, _ name: String) -> String {
+        directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
+    }
+
+    /// The directory and the last component of a path.
+    static func split(_ path: String) -> (directory: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        let directory = slash == path.startIndex ? "/" : String(path[..<slash])
+        return (directory, String(path[path.index(after: slash)...]))
+    }
+}
+
+/// The content of a file, in memory that goes when it does.
+struct FileBytes: ~Copyable {
+    private let bytes: UnsafeMutablePointer<UInt8>
+    private let count: Int
+
+    init(bytes: UnsafeMutablePointer<UInt8>, count: Int) {
+        self.bytes = bytes
+        self.count = count
+    }
+
+    deinit { free(bytes) }
+
+    /// The bytes; valid while this value lives.
+    borrowing func withBytes<Result: ~Copyable, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeRawBufferPointer(start: bytes, count: count))
+    }
+}

@@ -1,0 +1,122 @@
+import CManifest
+
+/// Owns a C arena. One worker uses one arena for all of its documents, so that memory is taken once.
+final class ManifestArena {
+    private let arena: UnsafeMutablePointer<fl_manifest>
+
+    /// Nil if there is no memory.
+    init?() {
+        guard let arena = fl_manifest_new() else { return nil }
+        self.arena = arena
+    }
+
+    deinit { fl_manifest_free(arena) }
+
+    /// Parses text and hands the documents' roots to `body`; the nodes are valid until it returns. Lines of errors count
+    /// from the beginning of the text.
+    func parse(
+        _ text: UnsafeRawBufferPointer, path: String, _ body: ([ManifestNode]) -> Void
+    ) throws(ManifestError) {
+        let bytes = text.bindMemory(to: UInt8.self)
+        guard fl_manifest_parse(arena, bytes.baseAddress, bytes.count) == 0 else {
+            throw ManifestError(
+                path: path, line: Int(arena.pointee.error_line), column: Int(arena.pointee.error_column),
+                problem: problem)
+        }
+        body((0..<Int(arena.pointee.root_count)).map { ManifestNode(tree: arena, index: arena.pointee.roots[$0]) })
+    }
+
+    private var problem: String {
+        withUnsafeBytes(of: &arena.pointee.problem) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}
+
+/// A node of a parsed document; valid only inside `ManifestArena.parse`.
+struct ManifestNode {
+    /// The kinds of nodes.
+    enum Kind: UInt32 {
+        case scalar = 0
+        case map = 1
+        case sequence = 2
+    }
+
+    let tree: UnsafePointer<fl_manifest>
+    let index: UInt32
+
+    private var raw: fl_node { tree.pointee.nodes[Int(index)] }
+
+    var kind: Kind { Kind(rawValue: raw.line_and_kind & 3) ?? .scalar }
+    /// The line from 1 in the parsed text.
+    var line: Int { Int(raw.line_and_kind >> UInt32(FL_LINE_SHIFT)) }
+    /// Whether a scalar is a string whatever it looks like.
+    var isQuoted: Bool { raw.line_and_kind & UInt32(FL_QUOTED) != 0 }
+    /// The number of entries of a map or sequence.
+    var count: Int { kind == .scalar ? 0 : Int(raw.start) }
+    /// The index just after this node and all below it.
+    var end: UInt32 { raw.next }
+
+    /// The bytes of a scalar.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: tree.pointee.text.map { $0 + Int(raw.start) }, count: Int(raw.length))
+    }
+
+    /// The text of a scalar.
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// Whether this is a scalar with exactly this text.
+    func equals(_ other: StaticString) -> Bool {
+        kind == .scalar && raw.length == other.utf8CodeUnitCount
+            && bytes.elementsEqual(UnsafeBufferPointer(start: other.utf8Start, count: other.utf8CodeUnitCount))
+    }
+
+    /// The entries of a sequence; none for anything else.
+    var elements: Elements { Elements(tree: tree, index: index + 1, end: kind == .sequence ? end : index + 1) }
+
+    /// No entries.
+    var noElements: Elements { Elements(tree: tree, index: 0, end: 0) }
+
+    /// The keys of a map, without merged ones; none for anything else. The value of a key is `key.following`.
+    var keys: Keys { Keys(tree: tree, index: index + 1, end: kind == .map ? end : index + 1) }
+
+    /// The node after this scalar: the value, if this is a key of a map.
+    var following: ManifestNode { ManifestNode(tree: tree, index: end) }
+
+    /// The value of a key of this map; nil if there is none or if it is null, which Kubernetes takes as absent.
+    subscript(key: StaticString) -> ManifestNode? {
+        guard kind == .map else { return nil }
+        let found = key.withUTF8Buffer { name in
+            name.withMemoryRebound(to: CChar.self) { fl_manifest_find(tree, index, $0.baseAddress, $0.count) }
+        }
+        if found == 0 { return nil }
+        let node = ManifestNode(tree: tree, index: found)
+        return node.isNull ? nil : node
+    }
+
+    /// Walks the entries of a sequence.
+    struct Elements: Sequence, IteratorProtocol {
+        let tree: UnsafePointer<fl_manifest>
+        var index: UInt32
+        let end: UInt32
+
+        mutating func next() -> ManifestNode? {
+            guard index < end else { return nil }
+            let node = ManifestNode(tree: tree, index: index)
+            index = node.end
+            return node
+        }
+    }
+
+    /// Walks the keys of a map.
+    struct Keys: Sequence, IteratorProtocol {
+        let tree: UnsafePointer<fl_manifest>
+        var index: UInt32
+        let end: UInt32
+
+        mutating func next() -> ManifestNode? {
+            guard index < end else { return nil }
+            let node = ManifestNode(tree: tree, index: index)
+            index = node.following.end
+            return node
+        }
+    }
+}

@@ -1,0 +1,216 @@
+import Glibc
+import KubernetesModel
+
+/// What changed in a set of manifests.
+public struct ManifestUpdate: Sendable, Equatable {
+    /// The objects that differ from before, sorted by identity; at most one change for each.
+    public var changes: [ClusterChange] = []
+    /// All findings in force, not only new ones, in path order.
+    public var findings: [Finding] = []
+    /// Files that cannot be used, each reported once for each content. Their last good version stays in force.
+    public var failures: [ManifestError] = []
+    /// Whether every file has been good at least once. Until then the consumer must not delete what it does not know:
+    /// it may be in the file that could not be read yet.
+    public var isComplete = false
+
+    /// Makes an update without content.
+    public init() {}
+}
+
+/// The files that `--manifests PATH` (which may be given several times) names, and the objects in them.
+///
+/// A path is a file or a directory; a directory stands for the files in it that end in `.yaml`, `.yml` or `.json`, those
+/// hidden and editors' temporaries left out. If an object is defined twice, the first in path order wins.
+public struct ManifestSet {
+    /// Where a file stands in path order.
+    struct Rank: Hashable, Comparable {
+        let root: Int
+        let path: String
+
+        static func < (lhs: Rank, rhs: Rank) -> Bool { (lhs.root, lhs.path) < (rhs.root, rhs.path) }
+    }
+
+    /// One `--manifests PATH`.
+    struct Root {
+        let path: String
+        /// What it was when it was last there; nil if it never was.
+        var isDirectory: Bool?
+        var failure: ManifestError?
+    }
+
+    private(set) var roots: [Root]
+    private var files: [Rank: ManifestFile] = [:]
+    /// The file whose definition of an object is in force.
+    private var owners: [ObjectID: Rank] = [:]
+    /// Objects that several files define, with those files.
+    private var contested: [ObjectID: Set<Rank>] = [:]
+    private var changes: [ObjectID: ClusterChange] = [:]
+    private var failures: [ManifestError] = []
+    private var hasNews = false
+
+    /// Names the files; nothing is read yet. A path that is given twice counts once.
+    public init(paths: [String]) {
+        var seen: Set<String> = []
+        roots = paths.filter { seen.insert($0).inserted }.map { Root(path: $0) }
+    }
+
+    /// Reads all files anew and returns what changed since the last time; the first time that is everything.
+    public mutating func load() -> ManifestUpdate {
+        for root in roots.indices { scan(root, rereadAll: true) }
+        return takeUpdate()
+    }
+
+    /// The objects in force, sorted by identity.
+    public var objects: [DecodedObject] {
+        owners.sorted { $0.key < $1.key }.compactMap { files[$0.value]?.objects[$0.key] }
+    }
+
+    /// Objects of kinds that the dataplane has no use for, in path order.
+    public var skipped: [SkippedObject] { files.sorted { $0.key < $1.key }.flatMap(\.value.skipped) }
+
+    /// All findings in force, in path order, duplicates of other files last.
+    public var findings: [Finding] {
+        var result = files.sorted { $0.key < $1.key }.flatMap(\.value.findings)
+        for (id, ranks) in contested.sorted(by: { $0.key < $1.key }) {
+            guard let owner = owners[id], let first = files[owner]?.objects[id] else { continue }
+            for rank in ranks.sorted() where rank != owner {
+                guard let other = files[rank]?.objects[id] else { continue }
+                result.append(.duplicate(id, at: other.location, of: first.location))
+            }
+        }
+        return result
+    }
+
+    /// Whether every path exists and every file has been good at least once.
+    public var isComplete: Bool {
+        roots.allSatisfy { $0.isDirectory != nil } && files.values.allSatisfy(\.wasGood)
+    }
+
+    /// Whether something happened since the last update, if only a failure.
+    var hasUpdate: Bool { hasNews }
+
+    /// What changed since the last update.
+    mutating func takeUpdate() -> ManifestUpdate {
+        var update = ManifestUpdate()
+        update.changes = changes.sorted { $0.key < $1.key }.map(\.value)
+        update.failures = failures
+        update.findings = findings
+        update.isComplete = isComplete
+        changes = [:]
+        failures = []
+        hasNews = false
+        return update
+    }
+}
+
+extension ManifestSet {
+    /// Looks which files a path stands for and reads those that are new or look changed, or all.
+    mutating func scan(_ root: Int, rereadAll: Bool) {
+        let path = roots[root].path
+        do throws(FileSystem.Failure) {
+            let isDirectory = try FileSystem.stamp(path).isDirectory
+            let names = isDirectory ? try FileSystem.manifests(in: path) : []
+            let paths = isDirectory ? names.map { FileSystem.join(path, $0) } : [path]
+            if roots[root].isDirectory != isDirectory || roots[root].failure != nil { hasNews = true }
+            roots[root].isDirectory = isDirectory
+            roots[root].failure = nil
+            let ranks = Set(paths.map { Rank(root: root, path: $0) })
+            for rank in files.keys where rank.root == root && !ranks.contains(rank) { drop(rank) }
+            for rank in ranks.sorted() where rereadAll || files[rank]?.looksChanged() != false { read(rank) }
+        } catch {
+            unavailable(root, error)
+        }
+    }
+
+    /// Reads one file; whatever happened to it, it may also be gone or new.
+    mutating func read(_ rank: Rank) {
+        // Taken out, not copied: the tables of a big file would be copied before the first change.
+        let known = files.removeValue(forKey: rank)
+        var file = known ?? ManifestFile(path: rank.path)
+        let before = file.objects
+        let outcome = file.read()
+        if case .missing = outcome {
+            if known != nil { hasNews = true }
+            if roots[rank.root].isDirectory == true {
+                replace(before, [:], rank)
+            } else {
+                files[rank] = known
+                unavailable(rank.root, FileSystem.Failure(code: ENOENT))
+            }
+            return
+        }
+        files[rank] = file
+        switch outcome {
+        case .unchanged, .missing: break
+        case .failed(let error):
+            failures.append(error)
+            hasNews = true
+        case .changed:
+            replace(before, file.objects, rank)
+            hasNews = true
+        }
+    }
+
+    /// A path that is not there. A file that was deleted takes its objects with it. A directory that is gone, or that a
+    /// file was in, more likely is being replaced or mounted: its objects stay.
+    private mutating func unavailable(_ root: Int, _ failure: FileSystem.Failure) {
+        let path = roots[root].path
+        let wasFile = roots[root].isDirectory == false
+        if failure.isMissing, wasFile, (try? FileSystem.stamp(FileSystem.split(path).directory)) != nil {
+            drop(Rank(root: root, path: path))
+        }
+        let keeps = files.keys.contains { $0.root == root } ? "; its objects stay in force" : ""
+        let error = ManifestError(path: path, problem: failure.problem + keeps)
+        if roots[root].failure != error {
+            roots[root].failure = error
+            failures.append(error)
+            hasNews = true
+        }
+    }
+
+    private mutating func drop(_ rank: Rank) {
+        guard let file = files.removeValue(forKey: rank) else { return }
+        replace(file.objects, [:], rank)
+        hasNews = true
+    }
+
+    /// Takes over what a file defines now in place of what it defined.
+    private mutating func replace(
+        _ old: [ObjectID: DecodedObject], _ new: [ObjectID: DecodedObject], _ rank: Rank
+    ) {
+        for (id, decoded) in new {
+            if let before = old[id] {
+                if owners[id] == rank, before.object != decoded.object { changes[id] = .applied(decoded.object) }
+            } else {
+                claim(id, decoded.object, rank)
+            }
+        }
+        for (id, decoded) in old where new[id] == nil { release(id, decoded.object, rank) }
+    }
+
+    private mutating func claim(_ id: ObjectID, _ object: ClusterObject, _ rank: Rank) {
+        guard let owner = owners[id] else {
+            owners[id] = rank
+            changes[id] = .applied(object)
+            return
+        }
+        contested[id, default: [owner]].insert(rank)
+        if rank < owner {
+            owners[id] = rank
+            if files[owner]?.objects[id]?.object != object { changes[id] = .applied(object) }
+        }
+    }
+
+    private mutating func release(_ id: ObjectID, _ object: ClusterObject, _ rank: Rank) {
+        var others = contested[id] ?? []
+        others.remove(rank)
+        contested[id] = others.count > 1 ? others : nil
+        guard owners[id] == rank else { return }
+        owners[id] = others.min()
+        guard let owner = owners[id], let next = files[owner]?.objects[id]?.object else {
+            changes[id] = .deleted(id)
+            return
+        }
+        if next != object { changes[id] = .applied(next) }
+    }
+}
