@@ -75,7 +75,9 @@ let package = Package(
             name: "PacketTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
             swiftSettings: strict),
         .executableTarget(
-            name: "fairlead-lab", dependencies: ["FairleadTestKit", "NetworkTypes"], path: "Tests/Lab",
-            swiftSettings: strict),
+            name: "fairlead-lab",
+            dependencies: [
+                "FairleadTestKit", "NetworkTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/Lab", swiftSettings: strict),
     ]
 )
