@@ -57,7 +57,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
-        .executableTarget(name: "fairlead", dependencies: ["FairleadCommands"], swiftSettings: strict),
+        .executableTarget(
+            name: "fairlead",
+            dependencies: ["FairleadCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
 
         // Tests of the pure stages; they run anywhere.
         .testTarget(

@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -114,4 +115,9 @@ int fl_write_all(int fd, const void *data, size_t length)
         length -= (size_t)written;
     }
     return 0;
+}
+
+void fl_ignore_signal(int number)
+{
+    signal(number, SIG_IGN);
 }

@@ -112,13 +112,3 @@ ssize_t fl_netlink_receive(int fd, void *buffer, size_t capacity, int wait_ms)
         return received;
     }
 }
-
-void fl_close(int fd)
-{
-    close(fd);
-}
-
-const char *fl_strerror(int code, char *buffer, size_t capacity)
-{
-    return strerror_r(code, buffer, capacity);
-}

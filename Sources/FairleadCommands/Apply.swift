@@ -1,4 +1,6 @@
 import ArgumentParser
+import Logging
+import Netfilter
 import NetlinkTransport
 import Reconciliation
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import Netfilter
 import NetlinkTransport
 import NetworkTypes
@@ -24,23 +25,20 @@ struct Diff: ParsableCommand {
         var session = try Session(source: source, node: node)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
+        let transactions: [Transaction]
         do throws(NetlinkError) {
-            let transactions = try reconciler.plan()
+            transactions = try reconciler.plan()
             session.report(reconciler.desired.findings, logger)
             let stdout = StandardOutput()
             DiffText.write(transactions) { stdout.write($0) }
             stdout.flush()
             if check { try Self.judge(transactions, kernel) }
-            if !transactions.isEmpty { throw Changed() }
-        } catch let error as NetlinkError {
+        } catch {
             logger.error("\(error)")
             throw Self.failed
-        } catch {
-            throw ExitCode(1)
         }
+        if !transactions.isEmpty { throw ExitCode(1) }
     }
-
-    private struct Changed: Error {}
 
     /// The kernel judges each batch by itself: all of them joined are what it would see in the end.
     private static func judge(_ transactions: [Transaction], _ kernel: NftablesKernel) throws(NetlinkError) {

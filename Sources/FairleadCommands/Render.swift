@@ -2,6 +2,7 @@ import ArgumentParser
 import KubernetesModel
 import Netfilter
 import NetworkTypes
+import Reconciliation
 
 /// `fairlead render`.
 struct Render: ParsableCommand {

@@ -20,7 +20,7 @@ public enum Statement: Hashable, Sendable {
     case isDestinationTranslated
     /// `meta l4proto X`.
     case transport(TransportProtocol)
-    /// `ct original protocol X`.
+    /// `ct protocol X`.
     case originalProtocol(TransportProtocol)
     /// `fib saddr type local`: the source is an address of this node.
     case sourceIsLocal
@@ -117,15 +117,18 @@ public struct TableSchema: Hashable, Sendable {
     public var family: IPFamily
     /// The name.
     public var name: String
+    /// What the table is for; `nft` shows it.
+    public var comment: String?
     /// The sets and maps.
     public var sets: [SetDeclaration]
     /// The chains; a chain comes after those that it leads to.
     public var chains: [Chain]
 
     /// Makes a schema.
-    public init(family: IPFamily, name: String, sets: [SetDeclaration], chains: [Chain]) {
+    public init(family: IPFamily, name: String, comment: String? = nil, sets: [SetDeclaration], chains: [Chain]) {
         self.family = family
         self.name = name
+        self.comment = comment
         self.sets = sets
         self.chains = chains
     }

@@ -18,7 +18,7 @@ public enum Selector: Hashable, Sendable {
     case random(modulus: UInt32)
     /// The destination address of the flow's first packet, before any translation (conntrack, original direction).
     case originalDestinationAddress
-    /// The transport protocol of the flow (conntrack, original direction).
+    /// The transport protocol of the flow (conntrack); the same in both directions.
     case originalProtocol
     /// The destination port of the flow's first packet, before any translation (conntrack, original direction).
     case originalDestinationPort
@@ -34,7 +34,7 @@ public enum Selector: Hashable, Sendable {
         case .destinationPort: "th dport"
         case .random(let modulus): "numgen random mod \(modulus)"
         case .originalDestinationAddress: "ct original \(ip) daddr"
-        case .originalProtocol: "ct original protocol"
+        case .originalProtocol: "ct protocol"
         case .originalDestinationPort: "ct original proto-dst"
         }
     }

@@ -9,7 +9,7 @@ extension Statement {
         case .connectionStateIsNot(let state): "ct state != \(state.rawValue)"
         case .isDestinationTranslated: "ct status dnat"
         case .transport(let transport): "meta l4proto \(transport)"
-        case .originalProtocol(let transport): "ct original protocol \(transport)"
+        case .originalProtocol(let transport): "ct protocol \(transport)"
         case .sourceIsLocal: "fib saddr type local"
         case .counter: "counter"
         case .destinationNAT(let fields, let map): "dnat \(family.nftName) to \(fields.text(family)) map @\(map)"

@@ -19,6 +19,7 @@ public struct TableState: Sendable {
     public func writeText(to output: (String) -> Void) {
         let family = schema.family
         output("table \(family.nftName) \(schema.name) {\n")
+        if let comment = schema.comment { output("\tcomment \"\(comment)\"\n\n") }
         for set in schema.sets { writeSet(set, family, to: output) }
         for chain in schema.chains {
             var text = "\tchain \(chain.name) {\n"

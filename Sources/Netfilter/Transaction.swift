@@ -3,7 +3,7 @@ import NetworkTypes
 /// One step of a transaction, in a table of one family.
 public enum Operation: Sendable {
     /// Makes the table; no effect if it is there.
-    case addTable
+    case addTable(comment: String?)
     /// Removes the table with all that it holds.
     case deleteTable
     /// Makes a set.

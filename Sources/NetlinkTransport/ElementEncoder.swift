@@ -170,14 +170,14 @@ enum UserData {
 
     private static func typeOf(_ selector: Selector, _ family: IPFamily) -> [UInt8] {
         let (payload, meta, numgen): (UInt32, UInt32, UInt32) = (7, 9, 23)
-        let (transportHeader, ipHeader): (UInt32, UInt32) = (11, family == .ipv4 ? 12 : 14)
+        let (transportHeader, ipHeader): (UInt32, UInt32) = (11, family == .ipv4 ? 12 : 13)
         func payloadField(_ header: UInt32, _ field: UInt32) -> [UInt8] {
             expression(payload, entry(0, number(header)) + entry(1, number(field)))
         }
         switch selector {
-        case .sourceAddress: return payloadField(ipHeader, family == .ipv4 ? 11 : 5)
+        case .sourceAddress: return payloadField(ipHeader, family == .ipv4 ? 11 : 8)
         case .destinationAddress, .originalDestinationAddress:
-            return payloadField(ipHeader, family == .ipv4 ? 12 : 6)
+            return payloadField(ipHeader, family == .ipv4 ? 12 : 9)
         case .sourcePort: return payloadField(transportHeader, 1)
         case .destinationPort, .originalDestinationPort: return payloadField(transportHeader, 2)
         case .transportProtocol, .originalProtocol: return expression(meta, entry(0, number(16)))

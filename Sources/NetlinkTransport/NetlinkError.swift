@@ -45,7 +45,8 @@ extension NetlinkError: CustomStringConvertible {
     /// The system's text for an errno.
     static func text(_ code: Int32) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
-            guard let text = fl_strerror(code, buffer.baseAddress, buffer.count) else { return "error \(code)" }
+            guard let text = buffer.baseAddress else { return "error \(code)" }
+            fl_error_text(code, text, buffer.count)
             return String(cString: text)
         }
     }

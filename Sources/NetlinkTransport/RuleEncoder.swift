@@ -3,7 +3,8 @@ import Netfilter
 import NetworkTypes
 
 /// Makes libnftnl rules from rules, in the registers and the order that `nft` itself would use, so that `nft` can show
-/// them and the kernel's dump can be compared with them.
+/// them and the kernel's dump can be compared with them. What the kernel fills in by itself (flags of a lookup, ends of a
+/// range) is written out for the same reason.
 struct RuleEncoder {
     let family: IPFamily
 
@@ -24,7 +25,7 @@ struct RuleEncoder {
             add("lookup", to: rule) { expression in
                 set32(expression, NFTNL_EXPR_LOOKUP_SREG, 1)
                 setText(expression, NFTNL_EXPR_LOOKUP_SET, set)
-                if negated { set32(expression, NFTNL_EXPR_LOOKUP_FLAGS, 1) }
+                set32(expression, NFTNL_EXPR_LOOKUP_FLAGS, negated ? 1 : 0)
             }
         case .connectionState(let state): matchState(mask: stateBit(state), to: rule)
         case .connectionStateIsNot(let state):
@@ -66,12 +67,16 @@ struct RuleEncoder {
             set32(expression, NFTNL_EXPR_LOOKUP_SREG, 1)
             set32(expression, NFTNL_EXPR_LOOKUP_DREG, 1)
             setText(expression, NFTNL_EXPR_LOOKUP_SET, map)
+            set32(expression, NFTNL_EXPR_LOOKUP_FLAGS, 0)
         }
         add("nat", to: rule) { expression in
             set32(expression, NFTNL_EXPR_NAT_TYPE, 1)
             set32(expression, NFTNL_EXPR_NAT_FAMILY, UInt32(family.netfilterNumber))
+            let port = Self.register(atByte: ValueType.address.width(family))
             set32(expression, NFTNL_EXPR_NAT_REG_ADDR_MIN, 1)
-            set32(expression, NFTNL_EXPR_NAT_REG_PROTO_MIN, Self.register(atByte: ValueType.address.width(family)))
+            set32(expression, NFTNL_EXPR_NAT_REG_ADDR_MAX, 1)
+            set32(expression, NFTNL_EXPR_NAT_REG_PROTO_MIN, port)
+            set32(expression, NFTNL_EXPR_NAT_REG_PROTO_MAX, port)
         }
     }
 
@@ -158,7 +163,7 @@ struct RuleEncoder {
             }
         case .originalDestinationAddress:
             conntrack(isIPv4 ? 20 : 22, register: register, original: true, to: rule)
-        case .originalProtocol: conntrack(10, register: register, original: true, to: rule)
+        case .originalProtocol: conntrack(10, register: register, to: rule)
         case .originalDestinationPort: conntrack(12, register: register, original: true, to: rule)
         }
     }

@@ -23,12 +23,12 @@ struct SchemaEncoder {
         sequence += 1
     }
 
-    func writeTable(delete: Bool, to writer: inout MessageWriter, sequence: inout UInt32) {
+    func writeTable(comment: String?, delete: Bool, to writer: inout MessageWriter, sequence: inout UInt32) {
         guard let table = nftnl_table_alloc() else { return }
         defer { nftnl_table_free(table) }
         nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), tableName)
-        if !delete {
-            setData(UserData.comment("Kubernetes Services, kept by fairlead")) { bytes, count in
+        if let comment {
+            setData(UserData.comment(comment)) { bytes, count in
                 _ = nftnl_table_set_data(table, UInt16(NFTNL_TABLE_USERDATA.rawValue), bytes, count)
             }
         }

@@ -224,7 +224,8 @@ extension TableSchema {
     /// - Parameter largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
     public init(family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent) {
         self.init(
-            family: family, name: options.tableName, sets: SchemaSets.all(largestExponent: largestExponent),
+            family: family, name: options.tableName, comment: "Kubernetes Services, kept by fairlead",
+            sets: SchemaSets.all(largestExponent: largestExponent),
             chains: SchemaChains(family: family, options: options, largestExponent: largestExponent).all())
     }
 }

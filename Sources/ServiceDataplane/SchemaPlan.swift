@@ -44,7 +44,7 @@ struct SchemaPlan {
     }
 
     private mutating func create(_ schema: TableSchema) {
-        leading.append(.addTable)
+        leading.append(.addTable(comment: schema.comment))
         leading += schema.sets.map { .addSet($0) }
         leading += schema.chains.map { .addChain($0) }
         leading += schema.chains.map { .setRules($0) }

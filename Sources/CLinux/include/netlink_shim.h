@@ -26,9 +26,3 @@ int fl_netlink_send(int fd, const void *data, size_t length);
  * 0 does not wait, else that long. EINTR is retried. Returns the length, -EAGAIN if nothing came, -EMSGSIZE if the
  * buffer was too small (the datagram is lost), -ENOBUFS if the kernel had to drop messages, or another -errno. */
 ssize_t fl_netlink_receive(int fd, void *buffer, size_t capacity, int wait_ms);
-
-/* Closes a descriptor; errors have no meaning for the caller. */
-void fl_close(int fd);
-
-/* The text of an errno (positive), in a buffer of the caller. */
-const char *fl_strerror(int code, char *buffer, size_t capacity);

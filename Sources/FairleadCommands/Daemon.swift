@@ -1,0 +1,151 @@
+import Dispatch
+import KubernetesModel
+import Logging
+import ManifestSource
+import Netfilter
+import NetlinkTransport
+import Reconciliation
+import ServiceDataplane
+
+/// The daemon's state: takes updates one after the other and keeps the kernel in line.
+///
+/// A commit blocks until the kernel has carried it out; the actor runs on a queue of its own, so that no thread of the
+/// shared pool waits for it.
+actor Daemon {
+    private let queue = CommitQueue()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+
+    private let reconciler: Reconciler<NftablesKernel>
+    private let kernel: NftablesKernel
+    private let logger: Logger
+    /// Findings that have been logged and still hold.
+    private var reported: Set<Finding> = []
+    private var hasStarted = false
+    private var retryDelay: Duration = Daemon.firstRetry
+    private var nextAttempt: ContinuousClock.Instant = .now
+    private var sourceFindings: [Finding] = []
+
+    /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
+    private static let watchInterval: Duration = .seconds(1)
+    /// After a look at the tables that somebody's commit made necessary, the next one has to wait that long.
+    private static let verifyInterval: Duration = .seconds(5)
+    private static let firstRetry: Duration = .milliseconds(500)
+    private static let longestRetry: Duration = .seconds(30)
+
+    init(kernel: sending NftablesKernel, desired: DesiredState, logger: Logger) {
+        self.kernel = kernel
+        self.logger = logger
+        reconciler = Reconciler(kernel: kernel, desired: desired)
+    }
+
+    // MARK: Updates
+
+    /// Commits what an update of the manifests means.
+    func take(_ update: ManifestUpdate) {
+        for failure in update.failures {
+            logger.error("\(failure); the last good version of the file, if there was one, stays in force")
+        }
+        sourceFindings = update.findings
+        if update.isComplete != reconciler.knowsAllObjects {
+            reconciler.knowsAllObjects = update.isComplete
+            if !update.isComplete {
+                logger.warning("some manifests could not be read yet: until then no rule is removed")
+            }
+            reconciler.load(update.changes)
+            synchronize(cause: "manifests")
+        } else if hasStarted {
+            attempt("change") { () throws(NetlinkError) in try reconciler.apply(update.changes) }
+        } else {
+            reconciler.load(update.changes)
+            synchronize(cause: "start")
+        }
+        reportFindings()
+    }
+
+    private func synchronize(cause: String) {
+        attempt(cause) { () throws(NetlinkError) in try reconciler.synchronize() }
+    }
+
+    private func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        do throws(NetlinkError) {
+            let report = try body()
+            if !hasStarted {
+                hasStarted = true
+                logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
+            }
+            retryDelay = Self.firstRetry
+            log(report, cause: cause, duration: clock.now - start)
+        } catch {
+            nextAttempt = clock.now + retryDelay
+            retryDelay = min(retryDelay * 2, Self.longestRetry)
+            logger.error("\(error); trying again", metadata: ["cause": "\(cause)"])
+        }
+    }
+
+    private func log(_ report: SyncReport, cause: String, duration: Duration) {
+        guard !report.counts.isEmpty else { return }
+        logger.info(
+            "committed",
+            metadata: [
+                "cause": "\(cause)", "added": "\(report.counts.added)", "removed": "\(report.counts.removed)",
+                "structural": "\(report.counts.structural)", "transactions": "\(report.transactions)",
+                "ms": "\(Double(duration / .microseconds(1)).rounded() / 1000)",
+            ])
+    }
+
+    private func reportFindings() {
+        let current = Set(sourceFindings + reconciler.desired.findings)
+        let fresh = current.subtracting(reported)
+        Session.report(fresh.sorted { $0.description < $1.description }, logger)
+        reported = current
+    }
+
+    // MARK: Watch
+
+    /// Looks after the kernel until cancelled: tries again what failed, and repairs what others did to the tables.
+    func keepWatch() async {
+        let clock = ContinuousClock()
+        while !Task.isCancelled {
+            try? await clock.sleep(for: Self.watchInterval)
+            guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else { continue }
+            verify(at: clock.now)
+        }
+    }
+
+    private func verify(at now: ContinuousClock.Instant) {
+        guard hasLoaded else { return }
+        attempt("verification") { () throws(NetlinkError) in
+            guard let report = try reconciler.verify() else { return SyncReport() }
+            nextAttempt = now + Self.verifyInterval
+            if !report.counts.isEmpty { logger.warning("the tables had been changed by another program; repaired") }
+            return report
+        }
+    }
+
+    private var hasLoaded: Bool { hasStarted || reconciler.desired.cluster.serviceCount > 0 }
+
+    /// Removes the tables. False if that failed; it has been logged then.
+    func cleanUp() -> Bool {
+        do throws(NetlinkError) {
+            let removed = try Cleanup.removeTables(kernel, tableName: DataplaneOptions().tableName)
+            logger.notice("removed the rules", metadata: ["tables": "\(removed.count)"])
+            return true
+        } catch {
+            logger.error("\(error)")
+            return false
+        }
+    }
+}
+
+/// A dispatch queue as an actor's executor.
+final class CommitQueue: SerialExecutor {
+    private let queue = DispatchQueue(label: "fairlead.commit", qos: .userInitiated)
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let executor = asUnownedSerialExecutor()
+        queue.async { job.runSynchronously(on: executor) }
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Dispatch
+import Logging
+import ManifestSource
+import NetlinkTransport
+
+/// `fairlead run`.
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keep the kernel's rules in line with the manifests, as a daemon.",
+        discussion: """
+            Brings the rules in line at the start, then commits each change by itself, as it happens. A file that becomes \
+            invalid keeps its last good version in force. SIGTERM or SIGINT ends the daemon and leaves the rules in place.
+            """)
+
+    @OptionGroup var source: SourceOptions
+    @OptionGroup var node: NodeOptions
+    @OptionGroup var log: LogOptions
+
+    @Flag(help: "Remove the rules when the daemon ends.")
+    var cleanupOnExit = false
+
+    func run() async throws {
+        let logger = log.logger(showsTime: true)
+        guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
+        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), logger: logger)
+        let watcher = ManifestWatcher(paths: source.manifests)
+        let stop = StopSignals()
+        logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await update in watcher.updates { await daemon.take(update) } }
+            group.addTask { await daemon.keepWatch() }
+            group.addTask { [received = stop.received] in
+                for await name in received {
+                    logger.notice("stopping", metadata: ["signal": "\(name)"])
+                    return
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        watcher.stop()
+        withExtendedLifetime(stop) {}
+        if cleanupOnExit, await !daemon.cleanUp() { throw ExitCode.failure }
+    }
+}
+
+/// The signals that end the daemon.
+final class StopSignals {
+    /// The name of each signal that arrives.
+    let received: AsyncStream<String>
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (stream, continuation) = AsyncStream<String>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        received = stream
+        sources = [("SIGTERM", SignalNumber.terminate), ("SIGINT", SignalNumber.interrupt)].map { name, number in
+            SignalNumber.ignore(number)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { continuation.yield(name) }
+            source.resume()
+            return source
+        }
+    }
+}

@@ -1,0 +1,7 @@
+import ArgumentParser
+import FairleadCommands
+
+@main
+enum Entry {
+    static func main() async { await Fairlead.main() }
+}

@@ -1,3 +1,0 @@
-import FairleadCommands
-
-await Fairlead.main()
