@@ -119,7 +119,10 @@ public struct ClusterTopology: Sendable {
             try servers.open(pod.name, in: pod.namespace, at: [pod.ipv4, pod.ipv6], ports: options.podPorts)
         }
         for node in [node1, node2] where !options.nodePorts.isEmpty {
-            try servers.open(node.name, in: node.namespace, at: [node.ipv4, node.ipv6], ports: options.nodePorts)
+            // Tests open more servers on node2, where what node1 leaves alone arrives.
+            try servers.open(
+                node.name, in: node.namespace, at: [node.ipv4, node.ipv6], ports: options.nodePorts,
+                abortsOtherPorts: node.name == node1.name)
         }
     }
 

@@ -10,6 +10,8 @@ struct ServerLoop {
         let address: IPAddress
         /// One port, except that a raw SCTP socket serves several.
         let ports: [UInt16]
+        /// Whether SCTP to any other port is answered with ABORT.
+        let abortsOtherPorts: Bool
     }
 
     private let mailbox: ServerMailbox
@@ -108,6 +110,7 @@ struct ServerLoop {
             server: listener.name, source: HostPort(source, packet.sourcePort),
             local: HostPort(listener.address, packet.destinationPort))
         let open = listener.ports.contains(packet.destinationPort)
+        if !open && !listener.abortsOtherPorts { return }
         let reply = SCTPPacket(
             sourcePort: packet.destinationPort, destinationPort: packet.sourcePort, verificationTag: tag,
             chunk: open ? .initiateAcknowledgement(tag: ~tag, cookie: answer.line) : .abort)

@@ -30,9 +30,11 @@ public final class Servers: Sendable {
     ///   - name: What the servers call themselves in their answers; no spaces.
     ///   - namespace: Where they listen.
     ///   - addresses: Addresses of the namespace. Each gets sockets of its own, so answers leave from it.
+    ///   - abortsOtherPorts: Whether SCTP to any other port of the addresses is answered with ABORT. Not where several
+    ///     servers share an address: each sees all packets, and would abort what is meant for another one.
     public func open(
         _ name: String, in namespace: NetworkNamespace, at addresses: [IPAddress], ports: [UInt16],
-        transports: [TransportProtocol] = TransportProtocol.allCases
+        transports: [TransportProtocol] = TransportProtocol.allCases, abortsOtherPorts: Bool = true
     ) throws(TestKitError) {
         let listeners = try namespace.run { () throws(TestKitError) in
             var listeners: [ServerLoop.Listener] = []
@@ -40,7 +42,13 @@ public final class Servers: Sendable {
                 for transport in transports {
                     // One raw socket sees all SCTP packets of the address.
                     let groups = transport == .sctp ? [ports] : ports.map { [$0] }
-                    for group in groups { listeners.append(try Self.listener(name, address, group, transport)) }
+                    for group in groups {
+                        let socket = try Self.socket(address, group.first ?? 0, transport)
+                        listeners.append(
+                            ServerLoop.Listener(
+                                socket: socket, name: name, address: address, ports: group,
+                                abortsOtherPorts: abortsOtherPorts))
+                    }
                 }
             }
             return listeners
@@ -48,16 +56,16 @@ public final class Servers: Sendable {
         mailbox.post(.add(listeners))
     }
 
-    private static func listener(
-        _ name: String, _ address: IPAddress, _ ports: [UInt16], _ transport: TransportProtocol
-    ) throws(TestKitError) -> ServerLoop.Listener {
+    private static func socket(
+        _ address: IPAddress, _ port: UInt16, _ transport: TransportProtocol
+    ) throws(TestKitError) -> Socket {
         let socket = try Socket(transport, address.family)
         if transport == .tcp { try socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1) }
         // Linux lets IPv6 sockets have an address that is local by route only after this.
         if address.family == .ipv6 { try socket.setOption(Int32(IPPROTO_IPV6), ipv6FreeBind, 1) }
-        try socket.bind(address, port: ports.first ?? 0)
+        try socket.bind(address, port: port)
         if transport == .tcp { _ = try TestKitError.checkErrno(listen(socket.descriptor, 512), "listen") }
-        return ServerLoop.Listener(socket: socket, name: name, address: address, ports: ports)
+        return socket
     }
 }
 

@@ -64,7 +64,7 @@ let policyScenarios: [Scenario] = [
         expectations: [
             .from(pods, to: [.clusterIP], .answered(["node1:9100", "node2:9100"], sees: .client)),
             .from(["node1"], to: Target.all, .answered(["node1:9100", "node2:9100"], sees: .node)),
-            .from(["client"], to: external, .answered(["node1:9100", "node2:9100"], sees: .node)),
+            .from(["client"], to: external, .answered(["node1:9100", "node2:9100"], sees: .nodeUnlessNode)),
         ]),
     Scenario(
         name: "the endpoint is this node's host network, external policy Local", externalPolicy: "Local",

@@ -61,8 +61,8 @@ let refusalScenarios: [Scenario] = [
         expectations: [
             .from(everyone, to: [.clusterIPPort(81)], .rejected),
             .from(everyone, to: [.freeClusterIP], .dropped),
-            .from(["client", "local-caller"], to: [.address("10.250.9.9", "fd00:10:250::9:9")], .leftAlone),
-            .from(["client", "local-caller"], to: [.address("10.251.9.9", "fd00:10:251::9:9")], .leftAlone),
+            .from(["client", "local-caller"], to: [.address("10.250.9.9", "fd00:10:250::909")], .leftAlone),
+            .from(["client", "local-caller"], to: [.address("10.251.9.9", "fd00:10:251::909")], .leftAlone),
         ]),
     Scenario(
         name: "only TCP is served", endpoints: [.ready("local-1")],

@@ -69,13 +69,17 @@ struct Numbers: Sendable {
     /// From 1; at most 255.
     var index: Int
 
-    var clusterIPs: [String] { ["10.96.1.\(index)", "fd00:10:96::1:\(index)"] }
-    var externalIPs: [String] { ["10.251.1.\(index)", "fd00:10:251::1:\(index)"] }
-    var loadBalancerIPs: [String] { ["10.250.1.\(index)", "fd00:10:250::1:\(index)"] }
-    /// A cluster IP that no Service has.
-    var freeClusterIPs: [String] { ["10.96.2.\(index)", "fd00:10:96::2:\(index)"] }
+    var clusterIPs: [String] { addresses(96, block: 1) }
+    var externalIPs: [String] { addresses(251, block: 1) }
+    var loadBalancerIPs: [String] { addresses(250, block: 1) }
+    /// Cluster IPs that no Service has.
+    var freeClusterIPs: [String] { addresses(96, block: 2) }
     var nodePort: UInt16 { UInt16(30100 + index) }
     var name: String { "case-\(index)" }
+
+    private func addresses(_ range: Int, block: Int) -> [String] {
+        ["10.\(range).\(block).\(index)", "fd00:10:\(range)::\(String(block << 8 | index, radix: 16))"]
+    }
 }
 
 /// Where a connection is sent.
@@ -199,6 +203,9 @@ enum SeenSource: Sendable, Hashable, CustomStringConvertible {
     case client
     /// One of node1's.
     case node
+    /// One of node1's, except by a server on node1's host network: what is delivered on the node itself passes no
+    /// postrouting hook, and its answer comes back anyway.
+    case nodeUnlessNode
     /// One of node1's by the server that is the client itself, the client's own by all others.
     case nodeIfSelf
 
@@ -206,6 +213,7 @@ enum SeenSource: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .client: "source kept"
         case .node: "source is the node"
+        case .nodeUnlessNode: "source is the node, except for servers of the node itself"
         case .nodeIfSelf: "source kept, except that a pod which calls itself sees the node"
         }
     }

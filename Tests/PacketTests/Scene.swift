@@ -27,12 +27,12 @@ struct Scene: Sendable {
             try beyond.open(
                 "beyond", in: cluster.node2.namespace,
                 at: [cluster.node2.ipv4, cluster.node2.ipv6] + ClusterTopology.node2BehindNode1,
-                ports: [numbers.nodePort])
+                ports: [numbers.nodePort], abortsOtherPorts: false)
             try beyond.open(
                 "beyond", in: cluster.node1.namespace, at: ClusterTopology.node1SecondAddresses,
                 ports: [numbers.nodePort], transports: [.tcp, .udp])
         }
-        let unowned = ["10.250.9.9", "fd00:10:250::9:9", "10.251.9.9", "fd00:10:251::9:9"]
+        let unowned = ["10.250.9.9", "fd00:10:250::909", "10.251.9.9", "fd00:10:251::909"]
         try beyond.open(
             "beyond", in: cluster.node2.namespace, at: unowned.map { IPAddress(stringLiteral: $0) }, ports: [80])
     }
@@ -129,6 +129,7 @@ struct Trial: Sendable {
         return switch expected {
         case .client: seen == caller.address(seen.family)
         case .node: isNode
+        case .nodeUnlessNode: server == "node1" ? seen == caller.address(seen.family) : isNode
         case .nodeIfSelf: server == caller.name ? isNode : seen == caller.address(seen.family)
         }
     }
