@@ -74,5 +74,38 @@ let package = Package(
         .testTarget(
             name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"],
             swiftSettings: strict),
+
+        // Packets through real network namespaces: the harness, its own test, and the test of the product.
+        .target(
+            name: "FairleadTestKit", dependencies: ["NetworkTypes", "CLinux"], path: "Tests/FairleadTestKit",
+            swiftSettings: strict),
+        .testTarget(name: "TestKitTests", dependencies: ["FairleadTestKit", "NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "PacketTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "fairlead-lab",
+            dependencies: [
+                "FairleadTestKit", "NetworkTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/Lab", swiftSettings: strict),
+
+        // The dataplane: plans against a simulated kernel, and the real one as referee.
+        .testTarget(
+            name: "NetfilterTests", dependencies: ["Netfilter", "NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ServiceDataplaneTests",
+            dependencies: ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NetlinkTransportTests",
+            dependencies: [
+                "NetlinkTransport", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "FairleadTestKit",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "ReconciliationTests",
+            dependencies: [
+                "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+            ], swiftSettings: strict),
     ]
 )

@@ -1,0 +1,57 @@
+import Glibc
+
+/// Whether this process may make network namespaces, and whether it has to be able to.
+public enum Capability {
+    /// Tried once: a namespace with a veth link, an nftables table and a kernel parameter.
+    public static let canMakeNetworks: Bool = {
+        do throws(TestKitError) {
+            let namespace = try NetworkNamespace("probe")
+            let peer = try NetworkNamespace("probe-peer")
+            try namespace.ip(["link add probe type veth peer name probe netns \(peer.path)"])
+            try namespace.setParameters([("ipv4/ip_forward", "1")])
+            try namespace.run(Program("nft", ["add", "table", "ip", "probe"])).requireSuccess()
+            return true
+        } catch {
+            return false
+        }
+    }()
+
+    /// Whether suites that need network namespaces run. With `FAIRLEAD_REQUIRE_NETNS=1` they always do, and fail where
+    /// the privilege is missing.
+    public static let runsNetworkSuites: Bool = requiresNetworks || canMakeNetworks
+
+    /// Whether a missing privilege is a failure.
+    public static let requiresNetworks: Bool =
+        getenv("FAIRLEAD_REQUIRE_NETNS").map { String(cString: $0) == "1" } ?? false
+}
+
+/// The number of descriptors that this process has open.
+///
+/// For leak checks: the number before and after an activity is the same, or waits (``settles(at:)``) until threads that
+/// are about to end have ended.
+public enum OpenDescriptors {
+    /// All open descriptors and what they refer to.
+    public static var all: [String: String] {
+        var result: [String: String] = [:]
+        guard let directory = opendir("/proc/self/fd") else { return result }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let number = Int32(name), number != dirfd(directory) else { continue }
+            var target = [CChar](repeating: 0, count: 256)
+            let length = readlink("/proc/self/fd/\(name)", &target, target.count)
+            if length >= 0 {
+                result[name] = String(decoding: target[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            }
+        }
+        return result
+    }
+
+    /// Waits up to two seconds for the number of open descriptors to fall to `count`; gives the number at the end.
+    public static func settles(at count: Int) async -> Int {
+        for _ in 0..<100 where all.count > count { try? await Task.sleep(for: .milliseconds(20)) }
+        return all.count
+    }
+}

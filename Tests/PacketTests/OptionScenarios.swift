@@ -1,0 +1,53 @@
+import FairleadTestKit
+import NetworkTypes
+
+private let outside = Expectation.outside
+private let pods = Expectation.pods
+private let everyone = Expectation.everyone
+private let external = Target.external
+
+/// `--masquerade-all`: any connection to a cluster IP, and nothing else.
+let masqueradeAllScenarios: [Scenario] = [
+    Scenario(
+        name: "both policies Cluster", endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [
+            .from(pods + outside + ["node1"], to: [.clusterIP], .answered(["local-1", "remote-1"], sees: .node)),
+            .from(pods + outside, to: external, .answered(["local-1", "remote-1"], sees: .node)),
+        ]),
+    Scenario(
+        name: "both policies Local", externalPolicy: "Local", internalPolicy: "Local",
+        endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [
+            .from(pods + outside + ["node1"], to: [.clusterIP], .answered(["local-1"], sees: .node)),
+            .from(outside, to: external, .answered(["local-1"], sees: .client)),
+            .from(pods, to: external, .answered(["local-1", "remote-1"], sees: .client)),
+        ]),
+    Scenario(
+        name: "no endpoints", endpoints: [], expectations: [.from(everyone, to: Target.all, .rejected)]),
+]
+
+/// `--strict-local`: external policy Local is meant for pods and the node as well.
+let strictLocalScenarios: [Scenario] = [
+    Scenario(
+        name: "external policy Local", externalPolicy: "Local",
+        endpoints: [.ready("local-1"), .ready("local-2"), .ready("remote-1")],
+        expectations: [
+            .from(outside + pods, to: external, .answered(["local-1", "local-2"], sees: .client)),
+            .from(["node1"], to: external, .answered(["local-1", "local-2"], sees: .node)),
+            .from(["local-1"], to: external, .answered(["local-1", "local-2"], sees: .nodeIfSelf)),
+            .from(pods, to: [.clusterIP], .answered(["local-1", "local-2", "remote-1"], sees: .client)),
+        ]),
+    Scenario(
+        name: "external policy Local, endpoints elsewhere only", externalPolicy: "Local",
+        endpoints: [.ready("remote-1")],
+        expectations: [
+            .from(everyone, to: [.nodePort], .dropped), .from(everyone, to: [.externalIP, .loadBalancerIP], .dropped),
+            .from(pods, to: [.clusterIP], .answered(["remote-1"], sees: .client)),
+        ]),
+    Scenario(
+        name: "external policy Local, no endpoints", externalPolicy: "Local", endpoints: [],
+        expectations: [.from(everyone, to: Target.all, .rejected)]),
+    Scenario(
+        name: "external policy Cluster", endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [.from(outside + pods, to: external, .answered(["local-1", "remote-1"], sees: .node))]),
+]

@@ -1,0 +1,162 @@
+import FairleadTestKit
+import NetworkTypes
+
+/// A cluster in which the manifests of many scenarios have been applied to node1.
+struct Scene: Sendable {
+    let cluster: ClusterTopology
+    private let beyond: Servers
+
+    /// Raises the cluster and applies.
+    static func make(_ scenarios: [Scenario], options: [String] = []) async throws(TestKitError) -> Scene {
+        let scene = Scene(cluster: try await ClusterTopology.make(), beyond: try Servers())
+        try scene.openBeyond(scenarios)
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(Scenario.manifests(scenarios), to: "cluster.yaml")
+        let arguments = ["apply"] + FairleadCommand.clusterArguments(manifests: file) + options
+        try await FairleadCommand().run(arguments, in: scene.cluster.node1.namespace).requireSuccess()
+        return scene
+    }
+
+    /// What node1 leaves alone is answered, so that it is told from what node1 refuses.
+    private func openBeyond(_ scenarios: [Scenario]) throws(TestKitError) {
+        for offset in scenarios.indices {
+            let numbers = Numbers(index: offset + 1)
+            let addresses = numbers.clusterIPs + numbers.externalIPs + numbers.loadBalancerIPs + numbers.freeClusterIPs
+            try beyond.open(
+                "beyond", in: cluster.node2.namespace, at: addresses.map { IPAddress(stringLiteral: $0) }, ports: [80])
+            try beyond.open(
+                "beyond", in: cluster.node2.namespace,
+                at: [cluster.node2.ipv4, cluster.node2.ipv6] + ClusterTopology.node2BehindNode1,
+                ports: [numbers.nodePort], abortsOtherPorts: false)
+            try beyond.open(
+                "beyond", in: cluster.node1.namespace, at: ClusterTopology.node1SecondAddresses,
+                ports: [numbers.nodePort], transports: [.tcp, .udp])
+        }
+        let unowned = ["10.250.9.9", "fd00:10:250::909", "10.251.9.9", "fd00:10:251::909"]
+        try beyond.open(
+            "beyond", in: cluster.node2.namespace, at: unowned.map { IPAddress(stringLiteral: $0) }, ports: [80])
+    }
+
+    /// Tries everything that the expectation speaks of, and tells what was otherwise.
+    func check(_ expectation: Expectation, _ numbers: Numbers) async throws -> [String] {
+        try await withThrowingTaskGroup(of: String?.self) { group in
+            for source in expectation.sources {
+                let host = try cluster.host(source)
+                for target in expectation.targets {
+                    for transport in expectation.transports {
+                        for family in expectation.families {
+                            let trial = Trial(
+                                scene: self, caller: host, target: target, transport: transport,
+                                destination: target.destination(numbers, family))
+                            group.addTask {
+                                try await Self.gate.pass { try await trial.complaint(expectation.verdict) }
+                            }
+                        }
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { if let complaint = $1 { $0.append(complaint) } }.sorted()
+        }
+    }
+
+    /// Two processors do not answer thousands of connections at once.
+    private static let gate = Gate(width: 24)
+}
+
+/// Connections from one source to one destination.
+struct Trial: Sendable {
+    let scene: Scene
+    let caller: ClusterTopology.Host
+    let target: Target
+    let transport: TransportProtocol
+    let destination: HostPort
+
+    /// What was otherwise than the verdict says; nil if nothing was.
+    func complaint(_ verdict: Verdict) async throws(TestKitError) -> String? {
+        switch verdict {
+        case .answered(let servers, let source):
+            return try await answerComplaint(servers, source)
+        case .rejected:
+            let tally = try await self.tally(count: 3)
+            return complaint(tally, tally.outcomes.allSatisfy(isRejection))
+        case .dropped:
+            let tally = try await self.tally(count: 2, Probe.brief)
+            return complaint(tally, tally.outcomes.allSatisfy { $0 == .timedOut })
+        case .closed:
+            let tally = try await self.tally(count: 2)
+            return complaint(tally, tally.outcomes.allSatisfy { if case .refused = $0 { true } else { false } })
+        }
+    }
+
+    private func tally(count: Int, _ timeLimit: Duration = Probe.patient) async throws(TestKitError) -> Tally {
+        let address = caller.address(destination.address.family)
+        let probe = Probe(
+            transport, to: destination, source: caller.name == "second-client" ? address : nil, timeLimit: timeLimit)
+        return try await caller.namespace.tally(probe, count: count)
+    }
+
+    private func complaint(_ tally: Tally, _ holds: Bool) -> String? {
+        holds ? nil : "from \(caller.name) to \(target) (\(transport) \(destination)): \(tally)"
+    }
+
+    /// TCP is reset or told by ICMP; the others know ICMP only (an SCTP ABORT would be the host's own answer).
+    private func isRejection(_ outcome: Outcome) -> Bool {
+        guard case .refused(let refusal) = outcome else { return false }
+        return refusal.isPortUnreachable || (transport == .tcp && refusal == .reset)
+    }
+
+    private func answerComplaint(_ servers: [String], _ source: SeenSource) async throws(TestKitError) -> String? {
+        let expected = Set(servers.map { $0.contains(":") ? $0 : "\($0):8080" })
+        var tally = Tally()
+        // Eight rounds: with five servers, the last one stays unseen once in 10^16 times.
+        for _ in 0..<8 {
+            tally.add(try await self.tally(count: max(2, min(24, expected.count * 6))).outcomes)
+            if tally.answers.count < tally.outcomes.count { break }
+            if Set(tally.answers.map(label)).isSuperset(of: expected) { break }
+        }
+        let seenRightly = tally.answers.allSatisfy { isRight($0.source.address, source, server: $0.server) }
+        let allAnswered = tally.answers.count == tally.outcomes.count
+        return complaint(tally, allAnswered && seenRightly && Set(tally.answers.map(label)) == expected)
+    }
+
+    private func label(_ answer: Answer) -> String {
+        answer.server == "beyond" ? "beyond:*" : "\(answer.server):\(answer.local.port)"
+    }
+
+    private func isRight(_ seen: IPAddress, _ expected: SeenSource, server: String) -> Bool {
+        let isNode = ClusterTopology.node1Addresses.contains(seen)
+        if caller.name == "node1" { return isNode || seen.isLoopback }
+        return switch expected {
+        case .client: seen == caller.address(seen.family)
+        case .node: isNode
+        case .nodeUnlessNode: server == "node1" ? seen == caller.address(seen.family) : isNode
+        case .nodeIfSelf: server == caller.name ? isNode : seen == caller.address(seen.family)
+        }
+    }
+}
+
+/// Lets a limited number of tasks pass at a time.
+actor Gate {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(width: Int) { free = width }
+
+    func pass<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result {
+        await enter()
+        defer { leave() }
+        return try await body()
+    }
+
+    private func enter() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    private func leave() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}
