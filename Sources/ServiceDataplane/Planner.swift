@@ -62,7 +62,11 @@ public struct Planner {
         for family in IPFamily.allCases {
             guard let table = delta.tables[family] else { continue }
             for (set, elements) in table.added {
-                for element in elements { want(family, set, element) }
+                if observed[family]?[set]?.isEmpty ?? true {
+                    builder.add(family, set, elements)
+                } else {
+                    for element in elements { want(family, set, element) }
+                }
             }
         }
         if builder.elementCount >= limit, !isAtomic { seal() }
