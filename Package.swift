@@ -63,10 +63,16 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests of the pure stages; they run anywhere.
+        .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes"], swiftSettings: strict),
         .testTarget(
             name: "KubernetesModelTests", dependencies: ["KubernetesModel", "NetworkTypes"], swiftSettings: strict),
         .testTarget(
             name: "ServicePolicyTests", dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes"],
+            swiftSettings: strict),
+
+        // Tests with real files.
+        .testTarget(
+            name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"],
             swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
@@ -82,5 +88,24 @@ let package = Package(
             dependencies: [
                 "FairleadTestKit", "NetworkTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Lab", swiftSettings: strict),
+
+        // The dataplane: plans against a simulated kernel, and the real one as referee.
+        .testTarget(
+            name: "NetfilterTests", dependencies: ["Netfilter", "NetworkTypes"], swiftSettings: strict),
+        .testTarget(
+            name: "ServiceDataplaneTests",
+            dependencies: ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NetlinkTransportTests",
+            dependencies: [
+                "NetlinkTransport", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "FairleadTestKit",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "ReconciliationTests",
+            dependencies: [
+                "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+            ], swiftSettings: strict),
     ]
 )

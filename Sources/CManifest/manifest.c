@@ -10,7 +10,7 @@ _Static_assert(sizeof(struct fl_node) == 16, "2.5 million nodes must fit in 40 M
 /* A container that is not complete yet. */
 struct frame {
     uint32_t node;
-    uint32_t height; /* levels below it so far */
+    uint32_t height; /* levels of containers below it so far */
     int32_t anchor;  /* index of its anchor; -1 */
     uint32_t children;
 };
@@ -19,7 +19,7 @@ struct frame {
 struct anchor {
     char *name;
     uint32_t node;
-    uint32_t height;
+    uint32_t height; /* levels of containers, itself included; 0 for a scalar */
     bool complete; /* false inside the node itself */
 };
 
@@ -79,7 +79,7 @@ static uint32_t add_node(struct fl_manifest *out, uint32_t kind, yaml_mark_t mar
     return index;
 }
 
-/* Counts a new node in its parent, or as a root. 0 or -1. */
+/* Counts a new node in its parent, or as a root; `height` is its levels of containers if it is complete. 0 or -1. */
 static int attach(struct build *build, uint32_t node, uint32_t height, yaml_mark_t mark) {
     struct fl_manifest *out = build->out;
     if (build->depth == 0) {
@@ -95,7 +95,7 @@ static int attach(struct build *build, uint32_t node, uint32_t height, yaml_mark
         memcmp(out->text + out->nodes[node].start, "<<", 2) == 0)
         out->nodes[parent->node].line_and_kind |= FL_HAS_MERGE;
     parent->children++;
-    if (height + 1 > parent->height) parent->height = height + 1;
+    if (height > parent->height) parent->height = height;
     return 0;
 }
 
@@ -219,7 +219,7 @@ static int close_container(struct build *build, yaml_mark_t mark) {
     node->start = is_map ? frame.children / 2 : frame.children;
     if (frame.anchor >= 0) {
         build->anchors[frame.anchor].complete = true;
-        build->anchors[frame.anchor].height = frame.height;
+        build->anchors[frame.anchor].height = frame.height + 1;
     }
     if (build->depth > 0) {
         struct frame *parent = &build->frames[build->depth - 1];
@@ -284,9 +284,10 @@ static int explain(struct fl_manifest *out, const yaml_parser_t *parser, const u
         for (size_t i = end; i > 0 && bytes[i - 1] != '\n'; i--) mark.column++;
     }
     fail(out, mark, problem);
-    if (parser->context != NULL && parser->error != YAML_READER_ERROR)
-        snprintf(out->problem, sizeof out->problem, "%s (%s from line %zu)", problem, parser->context,
-                 parser->context_mark.line + 1);
+    if (parser->context != NULL && parser->error != YAML_READER_ERROR) {
+        out->context_line = (uint32_t)parser->context_mark.line + 1;
+        snprintf(out->context, sizeof out->context, "%s", parser->context);
+    }
     return -1;
 }
 
@@ -304,6 +305,8 @@ static int run(struct build *build, yaml_parser_t *parser, const uint8_t *bytes,
 
 int fl_manifest_parse(struct fl_manifest *manifest, const uint8_t *bytes, size_t length) {
     manifest->node_count = manifest->text_length = manifest->root_count = 0;
+    manifest->context_line = 0;
+    manifest->context[0] = 0;
     yaml_mark_t start = {0};
     if (length > FL_MAX_BYTES) return fail(manifest, start, "larger than 512 MiB");
     if (length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) {

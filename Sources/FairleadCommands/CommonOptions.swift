@@ -7,7 +7,8 @@ import ServiceDataplane
 
 /// Where log lines go and what they look like.
 struct LogOptions: ParsableArguments {
-    @Option(help: "Least level of log lines on stderr: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        help: "Least level of log lines on stderr: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
     var logLevel = Logger.Level.notice
 
     @Option(help: "Form of log lines: text or json.")

@@ -109,7 +109,9 @@ actor Daemon {
         let clock = ContinuousClock()
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
-            guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else { continue }
+            guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else {
+                continue
+            }
             verify(at: clock.now)
         }
     }

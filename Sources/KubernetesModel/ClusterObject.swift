@@ -1,5 +1,7 @@
 /// An object of one of the kinds that the dataplane is made from.
-public enum ClusterObject: Hashable, Sendable {
+///
+/// Indirect, so that tables of tens of thousands of objects are copied by reference.
+public indirect enum ClusterObject: Hashable, Sendable {
     /// A Service.
     case service(Service)
     /// An EndpointSlice.

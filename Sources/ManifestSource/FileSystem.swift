@@ -64,8 +64,8 @@ enum FileSystem {
             .map { String(decoding: $0, as: UTF8.self) }.filter(isManifestName).sorted()
     }
 
-    /// Whether a file of that name in a directory is read: not hidden, not an editor's own, and with an ending that says
-    /// what it holds. The endings alone rule out `x.yaml~`, `#x.yaml#`, `.x.yaml.swp`, `x.tmp` and vim's `4913`.
+    /// Whether a file of that name in a directory is read: not hidden, not an editor's own, and with an ending that
+    /// says what it holds. The endings alone rule out `x.yaml~`, `#x.yaml#`, `.x.yaml.swp`, `x.tmp` and vim's `4913`.
     static func isManifestName(_ name: String) -> Bool {
         guard !name.hasPrefix("."), !name.hasPrefix("#") else { return false }
         return [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }

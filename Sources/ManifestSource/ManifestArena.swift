@@ -1,5 +1,20 @@
 import CManifest
 
+/// Why a text cannot be parsed, with lines counted from its beginning.
+struct SyntaxError: Error {
+    let line: Int
+    let column: Int
+    let problem: String
+    /// What was being parsed and the line where it began.
+    let context: (text: String, line: Int)?
+
+    /// The error of a file in which so many lines stand before the text.
+    func inFile(_ path: String, linesBefore: Int) -> ManifestError {
+        let context = self.context.map { " (\($0.text) from line \(linesBefore + $0.line))" } ?? ""
+        return ManifestError(path: path, line: linesBefore + line, column: column, problem: problem + context)
+    }
+}
+
 /// Owns a C arena. One worker uses one arena for all of its documents, so that memory is taken once.
 final class ManifestArena {
     private let arena: UnsafeMutablePointer<fl_manifest>
@@ -12,22 +27,26 @@ final class ManifestArena {
 
     deinit { fl_manifest_free(arena) }
 
-    /// Parses text and hands the documents' roots to `body`; the nodes are valid until it returns. Lines of errors count
-    /// from the beginning of the text.
-    func parse(
-        _ text: UnsafeRawBufferPointer, path: String, _ body: ([ManifestNode]) -> Void
-    ) throws(ManifestError) {
+    /// Parses text and hands the documents' roots to `body`; the nodes are valid until it returns.
+    func parse(_ text: UnsafeRawBufferPointer, _ body: ([ManifestNode]) -> Void) throws(SyntaxError) {
         let bytes = text.bindMemory(to: UInt8.self)
         guard fl_manifest_parse(arena, bytes.baseAddress, bytes.count) == 0 else {
-            throw ManifestError(
-                path: path, line: Int(arena.pointee.error_line), column: Int(arena.pointee.error_column),
-                problem: problem)
+            throw syntaxError
         }
         body((0..<Int(arena.pointee.root_count)).map { ManifestNode(tree: arena, index: arena.pointee.roots[$0]) })
     }
 
-    private var problem: String {
-        withUnsafeBytes(of: &arena.pointee.problem) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    private var syntaxError: SyntaxError {
+        let problem = withUnsafeBytes(of: &arena.pointee.problem) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        let context = withUnsafeBytes(of: &arena.pointee.context) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        let contextLine = Int(arena.pointee.context_line)
+        return SyntaxError(
+            line: Int(arena.pointee.error_line), column: Int(arena.pointee.error_column), problem: problem,
+            context: contextLine == 0 ? nil : (context, contextLine))
     }
 }
 

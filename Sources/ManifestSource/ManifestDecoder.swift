@@ -123,7 +123,7 @@ extension ManifestDecoder {
 private final class DecodingJob: Sendable {
     private struct Output {
         var documents: [(Int, DecodedDocument)] = []
-        var failure: (index: Int, document: Document, error: ManifestError)?
+        var failure: (index: Int, document: Document, error: SyntaxError)?
     }
 
     private let missing: [(Int, Document)]
@@ -148,7 +148,7 @@ private final class DecodingJob: Sendable {
             let first = next.add(Self.batch, ordering: .relaxed).oldValue
             guard first < missing.count else { break }
             for (index, document) in missing[first..<min(first + Self.batch, missing.count)] {
-                do throws(ManifestError) {
+                do throws(SyntaxError) {
                     documents.append((index, try decode(document, text, arena, context)))
                 } catch {
                     fail(index, document, error)
@@ -158,7 +158,7 @@ private final class DecodingJob: Sendable {
         output.withLock { $0.documents += documents }
     }
 
-    private func fail(_ index: Int, _ document: Document, _ error: ManifestError) {
+    private func fail(_ index: Int, _ document: Document, _ error: SyntaxError) {
         output.withLock { output in
             // Whichever thread comes first, the first error of the file is the one to report.
             if index < output.failure?.index ?? .max { output.failure = (index, document, error) }
@@ -167,12 +167,12 @@ private final class DecodingJob: Sendable {
 
     private func decode(
         _ document: Document, _ text: UnsafeRawBufferPointer, _ arena: ManifestArena, _ context: DecodeContext
-    ) throws(ManifestError) -> DecodedDocument {
+    ) throws(SyntaxError) -> DecodedDocument {
         let part = UnsafeRawBufferPointer(rebasing: text[document.range])
         var decoder = DocumentDecoder(context: context)
         let joined = ManifestDecoder.isJSON(part) ? Self.joinSurrogates(part) : nil
         defer { joined?.deallocate() }
-        try arena.parse(joined.map { UnsafeRawBufferPointer($0) } ?? part, path: path) { roots in
+        try arena.parse(joined.map { UnsafeRawBufferPointer($0) } ?? part) { roots in
             for root in roots { decoder.decode(root) }
         }
         let bytes = part.bindMemory(to: UInt8.self)
@@ -191,11 +191,10 @@ private final class DecodingJob: Sendable {
     /// The documents, or the first error with its line in the file.
     func result(_ text: UnsafeRawBufferPointer) throws(ManifestError) -> [(Int, DecodedDocument)] {
         let output = self.output.withLock { $0 }
-        if var failure = output.failure {
+        if let failure = output.failure {
             let before = text.bindMemory(to: UInt8.self)
             let lines = fl_count_lines(before.baseAddress, failure.document.range.lowerBound)
-            failure.error.line = failure.error.line.map { $0 + lines }
-            throw failure.error
+            throw failure.error.inFile(path, linesBefore: lines)
         }
         guard output.documents.count == missing.count else { throw ManifestError(path: path, problem: "out of memory") }
         return output.documents

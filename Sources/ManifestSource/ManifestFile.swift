@@ -86,10 +86,9 @@ struct ManifestFile {
         skipped = file.skipped
         for decoded in file.objects {
             let id = decoded.object.id
-            if let first = objects[id] {
+            if let first = objects.updateValue(decoded, forKey: id) {
                 findings.append(.duplicate(id, at: decoded.location, of: first.location))
-            } else {
-                objects[id] = decoded
+                objects[id] = first
             }
         }
         let errors = file.findings.filter { $0.severity == .error }

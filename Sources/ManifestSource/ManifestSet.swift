@@ -17,10 +17,10 @@ public struct ManifestUpdate: Sendable, Equatable {
     public init() {}
 }
 
-/// The files that `--manifests PATH` (which may be given several times) names, and the objects in them.
+/// The files that `--manifests PATH` (may be given several times) names, and the objects in them.
 ///
-/// A path is a file or a directory; a directory stands for the files in it that end in `.yaml`, `.yml` or `.json`, those
-/// hidden and editors' temporaries left out. If an object is defined twice, the first in path order wins.
+/// A path is a file or a directory; a directory stands for the files in it that end in `.yaml`, `.yml` or `.json`, but
+/// for hidden ones and those that editors leave. If an object is defined twice, the first in path order wins.
 public struct ManifestSet {
     /// Where a file stands in path order.
     struct Rank: Hashable, Comparable {
@@ -178,13 +178,16 @@ extension ManifestSet {
     private mutating func replace(
         _ old: [ObjectID: DecodedObject], _ new: [ObjectID: DecodedObject], _ rank: Rank
     ) {
+        var remaining = old.count
         for (id, decoded) in new {
             if let before = old[id] {
-                if owners[id] == rank, before.object != decoded.object { changes[id] = .applied(decoded.object) }
+                remaining -= 1
+                if before.object != decoded.object, owners[id] == rank { changes[id] = .applied(decoded.object) }
             } else {
                 claim(id, decoded.object, rank)
             }
         }
+        if remaining == 0 { return }
         for (id, decoded) in old where new[id] == nil { release(id, decoded.object, rank) }
     }
 

@@ -6,8 +6,8 @@ import Synchronization
 /// Follows manifests as they change.
 ///
 /// A thread of its own waits for file events, so that no thread of the concurrency pool blocks. There is no delay to
-/// wait for further events: a writer that renames a finished file into place, and one that closes a file, both mean that
-/// the content is complete.
+/// wait for further events: a writer that renames a finished file into place, and one that closes a file, both mean
+/// that the content is complete.
 public final class ManifestWatcher: Sendable {
     /// What changes, beginning with all there is.
     public let updates: ManifestUpdates
@@ -61,11 +61,13 @@ final class WatcherThread: Sendable {
     func start(_ loop: consuming sending WatchLoop) {
         let box = Unmanaged.passRetained(LoopBox(loop))
         var thread = pthread_t()
-        let result = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            Unmanaged<LoopBox>.fromOpaque(argument).takeRetainedValue().loop.run()
-            return nil
-        }, box.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<LoopBox>.fromOpaque(argument).takeRetainedValue().loop.run()
+                return nil
+            }, box.toOpaque())
         if result == 0 {
             pthread_detach(thread)
         } else {

@@ -24,7 +24,9 @@ public struct ElementKey: Hashable, Sendable, Comparable {
     /// Writes the first `count` bytes to memory.
     @inlinable public func write(to target: UnsafeMutableRawPointer, count: Int) {
         let wire = (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian, words.4.bigEndian)
-        withUnsafeBytes(of: wire) { target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: count) }
+        withUnsafeBytes(of: wire) {
+            target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: count)
+        }
     }
 
     /// The big-endian number in the four bytes at `offset`, a multiple of four.

@@ -88,7 +88,8 @@ public enum ElementText {
                 prefix += common
                 if common == 32 { continue }
             }
-            let mask: UInt32 = prefix > offset * 8 ? (prefix - offset * 8 >= 32 ? 0 : ~0 >> UInt32(prefix - offset * 8)) : ~0
+            let mask: UInt32 =
+                prefix > offset * 8 ? (prefix - offset * 8 >= 32 ? 0 : ~0 >> UInt32(prefix - offset * 8)) : ~0
             if start[offset] & mask != 0 || end[offset] | ~mask != ~0 { isPrefix = false }
         }
         return isPrefix ? "\(first)/\(prefix)" : "\(first)-\(last)"

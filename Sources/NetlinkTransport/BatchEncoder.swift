@@ -49,7 +49,8 @@ enum BatchEncoder {
         let before = writer.count
         let schema = SchemaEncoder(family: step.family, tableName: tableName)
         switch step.operation {
-        case .addTable(let comment): schema.writeTable(comment: comment, delete: false, to: &writer, sequence: &sequence)
+        case .addTable(let comment):
+            schema.writeTable(comment: comment, delete: false, to: &writer, sequence: &sequence)
         case .deleteTable: schema.writeTable(comment: nil, delete: true, to: &writer, sequence: &sequence)
         case .addSet(let set): schema.writeSet(set, to: &writer, sequence: &sequence)
         case .deleteSet(let name): schema.writeSetDeletion(name, to: &writer, sequence: &sequence)

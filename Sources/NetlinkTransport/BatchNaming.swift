@@ -25,7 +25,9 @@ enum BatchNaming {
         case NFTMessage.newSet, NFTMessage.deleteSet: return "\(table), set \(name(2))"
         case NFTMessage.newElement, NFTMessage.deleteElement:
             let text = "\(table), set \(name(2))"
-            guard let set = declaration(family, name(2)), let key = element(at: offset, of: message) else { return text }
+            guard let set = declaration(family, name(2)), let key = element(at: offset, of: message) else {
+                return text
+            }
             return "\(text), element \(ElementText.fields(key, set.key, family))"
         default: return table
         }
@@ -37,7 +39,9 @@ enum BatchNaming {
         var only: ElementKey?
         var count = 0
         for item in list.nested {
-            guard let key = item.nested.first(ElementAttribute.key)?.nested.first(ElementAttribute.value) else { continue }
+            guard let key = item.nested.first(ElementAttribute.key)?.nested.first(ElementAttribute.value) else {
+                continue
+            }
             count += 1
             only = ElementKey(bytes: key.value)
             if let offset, let base = message.payload.baseAddress, let start = item.value.baseAddress {

@@ -40,7 +40,8 @@ extension IPAddress {
         case 2: self = .v4(IPv4Address(rawValue: word[0]))
         case 10:
             self = .v6(
-                IPv6Address(high: UInt64(word[0]) << 32 | UInt64(word[1]), low: UInt64(word[2]) << 32 | UInt64(word[3])))
+                IPv6Address(high: UInt64(word[0]) << 32 | UInt64(word[1]), low: UInt64(word[2]) << 32 | UInt64(word[3]))
+            )
         default: return nil
         }
     }

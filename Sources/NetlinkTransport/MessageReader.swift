@@ -11,7 +11,8 @@ struct NetlinkMessage {
 
     /// The attributes behind the four bytes of the nfnetlink header.
     var attributes: AttributeSequence {
-        AttributeSequence(payload.count >= 4 ? UnsafeRawBufferPointer(rebasing: payload[4...]) : .init(start: nil, count: 0))
+        AttributeSequence(
+            payload.count >= 4 ? UnsafeRawBufferPointer(rebasing: payload[4...]) : .init(start: nil, count: 0))
     }
 
     /// The address family of the nfnetlink header.

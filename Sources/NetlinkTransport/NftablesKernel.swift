@@ -96,7 +96,8 @@ public final class NftablesKernel: DataplaneKernel {
         _ report: ErrorReport, _ sequence: UInt32, _ batch: borrowing EncodedBatch, _ transaction: Transaction
     ) -> NetlinkError {
         if report.code == ErrorNumber.restart, sequence == batch.firstSequence { return .staleGeneration }
-        let object = BatchNaming.object(sequence: sequence, offset: report.offset, in: batch.writer.bytes) { family, name in
+        let object = BatchNaming.object(sequence: sequence, offset: report.offset, in: batch.writer.bytes) {
+            family, name in
             for step in transaction.steps where step.family == family {
                 switch step.operation {
                 case .addElements(let set, _) where set.name == name: return set

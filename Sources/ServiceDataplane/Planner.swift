@@ -71,8 +71,9 @@ public struct Planner {
     /// Ends the plan: removes what nobody asked for.
     ///
     /// - Parameter keeps: elements that are to stay although nobody asked for them.
-    public mutating func finish(keeping keeps: (IPFamily, SetID, ElementKey, ObservedElement) -> Bool = { _, _, _, _ in false })
-    {
+    public mutating func finish(
+        keeping keeps: (IPFamily, SetID, ElementKey, ObservedElement) -> Bool = { _, _, _, _ in false }
+    ) {
         for family in IPFamily.allCases {
             for set in schemas[family]?.sets ?? [] {
                 for (key, element) in observed[family]?[set.id] ?? [:] where !keeps(family, set.id, key, element) {
@@ -91,8 +92,9 @@ public struct Planner {
     }
 
     private mutating func seal() {
-        if let transaction = builder.seal(schema: { schemas[$0] ?? TableSchema(family: $0, name: "", sets: [], chains: []) })
-        {
+        if let transaction = builder.seal(schema: {
+            schemas[$0] ?? TableSchema(family: $0, name: "", sets: [], chains: [])
+        }) {
             sealed.append(transaction)
         }
     }

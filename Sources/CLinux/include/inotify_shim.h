@@ -24,8 +24,8 @@ int fl_stat_path(const char *path, struct fl_stamp *stamp);
 int fl_is_link(const char *path);
 
 /*
- * Reads a regular file whole into memory from malloc, at most `limit` bytes (-EFBIG). -EISDIR or -ENOTSUP if it is not a
- * regular file; -EAGAIN if it kept changing while it was read.
+ * Reads a regular file whole into memory from malloc, at most `limit` bytes (-EFBIG). -EISDIR or -ENOTSUP if it is not
+ * a regular file; -EAGAIN if it kept changing while it was read.
  */
 int fl_read_file(const char *path, size_t limit, uint8_t **bytes, size_t *length);
 

@@ -3,8 +3,8 @@
 /*
  * Parses YAML and JSON into one flat array of nodes.
  *
- * libyaml reports 2.5 million events for 10,000 Services with their EndpointSlices. Handing each one to Swift would cost
- * more than parsing does, so this layer keeps them in an arena that Swift then reads through plain pointers.
+ * libyaml reports 2.5 million events for 10,000 Services with their EndpointSlices. Handing each one to Swift would
+ * cost more than parsing does, so this layer keeps them in an arena that Swift then reads through plain pointers.
  *
  * Nothing here is thread safe: one fl_manifest belongs to one thread at a time.
  */
@@ -58,7 +58,9 @@ struct fl_manifest {
     uint32_t root_capacity;
     uint32_t error_line;   /* from 1; valid after an error */
     uint32_t error_column; /* from 1 */
+    uint32_t context_line; /* where what was being parsed began, from 1; 0 if that is not known */
     char problem[240];     /* one line of UTF-8, terminated */
+    char context[120];     /* "while parsing …", terminated; empty if context_line is 0 */
 };
 
 /* Makes an empty arena. NULL if there is no memory. */
