@@ -47,7 +47,8 @@ struct LabCommand: AsyncParsableCommand {
         let tour = Tour(cluster: cluster, family: usesIPv6 ? .ipv6 : .ipv4, tries: tries, paper: paper)
         for exhibit in Exhibit.all { try await tour.show(exhibit) }
         paper.line("")
-        paper.line("node1 is 172.30.0.11; pods local-* are on it, pods remote-* on node2. \(tries) connections a line.")
+        let node1 = cluster.node1.address(tour.family)
+        paper.line("node1 is \(node1); pods local-* are on it, pods remote-* on node2. \(tries) connections a line.")
     }
 }
 

@@ -7,28 +7,27 @@ struct Paper {
     }
 
     let hasColour: Bool
-    private static let widths = [15, 32, 38, 21]
+    private static let widths = [14, 33, 36, 21]
 
     func line(_ text: String) { print(text) }
 
     func title(_ text: String) { print(painted(text, "1")) }
 
-    func header(_ cells: [String]) { print(painted("  " + joined(cells), "4")) }
+    func header(_ cells: [String]) { print("  " + painted(padded(cells).joined(separator: " "), "4")) }
 
     func row(_ cells: [String], _ mood: Mood) {
-        var cells = zip(cells, Self.widths).map { padded($0, $1) }
-        if hasColour { cells[2] = painted(cells[2], mood == .good ? "32" : "33") }
+        var cells = padded(cells)
+        cells[2] = painted(cells[2], mood == .good ? "32" : "33")
         print("  " + cells.joined(separator: " "))
     }
 
     func note(_ text: String) { print(painted("      \(text)", "2")) }
 
-    private func joined(_ cells: [String]) -> String {
-        zip(cells, Self.widths).map { padded($0, $1) }.joined(separator: " ")
-    }
-
-    private func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
+    /// Every cell but the last as wide as its column.
+    private func padded(_ cells: [String]) -> [String] {
+        zip(cells, Self.widths).enumerated().map { index, cell in
+            index == cells.count - 1 ? cell.0 : cell.0 + String(repeating: " ", count: max(0, cell.1 - cell.0.count))
+        }
     }
 
     private func painted(_ text: String, _ code: String) -> String {

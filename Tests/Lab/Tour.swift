@@ -48,7 +48,7 @@ struct Tour {
     private func result(_ tally: Tally) -> (text: String, mood: Paper.Mood) {
         if tally.answers.count == tally.outcomes.count {
             let servers = tally.servers.sorted { $0.key < $1.key }
-            return (servers.map { "\($0.key) \($0.value)x" }.joined(separator: ", "), .good)
+            return (servers.map { "\($0.key) \($0.value)" }.joined(separator: ", "), .good)
         }
         let kinds = Set(tally.outcomes)
         if kinds == [.timedOut] { return ("dropped (silence)", .bad) }

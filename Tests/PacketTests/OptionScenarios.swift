@@ -51,3 +51,37 @@ let strictLocalScenarios: [Scenario] = [
         name: "external policy Cluster", endpoints: [.ready("local-1"), .ready("remote-1")],
         expectations: [.from(outside + pods, to: external, .answered(["local-1", "remote-1"], sees: .node))]),
 ]
+
+/// `--nodeport-addresses` with the ranges of the node's second interface.
+let secondAddressScenarios: [Scenario] = [
+    Scenario(
+        name: "external policy Cluster", endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [
+            .from(outside + pods, to: [.nodePortOnSecondAddress], .answered(["local-1", "remote-1"], sees: .node)),
+            .from(["node1"], to: [.nodePortOnSecondAddress], .answered(["local-1", "remote-1"], sees: .node)),
+            .from(everyone, to: [.nodePort], .closed),
+            .from(
+                outside, to: [.clusterIP, .externalIP, .loadBalancerIP],
+                .answered(["local-1", "remote-1"], sees: .node)),
+        ]),
+    Scenario(
+        name: "external policy Local", externalPolicy: "Local", endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [
+            .from(outside, to: [.nodePortOnSecondAddress], .answered(["local-1"], sees: .client)),
+            .from(pods, to: [.nodePortOnSecondAddress], .answered(["local-1", "remote-1"], sees: .client)),
+        ]),
+]
+
+/// `--nodeport-addresses all`.
+let allAddressScenarios: [Scenario] = [
+    Scenario(
+        name: "external policy Cluster", endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [
+            .from(
+                outside + pods + ["node1"], to: [.nodePort, .nodePortOnSecondAddress],
+                .answered(["local-1", "remote-1"], sees: .node)),
+            .from(["node1"], to: [.nodePortOnLoopback], .closed, transports: [.tcp, .udp]),
+            .from(["local-caller", "node1"], to: [.nodePortOfOtherNode], .leftAlone),
+            .from(["client", "remote-caller"], to: [.nodePortBehindNode], .leftAlone),
+        ])
+]

@@ -42,6 +42,13 @@ struct PacketTests {
     private static let strictLocalScene = Shared { () async throws(TestKitError) in
         try await Scene.make(strictLocalScenarios, options: ["--strict-local"])
     }
+    private static let secondAddressScene = Shared { () async throws(TestKitError) in
+        let ranges = ["--nodeport-addresses", "172.31.0.0/24,fd00:172:31::/64"]
+        return try await Scene.make(secondAddressScenarios, options: ranges)
+    }
+    private static let allAddressScene = Shared { () async throws(TestKitError) in
+        try await Scene.make(allAddressScenarios, options: ["--nodeport-addresses", "all"])
+    }
 
     @Test("packets", arguments: PacketCase.all(usual))
     func packets(_ packetCase: PacketCase) async throws { try await packetCase.check(in: Self.scene.value()) }
@@ -54,6 +61,16 @@ struct PacketTests {
     @Test("packets with --strict-local", arguments: PacketCase.all(strictLocalScenarios))
     func strictLocal(_ packetCase: PacketCase) async throws {
         try await packetCase.check(in: Self.strictLocalScene.value())
+    }
+
+    @Test("packets with --nodeport-addresses and ranges", arguments: PacketCase.all(secondAddressScenarios))
+    func secondAddress(_ packetCase: PacketCase) async throws {
+        try await packetCase.check(in: Self.secondAddressScene.value())
+    }
+
+    @Test("packets with --nodeport-addresses all", arguments: PacketCase.all(allAddressScenarios))
+    func allAddresses(_ packetCase: PacketCase) async throws {
+        try await packetCase.check(in: Self.allAddressScene.value())
     }
 
     @Test("connections spread evenly, an endpoint in two slices counts once", arguments: IPFamily.allCases)

@@ -4,17 +4,23 @@ import NetworkTypes
 /// A cluster in which the manifests of many scenarios have been applied to node1.
 struct Scene: Sendable {
     let cluster: ClusterTopology
+    private let options: [String]
     private let beyond: Servers
 
     /// Raises the cluster and applies.
     static func make(_ scenarios: [Scenario], options: [String] = []) async throws(TestKitError) -> Scene {
-        let scene = Scene(cluster: try await ClusterTopology.make(), beyond: try Servers())
+        let scene = Scene(cluster: try await ClusterTopology.make(), options: options, beyond: try Servers())
         try scene.openBeyond(scenarios)
-        let directory = try TemporaryDirectory()
-        let file = try directory.write(Scenario.manifests(scenarios), to: "cluster.yaml")
-        let arguments = ["apply"] + FairleadCommand.clusterArguments(manifests: file) + options
-        try await FairleadCommand().run(arguments, in: scene.cluster.node1.namespace).requireSuccess()
+        try await scene.apply(Scenario.manifests(scenarios))
         return scene
+    }
+
+    /// Brings node1 in line with these manifests.
+    func apply(_ manifests: String) async throws(TestKitError) {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(manifests, to: "cluster.yaml")
+        let arguments = ["apply"] + FairleadCommand.clusterArguments(manifests: file) + options
+        try await FairleadCommand().run(arguments, in: cluster.node1.namespace).requireSuccess()
     }
 
     /// What node1 leaves alone is answered, so that it is told from what node1 refuses.
