@@ -5,6 +5,9 @@ public protocol DataplaneKernel: AnyObject {
     /// Why it refused.
     associatedtype Failure: DataplaneKernelError
 
+    /// About how many elements one transaction can carry.
+    var elementCapacity: Int { get }
+
     /// The number of the current ruleset; every commit that changes anything, by anyone, adds one.
     func generation() throws(Failure) -> UInt32
 
@@ -24,6 +27,11 @@ public protocol DataplaneKernel: AnyObject {
 
     /// Judges a transaction without carrying it out.
     func check(_ transaction: Transaction) throws(Failure)
+}
+
+extension DataplaneKernel {
+    /// No limit.
+    public var elementCapacity: Int { .max }
 }
 
 /// Why a kernel refused.

@@ -14,12 +14,21 @@ public final class NftablesKernel: DataplaneKernel {
     /// A dump's datagrams have up to 32 KiB; smaller buffers make dumps several times slower.
     private static let receiveCapacity = 1 << 16
     private static let receiveReserve = 4 << 20
+    private static let sendReserve = 2 << 20
+    /// The bytes that an element takes in a batch at the most, comment included; IPv6 slots take about 90.
+    private static let elementBytes = 160
+
+    /// About how many elements one transaction can carry. As root there is no limit that matters; in a user namespace
+    /// the system's `net.core.wmem_max` is one.
+    public let elementCapacity: Int
 
     /// Opens a connection to the nftables of the calling thread's network namespace.
     public init() throws(NetlinkError) {
-        socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
-        buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
+        var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
+        elementCapacity = try socket.reserveSend(bytes: Self.sendReserve) / Self.elementBytes
         socket.reserveReceive(bytes: Self.receiveReserve)
+        self.socket = socket
+        buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
     }
 
     deinit { buffer.deallocate() }

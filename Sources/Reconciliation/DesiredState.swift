@@ -66,10 +66,11 @@ public struct DesiredState: Sendable {
     ///
     /// - Parameters:
     ///   - keepingUnknown: whether elements stay that nothing asks for.
+    ///   - elementLimit: how many elements a transaction may have, if its Services allow.
     ///   - emit: carries a transaction out.
     public mutating func plan<Failure: Error>(
         from observed: [IPFamily: ObservedTable], existingSets: [Set<String>],
-        keepingUnknown: Bool = false,
+        keepingUnknown: Bool = false, elementLimit: Int = Planner.elementsPerTransaction,
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
         dataplane = Dataplane(
@@ -77,7 +78,7 @@ public struct DesiredState: Sendable {
         policyFindings = [:]
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
-        var planner = Planner(dataplane, observed: observed)
+        var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
         // Oldest first: a later Service never takes a frontend from an earlier one.
         let keys = servicesByAge()
@@ -154,7 +155,9 @@ public struct DesiredState: Sendable {
         var result: [Transaction] = []
         let node = nodeContext
         // A changed label of the node can change every Service's pools; its other fields only its own data.
-        let keys = affected.nodes.contains(settings.nodeName) ? servicesByAge() 
+        let keys =
+            affected.nodes.contains(settings.nodeName)
+            ? servicesByAge()
             : affected.services.subtracting(suspended).sorted()
         var start = 0
         while start < keys.count {

@@ -83,7 +83,8 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         var report = SyncReport()
         let keepsUnknown = !knowsAllObjects
         try desired.plan(
-            from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown
+            from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown,
+            elementLimit: min(Planner.elementsPerTransaction, kernel.elementCapacity)
         ) { (transaction: Transaction) throws(Kernel.Failure) in
             try kernel.commit(transaction, expecting: exclusively ? expected : nil)
             expected &+= 1
