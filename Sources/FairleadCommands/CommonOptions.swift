@@ -84,6 +84,16 @@ struct NodeOptions: ParsableArguments {
         return options
     }
 
+    /// Says what a missing range costs.
+    func warn(_ logger: Logger) {
+        guard clusterCidr == nil else { return }
+        logger.warning(
+            """
+            without --cluster-cidr no pod can be told from a client outside: nothing is masqueraded on its way to a \
+            ClusterIP, and pods are subject to externalTrafficPolicy Local as clients outside are
+            """)
+    }
+
     func settings() throws -> NodeSettings {
         guard let name = nodeName ?? HostAddresses.nodeName() else {
             throw ValidationError("--node-name is needed: the system does not tell the host's name")

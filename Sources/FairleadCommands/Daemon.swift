@@ -46,6 +46,7 @@ actor Daemon {
             logger.error("\(failure); the last good version of the file, if there was one, stays in force")
         }
         sourceFindings = update.findings
+        _ = reconciler.hold(update.heldServices)
         if update.isComplete != reconciler.knowsAllObjects {
             reconciler.knowsAllObjects = update.isComplete
             if !update.isComplete {

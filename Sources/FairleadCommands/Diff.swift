@@ -22,6 +22,7 @@ struct Diff: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
+        node.warn(logger)
         var session = try Session(source: source, node: node)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)

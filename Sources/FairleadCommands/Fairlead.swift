@@ -25,4 +25,28 @@ public struct Fairlead: AsyncParsableCommand {
 
     /// Makes the command; its parser fills it.
     public init() {}
+
+    /// Parses the arguments of the process, runs the command and ends the process with its exit code.
+    ///
+    /// Wrong usage is one line on standard error, so that logs stay readable, and says where help is.
+    public static func runProcess() async -> Never {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            exit()
+        } catch {
+            let code = exitCode(for: error)
+            guard code == .validationFailure else { exit(withError: error) }
+            let names = configuration.subcommands.map { $0._commandName }
+            let words = CommandLine.arguments.dropFirst().prefix(1).filter { names.contains($0) }
+            let help = (["fairlead"] + words + ["--help"]).joined(separator: " ")
+            let message = message(for: error).split(separator: "\n").first ?? "wrong usage"
+            StandardError.write("error: \(message); see '\(help)'\n")
+            exit(withError: code)
+        }
+    }
 }

@@ -23,6 +23,7 @@ struct Session {
         findings = update.findings
         report(findings, logger)
         for object in manifests.skipped { logger.debug("\(object)") }
+        desired.held = update.heldServices
         _ = desired.load(update.changes)
         return update.failures.isEmpty
     }

@@ -25,6 +25,8 @@ public struct Finding: Hashable, Sendable {
     public var location: String?
     /// The field at fault as a path, such as `spec.ports[0].port`; empty if the whole object is.
     public var field: String
+    /// The Service that cannot be known whole because of this; nil if it concerns none or only a part that is left out.
+    public var heldService: ObjectKey?
     /// What is wrong and what to do about it, one sentence, no trailing period.
     public var message: String
 

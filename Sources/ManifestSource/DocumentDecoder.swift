@@ -83,14 +83,31 @@ struct DocumentDecoder {
             let object = try reader.object(kind)
             objects.append((object, node.line))
         } catch {
-            add(error, root: node, code: "invalid-object", subject: reader.subject)
+            add(
+                error, root: node, code: "invalid-object", subject: reader.subject,
+                heldService: Self.service(of: node, reader.subject))
         }
         findings += reader.findings
     }
 
-    private mutating func add(_ error: FieldError, root: ManifestNode, code: String, subject: ObjectID?) {
-        let finding = Finding(
+    /// The Service that an invalid object is, or is a part of.
+    private static func service(of node: ManifestNode, _ subject: ObjectID?) -> ObjectKey? {
+        switch subject?.kind {
+        case .service: return subject?.key
+        case .endpointSlice:
+            let label = node["metadata"]?["labels"]?["kubernetes.io/service-name"]
+            guard let namespace = subject?.key.namespace, let name = try? label?.asString() else { return nil }
+            return ObjectKey(namespace: namespace, name: name)
+        default: return nil
+        }
+    }
+
+    private mutating func add(
+        _ error: FieldError, root: ManifestNode, code: String, subject: ObjectID?, heldService: ObjectKey? = nil
+    ) {
+        var finding = Finding(
             .error, code: code, subject: subject, field: error.path(from: root), message: error.message)
+        finding.heldService = heldService
         findings.append(LocalFinding(finding: finding, line: error.line))
     }
 

@@ -15,6 +15,14 @@ public struct ManifestUpdate: Sendable, Equatable {
 
     /// Makes an update without content.
     public init() {}
+
+    /// The Services of which an object makes no sense and has no earlier version that could stand in for it.
+    public var heldServices: Set<ObjectKey> {
+        let standIns = Set(findings.lazy.filter { $0.code == "kept-last-good" }.compactMap(\.subject))
+        return Set(
+            findings.lazy.filter { finding in finding.subject.map { !standIns.contains($0) } ?? true }
+                .compactMap(\.heldService))
+    }
 }
 
 /// The files that `--manifests PATH` (may be given several times) names, and the objects in them.

@@ -16,6 +16,10 @@ public struct DesiredState: Sendable {
     public let settings: NodeSettings
     private let host: HostFacts
     private var dataplane: Dataplane
+    /// Services of which an object makes no sense: what the kernel has of them stays as it is.
+    public var held: Set<ObjectKey> = []
+    /// Those of them that the kernel had something of at the last full pass.
+    private var suspended: Set<ObjectKey> = []
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
 
@@ -61,16 +65,18 @@ public struct DesiredState: Sendable {
     /// it is complete.
     ///
     /// - Parameters:
-    ///   - keeps: elements that are to stay although nothing asks for them.
+    ///   - keepingUnknown: whether elements stay that nothing asks for.
     ///   - emit: carries a transaction out.
     public mutating func plan<Failure: Error>(
         from observed: [IPFamily: ObservedTable], existingSets: [Set<String>],
-        keeping keeps: (IPFamily, SetID, ElementKey, ObservedElement) -> Bool = { _, _, _, _ in false },
+        keepingUnknown: Bool = false,
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets))
         policyFindings = [:]
+        let retained = RetainedServices(held, in: observed)
+        suspended = retained.services
         var planner = Planner(dataplane, observed: observed)
         let node = nodeContext
         // Oldest first: a later Service never takes a frontend from an earlier one.
@@ -86,14 +92,16 @@ public struct DesiredState: Sendable {
             start = end
         }
         planner.take(dataplane.setNode(nodeData), of: dataplane)
-        planner.finish(keeping: keeps)
+        planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
 
     private func servicesByAge() -> [ObjectKey] {
         var ages: [(time: String, key: ObjectKey)] = []
         ages.reserveCapacity(cluster.serviceCount)
-        cluster.forEachService { service, _ in ages.append((service.creationTimestamp, service.key)) }
+        cluster.forEachService { service, _ in
+            if !suspended.contains(service.key) { ages.append((service.creationTimestamp, service.key)) }
+        }
         return ages.sorted { ($0.time, $0.key) < ($1.time, $1.key) }.map(\.key)
     }
 
@@ -146,7 +154,8 @@ public struct DesiredState: Sendable {
         var result: [Transaction] = []
         let node = nodeContext
         // A changed label of the node can change every Service's pools; its other fields only its own data.
-        let keys = affected.nodes.contains(settings.nodeName) ? servicesByAge() : affected.services.sorted()
+        let keys = affected.nodes.contains(settings.nodeName) ? servicesByAge() 
+            : affected.services.subtracting(suspended).sorted()
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)

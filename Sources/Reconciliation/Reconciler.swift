@@ -43,6 +43,17 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     // MARK: Full synchronization
 
+    /// Names the Services of which an object makes no sense: what the kernel has of them stays as it is. If one of them
+    /// is held no longer, a full synchronization has to follow.
+    ///
+    /// - Returns: whether that is so.
+    public func hold(_ services: Set<ObjectKey>) -> Bool {
+        let isReleased = !desired.held.isSubset(of: services)
+        desired.held = services
+        if isReleased { isSynchronized = false }
+        return isReleased
+    }
+
     /// Takes changes of objects without committing anything; `synchronize` has to follow.
     public func load(_ changes: [ClusterChange]) {
         _ = desired.load(changes)
@@ -72,7 +83,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         var report = SyncReport()
         let keepsUnknown = !knowsAllObjects
         try desired.plan(
-            from: observation.value.tables, existingSets: observation.sets, keeping: { _, _, _, _ in keepsUnknown }
+            from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown
         ) { (transaction: Transaction) throws(Kernel.Failure) in
             try kernel.commit(transaction, expecting: exclusively ? expected : nil)
             expected &+= 1

@@ -80,11 +80,14 @@ public struct Dataplane: Sendable {
             displaced += replace(key, with: record)
         }
         for key in displaced where before[key] == nil { before[key] = .some(records[key]) }
+        var withdrawn: [(IPFamily, SetID, ElementKey)] = []
         for (key, old) in before {
             settleClaims(of: key, findings: &delta.findings)
-            emit(key, old: old, new: records[key], into: &delta)
+            emit(key, old: old, new: records[key], into: &delta, withdrawn: &withdrawn)
         }
-        settleShared(into: &delta)
+        for (family, set, key) in withdrawn where shared[family]?.withdraw(set, key) == true {
+            delta.tables[family, default: TableDelta()].remove(set, Element(key))
+        }
         delta.largestExponent = largestExponent
         return delta
     }
@@ -216,14 +219,21 @@ public struct Dataplane: Sendable {
 
     // MARK: Elements
 
-    private mutating func emit(_ key: ObjectKey, old: Record?, new: Record?, into delta: inout DataplaneDelta) {
+    private mutating func emit(
+        _ key: ObjectKey, old: Record?, new: Record?, into delta: inout DataplaneDelta,
+        withdrawn: inout [(IPFamily, SetID, ElementKey)]
+    ) {
         for family in IPFamily.allCases {
             let before = old.map { Self.items(of: key, $0, family) } ?? []
             let after = new.map { Self.items(of: key, $0, family) } ?? []
             if before.isEmpty && after.isEmpty { continue }
-            for item in before where item.isShared { shared[family]?.remove(item.set, item.element.key) }
-            for item in after where item.isShared { shared[family]?.add(item.set, item.element.key) }
-            Self.compare(before, after, into: &delta.tables[family, default: TableDelta()])
+            var table = delta.tables.removeValue(forKey: family) ?? TableDelta()
+            for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
+            for item in after where item.isShared && shared[family]?.call(item.set, item.element.key) == true {
+                table.add(item.set, item.element)
+            }
+            Self.compare(before, after, into: &table)
+            if !table.isEmpty { delta.tables[family] = table }
         }
         for port in new?.resolved.ports ?? [] {
             largestExponent = max(
@@ -239,29 +249,30 @@ public struct Dataplane: Sendable {
         return elements.items
     }
 
+    /// What differs between the elements of a Service before and after. A Service has no element twice: policy leaves
+    /// each frontend to one of its ports.
     private static func compare(
         _ before: [ServiceElements.Item], _ after: [ServiceElements.Item], into delta: inout TableDelta
     ) {
-        var old: [SharedElements.Tag: Element] = [:]
-        for item in before where !item.isShared {
-            old[SharedElements.Tag(set: item.set, key: item.element.key)] = item.element
+        if before.isEmpty {
+            for item in after where !item.isShared { delta.add(item.set, item.element) }
+            return
         }
-        var added: Set<SharedElements.Tag> = []
+        var old: [ElementID: Element] = [:]
+        old.reserveCapacity(before.count)
+        for item in before where !item.isShared { old[ElementID(set: item.set, key: item.element.key)] = item.element }
         for item in after where !item.isShared {
-            let tag = SharedElements.Tag(set: item.set, key: item.element.key)
-            if !before.isEmpty, let previous = old.removeValue(forKey: tag) {
+            if let previous = old.removeValue(forKey: ElementID(set: item.set, key: item.element.key)) {
                 if previous == item.element { continue }
                 delta.remove(item.set, previous)
             }
-            if added.insert(tag).inserted { delta.add(item.set, item.element) }
+            delta.add(item.set, item.element)
         }
-        for (tag, element) in old { delta.remove(tag.set, element) }
+        for (id, element) in old { delta.remove(id.set, element) }
     }
 
-    private mutating func settleShared(into delta: inout DataplaneDelta) {
-        for family in IPFamily.allCases {
-            shared[family]?.settle(into: &delta.tables[family, default: TableDelta()])
-            if delta.tables[family]?.isEmpty == true { delta.tables[family] = nil }
-        }
+    private struct ElementID: Hashable {
+        var set: SetID
+        var key: ElementKey
     }
 }

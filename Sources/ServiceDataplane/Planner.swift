@@ -62,7 +62,11 @@ public struct Planner {
         for family in IPFamily.allCases {
             guard let table = delta.tables[family] else { continue }
             for (set, elements) in table.added {
-                for element in elements { want(family, set, element) }
+                if observed[family]?[set]?.isEmpty ?? true {
+                    builder.add(family, set, elements)
+                } else {
+                    for element in elements { want(family, set, element) }
+                }
             }
         }
         if builder.elementCount >= limit, !isAtomic { seal() }
@@ -71,12 +75,10 @@ public struct Planner {
     /// Ends the plan: removes what nobody asked for.
     ///
     /// - Parameter keeps: elements that are to stay although nobody asked for them.
-    public mutating func finish(
-        keeping keeps: (IPFamily, SetID, ElementKey, ObservedElement) -> Bool = { _, _, _, _ in false }
-    ) {
+    public mutating func finish(keeping keeps: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in false }) {
         for family in IPFamily.allCases {
             for set in schemas[family]?.sets ?? [] {
-                for (key, element) in observed[family]?[set.id] ?? [:] where !keeps(family, set.id, key, element) {
+                for (key, element) in observed[family]?[set.id] ?? [:] where !keeps(family, set.id, key) {
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? element.value : nil))
                 }
             }

@@ -26,6 +26,11 @@ struct TransactionBuilder {
         elementCount += 1
     }
 
+    mutating func add(_ family: IPFamily, _ set: SetID, _ elements: [Element]) {
+        added[family, default: [:]][set, default: []] += elements
+        elementCount += elements.count
+    }
+
     mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element) {
         removed[family, default: [:]][set, default: []].append(element)
         elementCount += 1

@@ -1,7 +1,6 @@
-import ArgumentParser
 import FairleadCommands
 
 @main
 enum Entry {
-    static func main() async { await Fairlead.main() }
+    static func main() async { await Fairlead.runProcess() }
 }

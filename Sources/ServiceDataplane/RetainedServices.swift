@@ -1,0 +1,90 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+
+/// What the kernel has of Services that are left as they are, because an object of theirs makes no sense at the moment.
+///
+/// The comments of frontends say whose they are; slots, ClusterIPs and endpoints follow from the frontends.
+public struct RetainedServices: Sendable {
+    /// The Services that the kernel has something of.
+    public private(set) var services: Set<ObjectKey> = []
+    private var kept: [IPFamily: [SetID: Set<ElementKey>]] = [:]
+
+    /// Looks in the tables for what they have of the Services.
+    public init(_ candidates: Set<ObjectKey>, in tables: [IPFamily: ObservedTable]) {
+        guard !candidates.isEmpty else { return }
+        let names = Dictionary(uniqueKeysWithValues: candidates.map { ($0.description, $0) })
+        for (family, table) in tables {
+            let frontends = keepFrontends(table, family, names)
+            if !frontends.isEmpty { keepPools(table, family, frontends) }
+        }
+    }
+
+    /// Whether an element is part of what is left as it is.
+    public func keeps(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
+        kept[family]?[set]?.contains(key) ?? false
+    }
+
+    private mutating func keepFrontends(
+        _ table: ObservedTable, _ family: IPFamily, _ names: [String: ObjectKey]
+    ) -> Set<ElementKey> {
+        var frontends: Set<ElementKey> = []
+        for (set, elements) in table.elements {
+            for (key, element) in elements {
+                guard let comment = element.comment,
+                    let service = names[String(comment.prefix { $0 != ":" })]
+                else { continue }
+                services.insert(service)
+                frontends.insert(key)
+                kept[family, default: [:]][set, default: []].insert(key)
+            }
+        }
+        return frontends
+    }
+
+    private mutating func keepPools(_ table: ObservedTable, _ family: IPFamily, _ frontends: Set<ElementKey>) {
+        let addressBytes = family == .ipv4 ? 4 : 16
+        var sets = kept[family] ?? [:]
+        for kind in PoolKind.allCases {
+            let slotOffset = kind.isNodePort ? 8 : addressBytes + 8
+            for (key, element) in table.elements[kind.slots] ?? [:] {
+                var frontend = key
+                frontend[slotOffset] = 0
+                guard frontends.contains(frontend) else { continue }
+                sets[kind.slots, default: []].insert(key)
+                let endpoint = EndpointKeys(element.value, transport: key[slotOffset - 8], family)
+                sets[.backends, default: []].insert(endpoint.backend)
+                sets[.hairpin, default: []].insert(endpoint.hairpin)
+            }
+        }
+        for key in (table.elements[.clusterIPs] ?? [:]).keys
+        where frontends.contains(where: { $0.hasAddress(key, bytes: addressBytes) }) {
+            sets[.clusterIPs, default: []].insert(key)
+        }
+        kept[family] = sets
+    }
+}
+
+/// The keys under which an endpoint of a slot stands in the sets that all Services share.
+private struct EndpointKeys {
+    var backend = ElementKey()
+    var hairpin = ElementKey()
+
+    init(_ data: ElementKey, transport: UInt32, _ family: IPFamily) {
+        let bytes = family == .ipv4 ? 4 : 16
+        for offset in stride(from: 0, to: bytes, by: 4) {
+            backend[offset] = data[offset]
+            hairpin[offset] = data[offset]
+            hairpin[bytes + offset] = data[offset]
+        }
+        backend[bytes] = transport
+        backend[bytes + 4] = data[bytes]
+    }
+}
+
+extension ElementKey {
+    /// Whether the key begins with the address.
+    fileprivate func hasAddress(_ address: ElementKey, bytes: Int) -> Bool {
+        stride(from: 0, to: bytes, by: 4).allSatisfy { self[$0] == address[$0] }
+    }
+}
