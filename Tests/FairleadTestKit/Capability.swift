@@ -25,12 +25,11 @@ public enum Capability {
         getenv("FAIRLEAD_REQUIRE_NETNS").map { String(cString: $0) == "1" } ?? false
 }
 
-/// The number of descriptors that this process has open.
+/// The descriptors that this process has open, for leak checks.
 ///
-/// For leak checks: the number before and after an activity is the same, or waits (``settles(at:)``) until threads that
-/// are about to end have ended.
+/// Suites run side by side in one process: look for what the activity in question opened, not at the count.
 public enum OpenDescriptors {
-    /// All open descriptors and what they refer to.
+    /// Each open descriptor and what it refers to (`net:[4026532000]` is a network namespace).
     public static var all: [String: String] {
         var result: [String: String] = [:]
         guard let directory = opendir("/proc/self/fd") else { return result }
@@ -47,11 +46,5 @@ public enum OpenDescriptors {
             }
         }
         return result
-    }
-
-    /// Waits up to two seconds for the number of open descriptors to fall to `count`; gives the number at the end.
-    public static func settles(at count: Int) async -> Int {
-        for _ in 0..<100 where all.count > count { try? await Task.sleep(for: .milliseconds(20)) }
-        return all.count
     }
 }

@@ -37,19 +37,25 @@ struct Attempt {
     private var received: [UInt8] = []
     private let deadline: ContinuousClock.Instant
     private var nextSend: ContinuousClock.Instant
-    /// The client's port of an SCTP probe, and its verification tag.
-    private let sctpPort: UInt16
+    /// The client's port of a UDP or SCTP probe.
+    ///
+    /// Chosen here and not by the kernel: conntrack remembers flows of these protocols long after their sockets are
+    /// closed, and a port that comes again too soon would continue an old flow by its old translation.
+    private var port: UInt16
 
     private static let resendInterval = Duration.seconds(1)
-    private static let ports = Atomic<Int>(Int.random(in: 0..<32768))
+    private static let turns = Atomic<Int>(Int.random(in: 0..<32000))
+    /// Above the node ports.
+    private static func nextPort() -> UInt16 {
+        UInt16(33000 + turns.wrappingAdd(1, ordering: .relaxed).oldValue % 32000)
+    }
 
     init(_ probe: Probe) {
         self.probe = probe
         let now = ContinuousClock.now
         deadline = now + probe.timeLimit
         nextSend = now + Self.resendInterval
-        let turn = Self.ports.wrappingAdd(1, ordering: .relaxed).oldValue
-        sctpPort = probe.sourcePort ?? UInt16(20000 + turn % 40000)
+        port = probe.sourcePort ?? (probe.transport == .tcp ? 0 : Self.nextPort())
         do throws(TestKitError) {
             try start()
         } catch {
@@ -84,13 +90,22 @@ struct Attempt {
             let size = socklen_t(MemoryLayout.size(ofValue: linger))
             setsockopt(socket.descriptor, SOL_SOCKET, SO_LINGER, &linger, size)
         }
-        if probe.source != nil || probe.sourcePort != nil {
-            let anyAddress = IPAddress.unspecified(family)
-            try socket.bind(probe.source ?? anyAddress, port: probe.sourcePort ?? 0)
-        }
+        try bind(socket, family)
         let error = socket.connect(probe.destination.address, port: probe.destination.port)
         if error != 0 { return finish(error, "connect") }
         send()
+    }
+
+    private mutating func bind(_ socket: Socket, _ family: IPFamily) throws(TestKitError) {
+        if probe.source == nil && port == 0 { return }
+        for _ in 0..<16 {
+            do throws(TestKitError) {
+                return try socket.bind(probe.source ?? .unspecified(family), port: port)
+            } catch {
+                guard case .system(_, EADDRINUSE) = error, probe.sourcePort == nil else { throw error }
+                port = Self.nextPort()
+            }
+        }
     }
 
     /// Sends what UDP and SCTP begin with.
@@ -108,8 +123,8 @@ struct Attempt {
 
     private var initiation: SCTPPacket {
         SCTPPacket(
-            sourcePort: sctpPort, destinationPort: probe.destination.port, verificationTag: 0,
-            chunk: .initiate(tag: 0x4000_0000 | UInt32(sctpPort)))
+            sourcePort: port, destinationPort: probe.destination.port, verificationTag: 0,
+            chunk: .initiate(tag: 0x4000_0000 | UInt32(port)))
     }
 
     /// Takes note of what happened at the socket.
@@ -147,7 +162,7 @@ struct Attempt {
             if let answer = Answer(line: received) { outcome = .answered(answer) }
         case .sctp:
             guard let packet = SCTPPacket(raw: bytes, probe.destination.address.family),
-                packet.sourcePort == probe.destination.port, packet.destinationPort == sctpPort
+                packet.sourcePort == probe.destination.port, packet.destinationPort == port
             else { return }
             switch packet.chunk {
             case .initiateAcknowledgement(_, let cookie): outcome = Answer(line: cookie).map { .answered($0) }
