@@ -38,8 +38,14 @@ struct Bench {
         return [
             "fairlead-bench on \(sysconf(Int32(_SC_NPROCESSORS_ONLN))) cores, Linux \(kernel), \(nftVersion()); "
                 + "manifests in \(format.rawValue).",
+            "Load average of the machine at the start: \(loadAverage()); other work makes times longer.",
             "Values are medians of \(runs) alternating runs (least–greatest); ratios are taken pair by pair.",
         ]
+    }
+
+    private func loadAverage() -> String {
+        var average = 0.0
+        return getloadavg(&average, 1) == 1 ? average.text(1) : "not told"
     }
 
     private func nftVersion() -> String {
