@@ -23,7 +23,7 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.warn(logger)
+        node.detection.warn(logger)
         var session = try Session(source: source, node: node)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
