@@ -22,7 +22,7 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger(showsTime: true)
-        node.warn(logger)
+        node.detection.warn(logger)
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), logger: logger)
         let watcher = ManifestWatcher(paths: source.manifests)
