@@ -48,6 +48,9 @@ public struct ManifestSet {
 
     private(set) var roots: [Root]
     private var files: [Rank: ManifestFile] = [:]
+    /// The files that something is wrong with, and those that were never good: an update must not visit all files.
+    private var faulty: Set<Rank> = []
+    private var neverGood: Set<Rank> = []
     /// The file whose definition of an object is in force.
     private var owners: [ObjectID: Rank] = [:]
     /// Objects that several files define, with those files.
@@ -78,7 +81,7 @@ public struct ManifestSet {
 
     /// All findings in force, in path order, duplicates of other files last.
     public var findings: [Finding] {
-        var result = files.sorted { $0.key < $1.key }.flatMap(\.value.findings)
+        var result = faulty.sorted().flatMap { files[$0]?.findings ?? [] }
         for (id, ranks) in contested.sorted(by: { $0.key < $1.key }) {
             guard let owner = owners[id], let first = files[owner]?.objects[id] else { continue }
             for rank in ranks.sorted() where rank != owner {
@@ -91,7 +94,7 @@ public struct ManifestSet {
 
     /// Whether every path exists and every file has been good at least once.
     public var isComplete: Bool {
-        roots.allSatisfy { $0.isDirectory != nil } && files.values.allSatisfy(\.wasGood)
+        roots.allSatisfy { $0.isDirectory != nil } && neverGood.isEmpty
     }
 
     /// Whether something happened since the last update, if only a failure.
@@ -138,6 +141,8 @@ extension ManifestSet {
         let before = file.objects
         let outcome = file.read()
         if case .missing = outcome {
+            faulty.remove(rank)
+            neverGood.remove(rank)
             if known != nil { hasNews = true }
             if roots[rank.root].isDirectory == true {
                 replace(before, [:], rank)
@@ -148,6 +153,8 @@ extension ManifestSet {
             return
         }
         files[rank] = file
+        if file.findings.isEmpty { faulty.remove(rank) } else { faulty.insert(rank) }
+        if file.wasGood { neverGood.remove(rank) } else { neverGood.insert(rank) }
         switch outcome {
         case .unchanged, .missing: break
         case .failed(let error):
@@ -178,6 +185,8 @@ extension ManifestSet {
 
     private mutating func drop(_ rank: Rank) {
         guard let file = files.removeValue(forKey: rank) else { return }
+        faulty.remove(rank)
+        neverGood.remove(rank)
         replace(file.objects, [:], rank)
         hasNews = true
     }

@@ -24,6 +24,9 @@ public struct DesiredState: Sendable {
     public private(set) var mayHaveStaleClients = false
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
+    /// The Services whose findings may have changed since they were last taken, and what was taken.
+    private var touched: Set<ObjectKey> = []
+    private var taken: [ObjectKey: [Finding]] = [:]
 
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
@@ -70,6 +73,19 @@ public struct DesiredState: Sendable {
         policyFindings.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
+    /// The findings that are new since the last call. Costs what changed, not what there is.
+    public mutating func takeNewFindings() -> [Finding] {
+        var news: [Finding] = []
+        for key in touched.sorted() {
+            let now = policyFindings[key] ?? []
+            let before = taken[key] ?? []
+            news += now.filter { !before.contains($0) }
+            taken[key] = now.isEmpty ? nil : now
+        }
+        touched = []
+        return news
+    }
+
     // MARK: Full pass
 
     /// Takes changes of objects without making anything of them yet; a full pass has to follow.
@@ -90,6 +106,7 @@ public struct DesiredState: Sendable {
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
             timeouts: affinityTimeouts, nextPool: Dataplane.nextPool(after: observed))
+        touched.formUnion(policyFindings.keys)
         policyFindings = [:]
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
@@ -135,17 +152,24 @@ public struct DesiredState: Sendable {
         _ key: ObjectKey, _ node: NodeContext
     ) -> (key: ObjectKey, resolved: ResolvedService?) {
         guard let service = cluster.service(key) else {
-            policyFindings[key] = nil
+            if policyFindings.removeValue(forKey: key) != nil { touched.insert(key) }
             return (key, nil)
         }
         let result = ServicePolicy.resolve(service, slices: cluster.slices(of: key), node: node)
-        policyFindings[key] = result.findings.isEmpty ? nil : result.findings
+        if !result.findings.isEmpty {
+            policyFindings[key] = result.findings
+            touched.insert(key)
+        } else if policyFindings.removeValue(forKey: key) != nil {
+            touched.insert(key)
+        }
         return (key, result.service)
     }
 
     private mutating func note(_ delta: DataplaneDelta) {
         for finding in delta.findings {
-            if let key = finding.subject?.key { policyFindings[key, default: []].append(finding) }
+            guard let key = finding.subject?.key else { continue }
+            policyFindings[key, default: []].append(finding)
+            touched.insert(key)
         }
     }
 

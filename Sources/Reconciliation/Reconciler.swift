@@ -116,6 +116,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         return result
     }
 
+    /// The findings that are new since the last call.
+    public func takeNewFindings() -> [Finding] { desired.takeNewFindings() }
+
     // MARK: Changes
 
     /// Commits what changes of objects mean. After a failure the next call synchronizes in full.

@@ -42,9 +42,11 @@ public struct Dataplane: Sendable {
     /// What shapes the rules.
     public let options: DataplaneOptions
     /// The largest size class in use or provided for.
-    public private(set) var largestExponent: Int
+    public private(set) var largestExponent: Int { didSet { if largestExponent != oldValue { makeSchemas() } } }
     /// The affinity timeouts that there are rules for; only ever grows.
-    public private(set) var timeouts: [Int]
+    public private(set) var timeouts: [Int] { didSet { makeSchemas() } }
+    /// The schema of each family's table, for the current size classes and timeouts.
+    private var schemas: [IPFamily: TableSchema] = [:]
     /// The next number for a pool with affinity.
     var nextPool: UInt32
     /// The Services with affinity.
@@ -70,6 +72,7 @@ public struct Dataplane: Sendable {
         self.nextPool = nextPool ?? AffinitySchema.firstPool
         self.timeouts = [AffinitySchema.usualTimeout] + timeouts.subtracting([AffinitySchema.usualTimeout]).sorted()
         self.largestExponent = max(largestExponent, PoolSize.initialExponent)
+        makeSchemas()
     }
 
     /// The number of Services that are served.
@@ -77,7 +80,14 @@ public struct Dataplane: Sendable {
 
     /// The schema of a family's table as it has to be for the current state.
     public func schema(_ family: IPFamily) -> TableSchema {
-        TableSchema(family: family, options: options, largestExponent: largestExponent, timeouts: timeouts)
+        schemas[family] ?? TableSchema(family: family, options: options)
+    }
+
+    private mutating func makeSchemas() {
+        for family in IPFamily.allCases {
+            schemas[family] = TableSchema(
+                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts)
+        }
     }
 
     /// Replaces, adds or (with nil) removes Services.
