@@ -43,6 +43,7 @@ actor Daemon {
         for failure in update.failures {
             logger.error("\(failure); the last good version of the file, if there was one, stays in force")
         }
+        for object in update.skipped { logger.debug("\(object)") }
         reportSourceFindings(update.findings)
         _ = reconciler.hold(update.heldServices)
         if update.isComplete != reconciler.knowsAllObjects {

@@ -9,6 +9,8 @@ public struct ManifestUpdate: Sendable, Equatable {
     public var findings: [Finding] = []
     /// Files that cannot be used, each reported once for each content. Their last good version stays in force.
     public var failures: [ManifestError] = []
+    /// Objects of kinds that the dataplane has no use for, in the files that were read.
+    public var skipped: [SkippedObject] = []
     /// Whether every file has been good at least once. Until then the consumer must not delete what it does not know:
     /// it may be in the file that could not be read yet.
     public var isComplete = false
@@ -57,6 +59,7 @@ public struct ManifestSet {
     private var contested: [ObjectID: Set<Rank>] = [:]
     private var changes: [ObjectID: ClusterChange] = [:]
     private var failures: [ManifestError] = []
+    private var skippedNews: [SkippedObject] = []
     private var hasNews = false
 
     /// Names the files; nothing is read yet. A path that is given twice counts once.
@@ -75,9 +78,6 @@ public struct ManifestSet {
     public var objects: [DecodedObject] {
         owners.sorted { $0.key < $1.key }.compactMap { files[$0.value]?.objects[$0.key] }
     }
-
-    /// Objects of kinds that the dataplane has no use for, in path order.
-    public var skipped: [SkippedObject] { files.sorted { $0.key < $1.key }.flatMap(\.value.skipped) }
 
     /// All findings in force, in path order, duplicates of other files last.
     public var findings: [Finding] {
@@ -105,6 +105,8 @@ public struct ManifestSet {
         var update = ManifestUpdate()
         update.changes = changes.sorted { $0.key < $1.key }.map(\.value)
         update.failures = failures
+        update.skipped = skippedNews
+        skippedNews = []
         update.findings = findings
         update.isComplete = isComplete
         changes = [:]
@@ -162,6 +164,7 @@ extension ManifestSet {
             hasNews = true
         case .changed:
             replace(before, file.objects, rank)
+            skippedNews += file.skipped
             hasNews = true
         }
     }
