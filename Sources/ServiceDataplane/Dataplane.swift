@@ -226,8 +226,9 @@ public struct Dataplane: Sendable {
             Self.compare(before, after, into: &delta.tables[family, default: TableDelta()])
         }
         for port in new?.resolved.ports ?? [] {
-            largestExponent = max(
-                largestExponent, min(PoolSize.exponent(port.clusterPool.count), PoolSize.largestExponent))
+            // Hints narrow the cluster pool alone, so that the local one can be the larger of the two.
+            let count = max(port.clusterPool.count, port.localPool.count)
+            largestExponent = max(largestExponent, min(PoolSize.exponent(count), PoolSize.largestExponent))
         }
     }
 
