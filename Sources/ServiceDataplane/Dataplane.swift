@@ -22,6 +22,8 @@ public struct DataplaneDelta: Sendable {
     public var largestExponent: Int
     /// Frontends that more than one Service claims, one finding for each Service that loses one.
     public var findings: [Finding] = []
+    /// The Services that `findings` speaks for: what was found before of contested frontends of these is out of date.
+    public var settled: Set<ObjectKey> = []
 }
 
 /// The desired state of both tables, kept as compact per-Service records: elements are made when they are needed.
@@ -80,6 +82,7 @@ public struct Dataplane: Sendable {
             displaced += replace(key, with: record)
         }
         for key in displaced where before[key] == nil { before[key] = .some(records[key]) }
+        delta.settled = Set(before.keys)
         for (key, old) in before {
             settleClaims(of: key, findings: &delta.findings)
             emit(key, old: old, new: records[key], into: &delta)
@@ -152,7 +155,7 @@ public struct Dataplane: Sendable {
         return []
     }
 
-    /// Puts a record in place and moves its claims. Returns other Services whose frontends change hands by it.
+    /// Puts a record in place and moves its claims. Returns other Services that claim what changes hands by it.
     private mutating func replace(_ key: ObjectKey, with record: Record?) -> [ObjectKey] {
         let old = records[key]
         records[key] = record
@@ -170,10 +173,10 @@ public struct Dataplane: Sendable {
         }
         let new = Set(record.map { Self.claims(of: $0.resolved) } ?? [])
         for claim in old.map({ Self.claims(of: $0.resolved) }) ?? [] where !new.contains(claim) {
-            if let other = claims.remove(claim, by: key, isOlder: isOlder) { displaced.append(other) }
+            displaced += claims.remove(claim, by: key, isOlder: isOlder)
         }
         for claim in new {
-            if let other = claims.add(claim, by: key, isOlder: isOlder) { displaced.append(other) }
+            displaced += claims.add(claim, by: key, isOlder: isOlder)
         }
         return displaced
     }
