@@ -16,6 +16,9 @@ public struct NodeData: Hashable, Sendable {
 
 /// What a change of the cluster's state means for the tables.
 public struct DataplaneDelta: Sendable {
+    /// The code of all its findings.
+    public static let contestedFrontend = "contested-frontend"
+
     /// The elements that change, by family.
     public var tables: [IPFamily: TableDelta] = [:]
     /// The size class that the largest pool now needs: if it grew, sets, chains and rules are to be added first.
@@ -117,13 +120,15 @@ public struct Dataplane: Sendable {
 
     private func place(_ resolved: ResolvedService, previous: Record?, hint: SlotHint?) -> Record {
         var resolved = resolved
+        let key = resolved.key
         for index in resolved.ports.indices {
             let port = resolved.ports[index]
             let old = previous.flatMap { Self.counterpart(of: port, at: index, in: $0.resolved) }
             resolved.ports[index].clusterPool = SlotPlacement.place(
-                port.clusterPool, previous: old?.clusterPool ?? hint.map { Self.hinted(port, local: false, $0) } ?? [])
+                port.clusterPool,
+                previous: old?.clusterPool ?? hint.map { hinted(port, of: key, local: false, $0) } ?? [])
             resolved.ports[index].localPool = SlotPlacement.place(
-                port.localPool, previous: old?.localPool ?? hint.map { Self.hinted(port, local: true, $0) } ?? [])
+                port.localPool, previous: old?.localPool ?? hint.map { hinted(port, of: key, local: true, $0) } ?? [])
         }
         return Record(resolved: resolved)
     }
@@ -138,9 +143,13 @@ public struct Dataplane: Sendable {
         return old.ports.first(where: matches)
     }
 
-    /// The slots that the kernel has for the pool: those of its first frontend that has any.
-    private static func hinted(_ port: ResolvedServicePort, local: Bool, _ hint: SlotHint) -> [Backend] {
+    /// The slots that the kernel has for the pool: those of its first frontend that has any. At a frontend that an
+    /// older Service serves, the slots are those of that Service.
+    private func hinted(
+        _ port: ResolvedServicePort, of service: ObjectKey, local: Bool, _ hint: SlotHint
+    ) -> [Backend] {
         for frontend in port.frontends {
+            if let owner = claims.owner(Claim(frontend, port)), owner != service { continue }
             let isNodePort = frontend.kind == .nodePort
             let kind: PoolKind
             switch (local, frontend.kind) {
@@ -211,7 +220,7 @@ public struct Dataplane: Sendable {
     ) -> Finding {
         let place = frontend.address.map { "\($0) \(port.transport) port \(frontend.port)" }
         return Finding(
-            .error, code: "contested-frontend", subject: ObjectID(kind: .service, key: loser),
+            .error, code: DataplaneDelta.contestedFrontend, subject: ObjectID(kind: .service, key: loser),
             field: frontend.kind == .nodePort ? "spec.ports[].nodePort" : "spec.ports[].port",
             message: "\(place ?? "node port \(frontend.port) \(port.transport)") is served by the older Service "
                 + "\(winner), this one has no effect there; remove it from one of the two")
