@@ -110,6 +110,10 @@ public struct DesiredState: Sendable {
     }
 
     private mutating func note(_ delta: DataplaneDelta) {
+        for key in delta.settled {
+            policyFindings[key]?.removeAll { $0.code == DataplaneDelta.contestedFrontend }
+            if policyFindings[key]?.isEmpty == true { policyFindings[key] = nil }
+        }
         for finding in delta.findings {
             if let key = finding.subject?.key { policyFindings[key, default: []].append(finding) }
         }
