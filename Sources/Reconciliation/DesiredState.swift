@@ -150,7 +150,9 @@ public struct DesiredState: Sendable {
         var result: [Transaction] = []
         let node = nodeContext
         // A changed label of the node can change every Service's pools; its other fields only its own data.
-        let keys = affected.nodes.contains(settings.nodeName) ? servicesByAge() : affected.services.sorted()
+        let isOwnNode = affected.nodes.contains(settings.nodeName)
+        let gone = affected.services.filter { cluster.service($0) == nil }
+        let keys = isOwnNode ? gone.sorted() + servicesByAge() : affected.services.sorted()
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
