@@ -99,9 +99,10 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     public func plan() throws(Kernel.Failure) -> [Transaction] {
         let observation = try observe()
         var result: [Transaction] = []
-        desired.plan(from: observation.value.tables, existingSets: observation.sets) { transaction throws(Never) in
-            result.append(transaction)
-        }
+        let keepsUnknown = !knowsAllObjects
+        desired.plan(
+            from: observation.value.tables, existingSets: observation.sets, keeping: { _, _, _, _ in keepsUnknown }
+        ) { transaction throws(Never) in result.append(transaction) }
         return result
     }
 
