@@ -71,6 +71,8 @@ extension NftablesKernel {
             $0.put(1, name)
         } handle: { message in
             guard message.attributes.first(1)?.text == name, let set = message.attributes.first(2)?.text else { return }
+            // An anonymous set belongs to its rule, and goes with it.
+            if (message.attributes.first(3)?.number ?? 0) & SetForm.anonymous != 0 { return }
             table.sets.insert(set)
             if let declaration = declarations[set], !Self.matches(message.attributes, declaration, family) {
                 table.differingSets.insert(set)

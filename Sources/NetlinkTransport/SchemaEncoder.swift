@@ -138,6 +138,9 @@ struct SchemaEncoder {
 
 /// How the kernel and `nft` describe the form of a set.
 enum SetForm {
+    /// `NFT_SET_ANONYMOUS`.
+    static let anonymous: UInt32 = 1
+
     /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`.
     static func flags(_ set: SetDeclaration) -> UInt32 { (set.isInterval ? 4 : 0) | (set.isMap ? 8 : 0) }
 
