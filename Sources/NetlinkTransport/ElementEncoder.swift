@@ -136,7 +136,10 @@ enum UserData {
     /// What `nft` needs to show a set as it was declared. Without it, `nft` 1.0.6 aborts on a map with a slot number.
     static func declaration(_ set: SetDeclaration, _ family: IPFamily) -> [UInt8] {
         var bytes: [UInt8] = []
-        if !set.isPlainAddressSet {
+        if set.isPlainAddressSet {
+            let bigEndian: UInt32 = 2
+            bytes += entry(keyByteOrder, number(bigEndian))
+        } else {
             bytes += entry(keyByteOrder, number(0))
             if set.isMap { bytes += entry(dataByteOrder, number(0)) }
             bytes += entry(keyTypeOf, typeOf(set.key, family))
