@@ -5,6 +5,8 @@ import NetworkTypes
 extension NftablesKernel {
     /// How often a dump is tried again when others change the ruleset meanwhile.
     private static let attempts = 10
+    /// A set with fewer elements comes in one message.
+    private static let elementsOfOneMessage = 100
 
     /// Reads what the kernel has of the tables and compares it with their schemas.
     ///
@@ -14,15 +16,17 @@ extension NftablesKernel {
         tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(NetlinkError) -> Observation {
         for _ in 0..<Self.attempts {
+            let before = try generation()
             do throws(NetlinkError) {
-                let before = try generation()
                 var names: [IPFamily: Set<String>] = [:]
                 for family in IPFamily.allCases { names[family] = try setNames(tableName, family) }
                 var tables: [IPFamily: ObservedTable] = [:]
                 for schema in schemas(names) { tables[schema.family] = try observe(schema) }
                 if try generation() == before { return Observation(tables: tables, generation: before) }
             } catch {
-                guard case .interrupted = error else { throw error }
+                // What was listed may be gone by the time that it is read.
+                if case .interrupted = error { continue }
+                if try generation() == before { throw error }
             }
         }
         throw .interrupted(operation: "read the tables")
@@ -54,7 +58,7 @@ extension NftablesKernel {
         try observeChains(schema, into: &table)
         try observeRules(schema, into: &table)
         for set in schema.sets where table.sets.contains(set.name) && !table.differingSets.contains(set.name) {
-            let elements = try observeElements(of: set, schema)
+            let elements = try observeAllElements(of: set, schema)
             if !elements.isEmpty { table.elements[set.id] = elements }
         }
         return table
@@ -156,6 +160,23 @@ extension NftablesKernel {
     }
 
     // MARK: Elements
+
+    /// Reads a set again until nothing is missing.
+    ///
+    /// While a hash table grows, which it does for a while after a large commit, a dump of several messages can skip
+    /// elements without a sign of it; the generation stays the same. So a large set counts only if two dumps agree.
+    private func observeAllElements(
+        of set: SetDeclaration, _ schema: TableSchema
+    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
+        var elements = try observeElements(of: set, schema)
+        if set.isInterval || elements.count < Self.elementsOfOneMessage { return elements }
+        for _ in 0..<Self.attempts {
+            let again = try observeElements(of: set, schema)
+            if again == elements { return elements }
+            elements = again
+        }
+        throw .interrupted(operation: "list the elements of \(set.name)")
+    }
 
     private func observeElements(
         of set: SetDeclaration, _ schema: TableSchema
