@@ -9,10 +9,11 @@ import Testing
 @Suite("Changes: committed without another look")
 struct ChangeTests {
     @Test("After each change the kernel holds what a fresh computation gives", arguments: UInt64(1)...5)
-    func changes(seed: UInt64) throws {
+    func changes(seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed)
         let bench = try Bench(synchronized: Objects.cluster(&random))
         for _ in 0..<50 {
+            await Task.yield()
             let changes = (0..<Int.random(in: 1...4, using: &random)).map { _ -> ClusterChange in
                 let number = Int.random(in: 0..<12, using: &random)
                 let service = Objects.randomService(number, &random)

@@ -11,7 +11,12 @@ struct Fixture {
     private(set) var dataplane: Dataplane
     private(set) var ruleset = SimulatedRuleset()
 
-    init(options: DataplaneOptions = DataplaneOptions()) throws {
+    /// Tables without Services, made once.
+    private static let empty = Result { try Fixture(options: DataplaneOptions()) }
+
+    init() throws { self = try Self.empty.get() }
+
+    init(options: DataplaneOptions) throws {
         dataplane = Dataplane(options: options)
         var planner = Planner(dataplane, observed: [:])
         planner.finish()
