@@ -95,22 +95,29 @@ let package = Package(
             ], path: "Tests/Bench", swiftSettings: strict),
 
         // The dataplane: plans against a simulated kernel, and the real one as referee.
+        .target(
+            name: "DataplaneTestKit",
+            dependencies: ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"],
+            path: "Tests/DataplaneTestKit", swiftSettings: strict),
         .testTarget(
             name: "NetfilterTests", dependencies: ["Netfilter", "NetworkTypes"], swiftSettings: strict),
         .testTarget(
             name: "ServiceDataplaneTests",
-            dependencies: ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"],
-            swiftSettings: strict),
+            dependencies: [
+                "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes", "DataplaneTestKit",
+            ], swiftSettings: strict),
         .testTarget(
             name: "NetlinkTransportTests",
             dependencies: [
-                "NetlinkTransport", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
-                "FairleadTestKit",
+                "NetlinkTransport", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
+                "Netfilter",
+                "NetworkTypes", "FairleadTestKit", "DataplaneTestKit",
             ], swiftSettings: strict),
         .testTarget(
             name: "ReconciliationTests",
             dependencies: [
                 "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "DataplaneTestKit",
             ], swiftSettings: strict),
     ]
 )

@@ -21,7 +21,7 @@ public struct ObservedElement: Hashable, Sendable {
 }
 
 /// What the kernel has of a table, compared with a schema.
-public struct ObservedTable: Sendable {
+public struct ObservedTable: Hashable, Sendable {
     /// Whether there is a table of that name.
     public var exists = false
     /// The names of the sets that are there.

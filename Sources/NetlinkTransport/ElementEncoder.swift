@@ -138,10 +138,9 @@ enum UserData {
 
     /// What `nft` needs to show a set as it was declared. Without it, `nft` 1.0.6 aborts on a map with a slot number.
     static func declaration(_ set: SetDeclaration, _ family: IPFamily) -> [UInt8] {
-        var bytes: [UInt8] = []
+        var bytes = entry(keyByteOrder, number(byteOrder(set.key)))
         if !set.isPlainAddressSet {
-            bytes += entry(keyByteOrder, number(0))
-            if set.isMap { bytes += entry(dataByteOrder, number(0)) }
+            if set.isMap { bytes += entry(dataByteOrder, number(byteOrder(set.data))) }
             bytes += entry(keyTypeOf, typeOf(set.key, family))
             if set.isMap {
                 bytes += entry(dataTypeOf, typeOf(set.data, family))
@@ -150,6 +149,15 @@ enum UserData {
         }
         if let comment = set.comment { bytes += entry(commentOfSet, Array(comment.utf8) + [0]) }
         return bytes
+    }
+
+    /// A concatenation has no byte order (0); a field by itself is in host (1) or network byte order (2).
+    private static func byteOrder(_ fields: [Selector]) -> UInt32 {
+        guard fields.count == 1 else { return 0 }
+        switch fields[0].valueType {
+        case .slot, .priority: return 1
+        case .address, .port, .transportProtocol: return 2
+        }
     }
 
     private static func entry(_ type: UInt8, _ value: [UInt8]) -> [UInt8] { [type, UInt8(value.count)] + value }

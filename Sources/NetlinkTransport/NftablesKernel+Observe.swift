@@ -3,26 +3,37 @@ import Netfilter
 import NetworkTypes
 
 extension NftablesKernel {
-    /// How often a dump is tried again when others change the ruleset meanwhile.
-    private static let attempts = 10
+    /// How often the tables, or one list of them, are read again when others change the ruleset meanwhile.
+    private static let attempts = 20
+    /// A set with fewer elements comes in one message.
+    private static let elementsOfOneMessage = 100
 
     /// Reads what the kernel has of the tables and compares it with their schemas.
     ///
-    /// The generation is the same before and after, so that the tables belong together; commit with it to be sure that
-    /// nothing came between.
+    /// The tables belong together: either the generation is the same before and after, or two readings in a row are
+    /// equal, for which neighbours that commit to their own tables all the time are no obstacle. Commit with the
+    /// generation to be sure that nothing came between.
     public func observe(
         tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(NetlinkError) -> Observation {
+        var last: [IPFamily: ObservedTable]?
         for _ in 0..<Self.attempts {
+            let before = try generation()
             do throws(NetlinkError) {
-                let before = try generation()
                 var names: [IPFamily: Set<String>] = [:]
-                for family in IPFamily.allCases { names[family] = try setNames(tableName, family) }
+                for family in IPFamily.allCases {
+                    try repeating { () throws(NetlinkError) in names[family] = try setNames(tableName, family) }
+                }
                 var tables: [IPFamily: ObservedTable] = [:]
                 for schema in schemas(names) { tables[schema.family] = try observe(schema) }
-                if try generation() == before { return Observation(tables: tables, generation: before) }
+                if try generation() == before || tables == last {
+                    return Observation(tables: tables, generation: before)
+                }
+                last = tables
             } catch {
-                guard case .interrupted = error else { throw error }
+                // What was listed may be gone by the time that it is read.
+                if case .interrupted = error { continue }
+                if try generation() == before { throw error }
             }
         }
         throw .interrupted(operation: "read the tables")
@@ -50,15 +61,27 @@ extension NftablesKernel {
             if message.family == family, message.attributes.first(1)?.text == name { table.exists = true }
         }
         guard table.exists else { return table }
-        try observeSets(schema, into: &table)
-        try observeChains(schema, into: &table)
-        try observeRules(schema, into: &table)
+        try repeating { () throws(NetlinkError) in try observeSets(schema, into: &table) }
+        try repeating { () throws(NetlinkError) in try observeChains(schema, into: &table) }
+        try repeating { () throws(NetlinkError) in try observeRules(schema, into: &table) }
         for set in schema.sets
         where table.sets.contains(set.name) && !table.differingSets.contains(set.name) && !set.isDynamic {
-            let elements = try elements(of: set, in: schema)
+            let elements = try allElements(of: set, in: schema)
             if !elements.isEmpty { table.elements[set.id] = elements }
         }
         return table
+    }
+
+    /// Reads a list again that somebody's commit interrupted; each is short, however large the tables are.
+    private func repeating(_ body: () throws(NetlinkError) -> Void) throws(NetlinkError) {
+        for _ in 0..<Self.attempts {
+            do throws(NetlinkError) {
+                return try body()
+            } catch {
+                guard case .interrupted = error else { throw error }
+            }
+        }
+        try body()
     }
 
     // MARK: Sets
@@ -72,6 +95,8 @@ extension NftablesKernel {
             $0.put(1, name)
         } handle: { message in
             guard message.attributes.first(1)?.text == name, let set = message.attributes.first(2)?.text else { return }
+            // An anonymous set belongs to its rule, and goes with it.
+            if (message.attributes.first(3)?.number ?? 0) & SetForm.anonymous != 0 { return }
             table.sets.insert(set)
             if let declaration = declarations[set], !Self.matches(message.attributes, declaration, family) {
                 table.differingSets.insert(set)
@@ -155,6 +180,23 @@ extension NftablesKernel {
     }
 
     // MARK: Elements
+
+    /// Reads a set again until nothing is missing.
+    ///
+    /// While a hash table grows, which it does for a while after a large commit, a dump of several messages can skip
+    /// elements without a sign of it; the generation stays the same. So a large set counts only if two dumps agree.
+    private func allElements(
+        of set: SetDeclaration, in schema: TableSchema
+    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
+        var elements = try elements(of: set, in: schema)
+        if set.isInterval || elements.count < Self.elementsOfOneMessage { return elements }
+        for _ in 0..<Self.attempts {
+            let again = try self.elements(of: set, in: schema)
+            if again == elements { return elements }
+            elements = again
+        }
+        throw .interrupted(operation: "list the elements of \(set.name)")
+    }
 
     /// Reads the elements of one set, with those that packets have added.
     public func elements(

@@ -144,6 +144,9 @@ struct SchemaEncoder {
 
 /// How the kernel and `nft` describe the form of a set.
 enum SetForm {
+    /// `NFT_SET_ANONYMOUS`.
+    static let anonymous: UInt32 = 1
+
     /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_TIMEOUT` with `NFT_SET_EVAL`, `NFT_SET_CONCAT`.
     static func flags(_ set: SetDeclaration) -> UInt32 {
         (set.isInterval ? 0x4 : 0) | (set.isMap ? 0x8 : 0) | (set.isDynamic ? 0x30 : 0)

@@ -112,6 +112,11 @@ public struct DesiredState: Sendable {
         suspended = retained.services
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
+        // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
+        let data = nodeData
+        var early = data
+        early.serviceCIDRs = []
+        planner.take(dataplane.setNode(early), of: dataplane)
         // Oldest first: a later Service never takes a frontend from an earlier one.
         let keys = servicesByAge()
         var start = 0
@@ -124,7 +129,7 @@ public struct DesiredState: Sendable {
             for transaction in planner.drain() { try emit(transaction) }
             start = end
         }
-        planner.take(dataplane.setNode(nodeData), of: dataplane)
+        planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
         planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
@@ -166,6 +171,10 @@ public struct DesiredState: Sendable {
     }
 
     private mutating func note(_ delta: DataplaneDelta) {
+        for key in delta.settled {
+            policyFindings[key]?.removeAll { $0.code == DataplaneDelta.contestedFrontend }
+            if policyFindings[key]?.isEmpty == true { policyFindings[key] = nil }
+        }
         for finding in delta.findings {
             guard let key = finding.subject?.key else { continue }
             policyFindings[key, default: []].append(finding)
@@ -232,10 +241,10 @@ public struct DesiredState: Sendable {
         var result: [Transaction] = []
         let node = nodeContext
         // A changed label of the node can change every Service's pools; its other fields only its own data.
+        let isOwnNode = affected.nodes.contains(settings.nodeName)
+        let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
-            affected.nodes.contains(settings.nodeName)
-            ? servicesByAge()
-            : affected.services.subtracting(suspended).sorted()
+            isOwnNode ? gone.sorted() + servicesByAge() : affected.services.subtracting(suspended).sorted()
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)

@@ -92,7 +92,8 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             report.transactions += 1
             report.counts.add(ChangeCounts([transaction]))
         }
-        generation = try kernel.generation()
+        // Not what the kernel says now: a commit of somebody else after the last own one is to be noticed.
+        generation = expected
         return report
     }
 
@@ -110,9 +111,10 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     public func plan() throws(Kernel.Failure) -> [Transaction] {
         let observation = try observe()
         var result: [Transaction] = []
-        desired.plan(from: observation.value.tables, existingSets: observation.sets) { transaction throws(Never) in
-            result.append(transaction)
-        }
+        let keepsUnknown = !knowsAllObjects
+        desired.plan(
+            from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown
+        ) { transaction throws(Never) in result.append(transaction) }
         return result
     }
 
@@ -163,6 +165,8 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// would be sent to it until their time is up. By now no packet can bring such an entry back.
     private func forgetStaleClients() throws(Kernel.Failure) {
         guard desired.mayHaveStaleClients else { return }
+        let before = try kernel.generation()
+        var discards: UInt32 = 0
         for family in IPFamily.allCases {
             let schema = desired.schema(family)
             let memories = schema.sets.filter(\.isDynamic)
@@ -170,10 +174,15 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             for set in memories { remembered[set.id] = try kernel.elements(of: set, in: schema) }
             let stale = desired.staleClients(family, remembered: remembered)
             for set in memories {
-                if let elements = stale[set.id] { try kernel.discard(elements, of: set, in: schema) }
+                guard let elements = stale[set.id] else { continue }
+                try kernel.discard(elements, of: set, in: schema)
+                discards += 1
             }
         }
-        generation = try kernel.generation()
+        // Own commits only: what somebody else commits meanwhile is for `verify` to see.
+        if discards > 0, before == generation, try kernel.generation() == before &+ discards {
+            generation = before &+ discards
+        }
         desired.forgotStaleClients()
     }
 }

@@ -43,8 +43,11 @@ public struct InstalledState {
     var pool: (IPFamily, SetID, KeyBuilder) -> UInt32?
 
     /// The slots that the kernel has for a pool: those of the first of its frontends that has any.
-    func slots(_ port: ResolvedServicePort, local: Bool) -> [Backend] {
-        for frontend in port.frontends {
+    ///
+    /// - Parameter owns: whether the Service serves a frontend; at one that an older Service serves, the slots are that
+    ///   one's.
+    func slots(_ port: ResolvedServicePort, local: Bool, _ owns: (Frontend) -> Bool) -> [Backend] {
+        for frontend in port.frontends where owns(frontend) {
             guard let kind = Self.kind(frontend, port, local: local) else { continue }
             let found = slots(port.family, kind.slots, ServiceElements.key(of: frontend, port.transport))
             if !found.isEmpty { return found }
@@ -53,8 +56,8 @@ public struct InstalledState {
     }
 
     /// The number that the kernel has for a pool.
-    func pool(_ port: ResolvedServicePort, local: Bool) -> UInt32? {
-        for frontend in port.frontends {
+    func pool(_ port: ResolvedServicePort, local: Bool, _ owns: (Frontend) -> Bool) -> UInt32? {
+        for frontend in port.frontends where owns(frontend) {
             guard let kind = Self.kind(frontend, port, local: local) else { continue }
             let key = ServiceElements.key(of: frontend, port.transport)
             if let found = pool(port.family, kind.sticky, key) { return found }

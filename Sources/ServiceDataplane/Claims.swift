@@ -34,25 +34,25 @@ struct Claims {
 
     func owner(_ claim: Claim) -> ObjectKey? { owners[claim] }
 
-    /// Adds or re-ranks a claim. Returns the Service that lost the frontend by it, if one did.
-    mutating func add(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> ObjectKey? {
+    /// Adds or re-ranks a claim. Returns the other claimants, if the frontend changes hands by it.
+    mutating func add(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> [ObjectKey] {
         guard let owner = owners[claim] else {
             owners[claim] = key
-            return nil
+            return []
         }
         if contested[claim] == nil {
-            if owner == key { return nil }
+            if owner == key { return [] }
             contested[claim] = [owner]
         }
         if contested[claim]?.contains(key) != true { contested[claim]?.append(key) }
         return rank(claim, isOlder: isOlder, except: key)
     }
 
-    /// Withdraws a claim. Returns the Service that gets the frontend by it, if one does.
-    mutating func remove(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> ObjectKey? {
+    /// Withdraws a claim. Returns the other claimants, if the frontend changes hands by it.
+    mutating func remove(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> [ObjectKey] {
         guard contested[claim] != nil else {
             if owners[claim] == key { owners[claim] = nil }
-            return nil
+            return []
         }
         contested[claim]?.removeAll { $0 == key }
         if owners[claim] == key { owners[claim] = nil }
@@ -61,14 +61,14 @@ struct Claims {
         return changed
     }
 
-    /// Gives the frontend to its oldest claimant. Returns the Service other than `key` that this changes something for.
+    /// Gives the frontend to its oldest claimant. Returns the claimants other than `key` if that is another one than
+    /// before: one gets the frontend or loses it, and what is found of the others names the one that has it.
     private mutating func rank(
         _ claim: Claim, isOlder: (ObjectKey, ObjectKey) -> Bool, except key: ObjectKey
-    ) -> ObjectKey? {
+    ) -> [ObjectKey] {
         let before = owners[claim]
         let after = contested[claim]?.min { isOlder($0, $1) }
         owners[claim] = after
-        if before == after { return nil }
-        return before == key || before == nil ? after : before
+        return before == after ? [] : contested[claim]?.filter { $0 != key } ?? []
     }
 }

@@ -18,12 +18,17 @@ public struct NodeData: Hashable, Sendable {
 
 /// What a change of the cluster's state means for the tables.
 public struct DataplaneDelta: Sendable {
+    /// The code of all its findings.
+    public static let contestedFrontend = "contested-frontend"
+
     /// The elements that change, by family.
     public var tables: [IPFamily: TableDelta] = [:]
     /// Whether clients may be remembered for endpoints that their pool has no longer.
     public var leavesStaleClients = false
     /// Frontends that more than one Service claims, one finding for each Service that loses one.
     public var findings: [Finding] = []
+    /// The Services that `findings` speaks for: what was found before of contested frontends of these is out of date.
+    public var settled: Set<ObjectKey> = []
 }
 
 /// The desired state of both tables, kept as compact per-Service records: elements are made when they are needed.
@@ -108,6 +113,7 @@ public struct Dataplane: Sendable {
         }
         for key in displaced where before[key] == nil { before[key] = .some(records[key]) }
         var withdrawn: [(IPFamily, SetID, ElementKey)] = []
+        delta.settled = Set(before.keys)
         for (key, old) in before {
             settleClaims(of: key, findings: &delta.findings)
             emit(key, old: old, new: records[key], into: &delta, withdrawn: &withdrawn)
@@ -153,28 +159,32 @@ public struct Dataplane: Sendable {
             let old = previous.flatMap { record in
                 Self.counterpart(of: port, at: index, in: record.resolved).map { (record, $0) }
             }
+            let owns = { [claims] (frontend: Frontend) in
+                claims.owner(Claim(frontend, port)).map { $0 == resolved.key } ?? true
+            }
             let pools = old.map { $0.0.resolved.ports[$0.1] }
             record.resolved.ports[index].clusterPool = SlotPlacement.place(
-                port.clusterPool, previous: pools?.clusterPool ?? installed?.slots(port, local: false) ?? [])
+                port.clusterPool, previous: pools?.clusterPool ?? installed?.slots(port, local: false, owns) ?? [])
             record.resolved.ports[index].localPool = SlotPlacement.place(
-                port.localPool, previous: pools?.localPool ?? installed?.slots(port, local: true) ?? [])
+                port.localPool, previous: pools?.localPool ?? installed?.slots(port, local: true, owns) ?? [])
             guard isAffine else { continue }
             let numbers = old.flatMap { $0.0.pools.isEmpty ? nil : $0.0.pools[$0.1] }
-            record.pools.append(number(port, previous: numbers, installed))
+            record.pools.append(number(port, previous: numbers, installed, owns))
         }
         return record
     }
 
     /// The numbers of a port's pools: those that it had, in this value or in the kernel, else new ones.
     private mutating func number(
-        _ port: ResolvedServicePort, previous: PoolNumbers?, _ installed: InstalledState?
+        _ port: ResolvedServicePort, previous: PoolNumbers?, _ installed: InstalledState?,
+        _ owns: (Frontend) -> Bool
     ) -> PoolNumbers {
         guard let timeout = port.affinityTimeout else { return PoolNumbers() }
         if !timeouts.contains(timeout) { timeouts.append(timeout) }
         var numbers = previous ?? PoolNumbers()
         numbers.timeout = timeouts.firstIndex(of: timeout) ?? 0
-        if numbers.cluster == 0 { numbers.cluster = installed?.pool(port, local: false) ?? takeNumber() }
-        if numbers.local == 0 { numbers.local = installed?.pool(port, local: true) ?? takeNumber() }
+        if numbers.cluster == 0 { numbers.cluster = installed?.pool(port, local: false, owns) ?? takeNumber() }
+        if numbers.local == 0 { numbers.local = installed?.pool(port, local: true, owns) ?? takeNumber() }
         return numbers
     }
 
@@ -199,7 +209,7 @@ public struct Dataplane: Sendable {
         return index < old.ports.count && matches(old.ports[index]) ? index : old.ports.firstIndex(where: matches)
     }
 
-    /// Puts a record in place and moves its claims. Returns other Services whose frontends change hands by it.
+    /// Puts a record in place and moves its claims. Returns other Services that claim what changes hands by it.
     private mutating func replace(_ key: ObjectKey, with record: Record?) -> [ObjectKey] {
         let old = records[key]
         records[key] = record
@@ -217,10 +227,10 @@ public struct Dataplane: Sendable {
         }
         let new = Set(record.map { Self.claims(of: $0.resolved) } ?? [])
         for claim in old.map({ Self.claims(of: $0.resolved) }) ?? [] where !new.contains(claim) {
-            if let other = claims.remove(claim, by: key, isOlder: isOlder) { displaced.append(other) }
+            displaced += claims.remove(claim, by: key, isOlder: isOlder)
         }
         for claim in new {
-            if let other = claims.add(claim, by: key, isOlder: isOlder) { displaced.append(other) }
+            displaced += claims.add(claim, by: key, isOlder: isOlder)
         }
         return displaced
     }
@@ -255,7 +265,7 @@ public struct Dataplane: Sendable {
     ) -> Finding {
         let place = frontend.address.map { "\($0) \(port.transport) port \(frontend.port)" }
         return Finding(
-            .error, code: "contested-frontend", subject: ObjectID(kind: .service, key: loser),
+            .error, code: DataplaneDelta.contestedFrontend, subject: ObjectID(kind: .service, key: loser),
             field: frontend.kind == .nodePort ? "spec.ports[].nodePort" : "spec.ports[].port",
             message: "\(place ?? "node port \(frontend.port) \(port.transport)") is served by the older Service "
                 + "\(winner), this one has no effect there; remove it from one of the two")
@@ -280,8 +290,9 @@ public struct Dataplane: Sendable {
             if !table.isEmpty { delta.tables[family] = table }
         }
         for port in new?.resolved.ports ?? [] {
-            largestExponent = max(
-                largestExponent, min(PoolSize.exponent(port.clusterPool.count), PoolSize.largestExponent))
+            // Hints narrow the cluster pool alone, so that the local one can be the larger of the two.
+            let count = max(port.clusterPool.count, port.localPool.count)
+            largestExponent = max(largestExponent, min(PoolSize.exponent(count), PoolSize.largestExponent))
         }
     }
 

@@ -114,7 +114,17 @@ public struct Planner {
             if found == ObservedElement(of: element) { return }
             builder.remove(family, set, Element(element.key, to: element.keyEnd == nil ? nil : found.value))
         }
+        if let end = element.keyEnd { makeRoom(family, set, from: element.key, to: end) }
         builder.add(family, set, element)
+    }
+
+    /// Removes intervals that overlap with a new one, which the kernel would refuse: they cannot wait for the end of the
+    /// plan, and cannot be kept.
+    private mutating func makeRoom(_ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey) {
+        for (key, found) in observed[family]?[set] ?? [:] where !(last < key) && !(found.value < first) {
+            observed[family]?[set]?[key] = nil
+            builder.remove(family, set, Element(key, to: found.value))
+        }
     }
 
     /// Adds what a larger pool needs. The order matters: sets and chains first, then elements that use them.

@@ -30,8 +30,10 @@ struct SchemaPlan {
             leading.append(.setRules(chain))
         }
         let extra = observed.chains.subtracting(schema.chains.map(\.name)).sorted()
-        trailing += extra.map { .flushChain(name: $0) } + extra.map { .deleteChain(name: $0) }
+        // Rules hold sets, and the verdicts in maps hold chains.
+        trailing += extra.map { .flushChain(name: $0) }
         trailing += observed.sets.subtracting(schema.sets.map(\.name)).sorted().map { .deleteSet(name: $0) }
+        trailing += extra.map { .deleteChain(name: $0) }
     }
 
     /// From a structure that is in force to a larger one.

@@ -42,10 +42,10 @@ public struct TableDelta: Sendable {
     public var isEmpty: Bool { additions.isEmpty && removals.isEmpty }
 
     /// The elements to add, by set.
-    public var added: some Sequence<(set: SetID, elements: [Element])> { Self.bySet(additions) }
+    public var added: [SetID: [Element]] { Self.bySet(additions) }
 
     /// The elements to remove, by set.
-    public var removed: some Sequence<(set: SetID, elements: [Element])> { Self.bySet(removals) }
+    public var removed: [SetID: [Element]] { Self.bySet(removals) }
 
     mutating func add(_ set: SetID, _ element: Element) { Self.append(element, set, to: &additions) }
 
@@ -57,7 +57,11 @@ public struct TableDelta: Sendable {
         lists[index].append(element)
     }
 
-    private static func bySet(_ lists: [[Element]]) -> some Sequence<(set: SetID, elements: [Element])> {
-        lists.enumerated().lazy.filter { !$1.isEmpty }.map { (set: SetID(UInt16($0)), elements: $1) }
+    private static func bySet(_ lists: [[Element]]) -> [SetID: [Element]] {
+        var result: [SetID: [Element]] = [:]
+        for (index, elements) in lists.enumerated() where !elements.isEmpty {
+            result[SetID(UInt16(index))] = elements
+        }
+        return result
     }
 }

@@ -43,13 +43,13 @@ struct NetworkNamespaceTests {
     @Test("a program that does not end is killed, with its children")
     func timeLimit() async throws {
         let namespace = try NetworkNamespace()
-        let program = Program("sh", ["-c", "sleep 30 & sleep 30"], timeLimit: .milliseconds(200))
+        let program = Program("sh", ["-c", "sleep 300 & sleep 300"], timeLimit: .milliseconds(200))
         let start = ContinuousClock.now
         do {
             _ = try await namespace.execute(program)
             Issue.record("the program came to its end")
         } catch TestKitError.timeLimit {
-            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(150))
         }
     }
 

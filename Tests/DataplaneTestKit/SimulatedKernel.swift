@@ -1,0 +1,107 @@
+import Netfilter
+import NetworkTypes
+
+/// A kernel in memory that others can change, and that fails when a test wants it to.
+public final class SimulatedKernel: DataplaneKernel {
+    /// What it holds.
+    public private(set) var ruleset = SimulatedRuleset()
+    /// The transactions that were carried out.
+    public private(set) var commits: [Transaction] = []
+    /// How often the tables were read.
+    public private(set) var observations = 0
+    /// The number of the current ruleset.
+    public private(set) var currentGeneration: UInt32 = 1
+    /// Called before each commit; what it throws is what the commit fails with.
+    public var beforeCommit: (SimulatedKernel) throws(SimulatedRefusal) -> Void = { _ in }
+    /// Called before the generation is read.
+    public var beforeGeneration: (SimulatedKernel) -> Void = { _ in }
+
+    /// An empty kernel.
+    public init() {}
+
+    /// Changes what it holds as another program would.
+    public func edit(_ body: (inout SimulatedRuleset) -> Void) {
+        body(&ruleset)
+        currentGeneration &+= 1
+    }
+
+    /// A commit of another program to tables that are not Fairlead's.
+    public func commitElsewhere() { currentGeneration &+= 1 }
+
+    /// Forgets which transactions were carried out.
+    public func forgetCommits() { commits = [] }
+
+    /// The number of the current ruleset.
+    public func generation() throws(SimulatedRefusal) -> UInt32 {
+        beforeGeneration(self)
+        return currentGeneration
+    }
+
+    /// Reads what there is and compares it with the schemas.
+    public func observe(
+        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+    ) throws(SimulatedRefusal) -> Observation {
+        observations += 1
+        var names: [IPFamily: Set<String>] = [:]
+        for family in IPFamily.allCases { names[family] = Set(ruleset[family].sets.keys) }
+        var tables: [IPFamily: ObservedTable] = [:]
+        for schema in schemas(names) { tables[schema.family] = observe(schema) }
+        return Observation(tables: tables, generation: currentGeneration)
+    }
+
+    private func observe(_ schema: TableSchema) -> ObservedTable {
+        var result = ObservedTable()
+        guard let table = ruleset.tables[schema.family] else { return result }
+        result.exists = true
+        result.sets = Set(table.sets.keys)
+        result.chains = Set(table.chains.keys)
+        for set in schema.sets {
+            guard let found = table.sets[set.name] else { continue }
+            guard found.declaration == set else {
+                result.differingSets.insert(set.name)
+                continue
+            }
+            if !found.elements.isEmpty, !set.isDynamic {
+                result.elements[set.id] = found.elements.mapValues { ObservedElement(of: $0) }
+            }
+        }
+        for chain in schema.chains {
+            guard let found = table.chains[chain.name] else { continue }
+            if found.hook != chain.hook || found.comment != chain.comment { result.differingChains.insert(chain.name) }
+            if found.rules != chain.rules { result.differingRules.insert(chain.name) }
+        }
+        return result
+    }
+
+    /// Carries a transaction out, whole or not at all.
+    public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(SimulatedRefusal) {
+        try beforeCommit(self)
+        if let generation, generation != currentGeneration { throw .staleGeneration }
+        try ruleset.apply(transaction)
+        commits.append(transaction)
+        currentGeneration &+= 1
+    }
+
+    /// Reads the elements of one set.
+    public func elements(
+        of set: SetDeclaration, in schema: TableSchema
+    ) throws(SimulatedRefusal) -> [ElementKey: ObservedElement] {
+        ruleset.tables[schema.family]?.sets[set.name]?.elements.mapValues { ObservedElement(of: $0) } ?? [:]
+    }
+
+    /// Removes elements that may be gone already.
+    public func discard(
+        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
+    ) throws(SimulatedRefusal) {
+        var transaction = Transaction(tableName: schema.name)
+        transaction.append(schema.family, .destroyElements(set, elements))
+        try ruleset.apply(transaction)
+        currentGeneration &+= 1
+    }
+
+    /// Judges a transaction without carrying it out.
+    public func check(_ transaction: Transaction) throws(SimulatedRefusal) {
+        var copy = ruleset
+        try copy.apply(transaction)
+    }
+}

@@ -1,0 +1,50 @@
+import Netfilter
+import NetworkTypes
+import ServiceDataplane
+
+/// Compares tables as packets would: the order of a pool's slots makes no difference.
+public enum TableComparison {
+    private static let slotMaps = Set(PoolKind.allCases.map(\.slotsName))
+
+    /// The names of sets with other elements. In maps of slots, the order within a pool is free.
+    public static func difference(
+        _ left: SimulatedTable, _ right: SimulatedTable, _ family: IPFamily
+    ) -> [String] {
+        Set(left.sets.keys).union(right.sets.keys).sorted().filter { name in
+            let (old, new) = (left.sets[name]?.elements ?? [:], right.sets[name]?.elements ?? [:])
+            guard slotMaps.contains(name), let set = left.sets[name]?.declaration else { return old != new }
+            return pools(old, set, family).mapValues(Set.init) != pools(new, set, family).mapValues(Set.init)
+        }
+    }
+
+    /// The endpoints of each frontend; a hole in the slots makes an impossible endpoint.
+    private static func pools(
+        _ elements: [ElementKey: Element], _ set: SetDeclaration, _ family: IPFamily
+    ) -> [ElementKey: [ElementData]] {
+        let offset = set.key.dropLast().map { $0 }.width(family)
+        var slots: [ElementKey: [UInt32: ElementData]] = [:]
+        for element in elements.values {
+            var frontend = element.key
+            frontend[offset] = 0
+            slots[frontend, default: [:]][UInt32(bigEndian: element.key[offset])] = element.data
+        }
+        return slots.mapValues { slots in (0..<UInt32(slots.count)).map { slots[$0] ?? ElementData() } }
+    }
+
+    /// Kinds of pools with a frontend that is not in exactly one size class, the right one, or with a hole in its slots.
+    public static func badPools(_ table: SimulatedTable, _ family: IPFamily) -> [PoolKind] {
+        PoolKind.allCases.filter { kind in
+            guard let map = table.sets[kind.slotsName] else { return true }
+            let pools = pools(map.elements, map.declaration, family)
+            var classes: [ElementKey: [Int]] = [:]
+            for exponent in 0...PoolSize.largestExponent {
+                for key in (table.sets[kind.membersName(exponent: exponent)]?.elements ?? [:]).keys {
+                    classes[key, default: []].append(exponent)
+                }
+            }
+            let expected = pools.mapValues { [PoolSize.exponent($0.count)] }
+            let hasHole = pools.values.contains { $0.contains(ElementData()) || Set($0).count != $0.count }
+            return classes != expected || hasHole
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import DataplaneTestKit
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServiceDataplane
+import ServicePolicy
+import Testing
+
+/// A dataplane and the tables that its transactions have made.
+struct Fixture {
+    private(set) var dataplane: Dataplane
+    private(set) var ruleset = SimulatedRuleset()
+
+    /// Tables without Services, made once.
+    private static let empty = Result { try Fixture(options: DataplaneOptions()) }
+
+    init() throws { self = try Self.empty.get() }
+
+    init(options: DataplaneOptions) throws {
+        dataplane = Dataplane(options: options)
+        var planner = Planner(dataplane, observed: [:])
+        planner.finish()
+        for transaction in planner.drain() { try ruleset.apply(transaction) }
+    }
+
+    /// Replaces Services and carries out what follows.
+    @discardableResult
+    mutating func update(_ changes: [(key: ObjectKey, resolved: ResolvedService?)]) throws -> DataplaneDelta {
+        let provision = dataplane.provision
+        let delta = dataplane.update(changes)
+        if let transaction = dataplane.transaction(for: delta, previous: provision) {
+            try ruleset.apply(transaction)
+        }
+        return delta
+    }
+
+    @discardableResult
+    mutating func put(_ services: ResolvedService...) throws -> DataplaneDelta {
+        try update(services.map { ($0.key, $0) })
+    }
+
+    @discardableResult
+    mutating func remove(_ name: String) throws -> DataplaneDelta { try update([(Scene.key(name), nil)]) }
+
+    mutating func setNode(_ node: NodeData) throws {
+        let provision = dataplane.provision
+        let delta = dataplane.setNode(node)
+        if let transaction = dataplane.transaction(for: delta, previous: provision) {
+            try ruleset.apply(transaction)
+        }
+    }
+
+    /// The text of every element of the family, by set, without sets that are empty.
+    func elements(_ family: IPFamily = .ipv4) -> [String: [String]] {
+        ruleset[family].sets.mapValues { set in
+            set.elements.values.sorted { $0.key < $1.key }.map { set.declaration.text(of: $0, family) }
+        }.filter { !$0.value.isEmpty }
+    }
+
+    /// The endpoints of a frontend in the order of their slots.
+    func slots(_ frontend: KeyBuilder, in map: String = "endpoints", _ family: IPFamily = .ipv4) -> [ElementData] {
+        var result: [ElementData] = []
+        while true {
+            var key = frontend
+            key.append(slot: UInt32(result.count))
+            guard let data = ruleset.elements(family, map)[key.key]?.data else { return result }
+            result.append(data)
+        }
+    }
+}
+
+extension DataplaneDelta {
+    /// All elements that come and go.
+    var isEmpty: Bool { tables.values.allSatisfy(\.isEmpty) }
+}
