@@ -24,7 +24,7 @@ struct Apply: ParsableCommand {
     func run() throws {
         let logger = log.logger()
         node.warn(logger)
-        var session = try Session(source: source, node: node)
+        var session = try Session(source: source, node: node, logger)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {

@@ -84,8 +84,11 @@ struct NodeOptions: ParsableArguments {
         return options
     }
 
-    /// Says what a missing range costs.
+    /// Says what a missing range costs, and what no option can have.
     func warn(_ logger: Logger) {
+        for block in (try? addresses())?.blocksWithLoopback ?? [] {
+            logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
+        }
         guard clusterCidr == nil else { return }
         logger.warning(
             """

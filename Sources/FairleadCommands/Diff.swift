@@ -23,7 +23,7 @@ struct Diff: ParsableCommand {
     func run() throws {
         let logger = log.logger()
         node.warn(logger)
-        var session = try Session(source: source, node: node)
+        var session = try Session(source: source, node: node, logger)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         let transactions: [Transaction]

@@ -25,7 +25,7 @@ struct Render: ParsableCommand {
     func run() throws {
         let logger = log.logger()
         node.warn(logger)
-        var session = try Session(source: source, node: node)
+        var session = try Session(source: source, node: node, logger)
         guard session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()
         session.report(session.desired.findings, logger)

@@ -39,12 +39,20 @@ public struct DesiredState: Sendable {
         NodeContext(nodeName: settings.nodeName, zone: cluster.node(settings.nodeName)?.zone)
     }
 
-    /// What the node contributes to the tables now.
-    public var nodeData: NodeData {
+    /// Whether the addresses of the node's interfaces could be read when they were looked at last.
+    public private(set) var knowsAddresses = true
+    /// Those that were read last.
+    private var addresses: [IPAddress] = []
+
+    /// Looks at the node: what it contributes to the tables now. Addresses that cannot be read stay as they were.
+    private mutating func lookAtNode() -> NodeData {
+        let current = host.addresses()
+        knowsAddresses = current != nil
+        if let current { addresses = current }
         var data = NodeData()
         data.serviceCIDRs = cluster.serviceCIDRs.flatMap(\.cidrs)
         data.nodePortAddresses = settings.nodePortAddresses.choose(
-            node: cluster.node(settings.nodeName), host: host.addresses(), outgoing: host.outgoing)
+            node: cluster.node(settings.nodeName), host: addresses, outgoing: host.outgoing)
         return data
     }
 
@@ -92,7 +100,7 @@ public struct DesiredState: Sendable {
             for transaction in planner.drain() { try emit(transaction) }
             start = end
         }
-        planner.take(dataplane.setNode(nodeData), of: dataplane)
+        planner.take(dataplane.setNode(lookAtNode()), of: dataplane)
         planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
@@ -147,7 +155,7 @@ public struct DesiredState: Sendable {
     /// Looks at the node's addresses anew.
     public mutating func refreshNode() -> [Transaction] {
         let exponent = dataplane.largestExponent
-        let delta = dataplane.setNode(nodeData)
+        let delta = dataplane.setNode(lookAtNode())
         return dataplane.transaction(for: delta, previousExponent: exponent).map { [$0] } ?? []
     }
 
