@@ -69,14 +69,14 @@ struct ManyEndpointsTests {
         let bench = try await DaemonBench(Self.service(200), topology: Self.topology)
         try await bench.waitUntilInLine()
         var tally = Tally()
-        for _ in 0..<40 { tally.add(try await bench.tally(.udp, family, count: 100).outcomes) }
+        for _ in 0..<80 { tally.add(try await bench.tally(.udp, family, count: 100).outcomes) }
         let counts = Self.endpoints(tally)
-        #expect(tally.answers.count == 4000, "\(tally.outcomes.count - tally.answers.count) without an answer")
+        #expect(tally.answers.count == 8000, "\(tally.outcomes.count - tally.answers.count) without an answer")
         #expect(Set(counts.keys) == Self.expected(200))
         // Chi-squared with 199 degrees of freedom: 199 on average, above 320 once in 10^7 times.
         let deviation = Self.expected(200).reduce(0.0) { sum, endpoint in
-            let difference = Double(counts[endpoint] ?? 0) - 20
-            return sum + difference * difference / 20
+            let difference = Double(counts[endpoint] ?? 0) - 40
+            return sum + difference * difference / 40
         }
         #expect(deviation < 320, "\(counts)")
     }
