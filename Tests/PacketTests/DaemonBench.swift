@@ -64,4 +64,24 @@ struct DaemonBench: Sendable {
             return Set(tally.servers.keys) == servers && tally.answers.count == tally.outcomes.count
         }
     }
+
+    /// A connection to the ClusterIP, that is given up soon.
+    func probe(_ transport: TransportProtocol = .tcp, _ family: IPFamily = .ipv4) -> Probe {
+        let destination = Target.clusterIP.destination(Self.numbers, family)
+        return Probe(transport, to: destination, timeLimit: .milliseconds(500))
+    }
+}
+
+/// What most tests need to say: the endpoints of the Service.
+extension DaemonBench {
+    init(_ endpoints: [EndpointShape], options: [String] = []) async throws(TestKitError) {
+        try await self.init(Self.service(endpoints), options: options)
+    }
+
+    /// Replaces the endpoints of the Service.
+    func change(to endpoints: [EndpointShape]) throws(TestKitError) { try change(to: Self.service(endpoints)) }
+
+    private static func service(_ endpoints: [EndpointShape]) -> Scenario {
+        Scenario(name: "daemon", endpoints: endpoints, expectations: [])
+    }
 }
