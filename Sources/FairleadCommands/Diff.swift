@@ -79,7 +79,8 @@ enum DiffText {
             output("~ \(name) chain \(chain.name): rules\n")
             for rule in chain.rules { output("    \(rule.text(family))\n") }
         case .addElements(let set, let elements): write("+", elements, of: set, family, name, to: output)
-        case .deleteElements(let set, let elements): write("-", elements, of: set, family, name, to: output)
+        case .deleteElements(let set, let elements), .destroyElements(let set, let elements):
+            write("-", elements, of: set, family, name, to: output)
         }
     }
 
