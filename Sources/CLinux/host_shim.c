@@ -2,8 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -23,24 +21,6 @@ static int fl_store(const struct sockaddr *source, struct fl_address *target)
     else
         return 0;
     return 1;
-}
-
-int fl_host_addresses(struct fl_address *addresses, size_t capacity)
-{
-    struct ifaddrs *list;
-    if (getifaddrs(&list) < 0)
-        return -errno;
-    size_t count = 0;
-    for (struct ifaddrs *entry = list; entry; entry = entry->ifa_next) {
-        struct fl_address address;
-        if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP) || !fl_store(entry->ifa_addr, &address))
-            continue;
-        if (count < capacity)
-            addresses[count] = address;
-        count++;
-    }
-    freeifaddrs(list);
-    return (int)count;
 }
 
 int fl_primary_address(int family, struct fl_address *address)

@@ -23,9 +23,9 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.detection.warn(logger)
+        node.warn(logger)
         var times = PhaseTimes()
-        var session = try Session(source: source, node: node)
+        var session = try Session(source: source, node: node, logger)
         guard session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
             throw ExitCode.failure
         }

@@ -101,6 +101,14 @@ struct NodeOptions: ParsableArguments {
         return options
     }
 
+    /// Says what a missing range costs, and what no option can have.
+    func warn(_ logger: Logger) {
+        detection.warn(logger)
+        for block in (try? addresses())?.blocksWithLoopback ?? [] where !(localhostNodeports && block.family == .ipv4) {
+            logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
+        }
+    }
+
     func settings() throws -> NodeSettings {
         guard let name = nodeName ?? HostAddresses.nodeName() else {
             throw ValidationError("--node-name is needed: the system does not tell the host's name")

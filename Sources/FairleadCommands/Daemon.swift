@@ -107,6 +107,23 @@ actor Daemon {
         Session.report(reconciler.takeNewFindings(), logger)
     }
 
+    // MARK: Addresses
+
+    /// Follows the node's own addresses until cancelled.
+    func follow(_ watcher: HostAddressWatcher) async {
+        for await _ in watcher.wakeUps { refreshNode() }
+        guard !Task.isCancelled else { return }
+        // The group of tasks must not end with this one.
+        logger.error("the kernel no longer tells of changes of addresses; they are not followed any more")
+        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+    }
+
+    /// Without objects, or after a failure, the next full synchronization looks at the addresses anyway.
+    private func refreshNode() {
+        guard hasStarted, reconciler.isSynchronized else { return }
+        attempt("addresses") { () throws(NetlinkError) in try reconciler.refreshNode() }
+    }
+
     // MARK: Watch
 
     /// Looks after the kernel until cancelled: tries again what failed, and repairs what others did to the tables.
@@ -117,6 +134,7 @@ actor Daemon {
             guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }
+            if !reconciler.desired.knowsAddresses { refreshNode() }
             verify(at: clock.now)
         }
     }

@@ -22,8 +22,8 @@ struct Diff: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.detection.warn(logger)
-        var session = try Session(source: source, node: node)
+        node.warn(logger)
+        var session = try Session(source: source, node: node, logger)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         let transactions: [Transaction]

@@ -24,8 +24,8 @@ struct Render: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.detection.warn(logger)
-        var session = try Session(source: source, node: node)
+        node.warn(logger)
+        var session = try Session(source: source, node: node, logger)
         guard session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()
         session.report(session.desired.findings, logger)

@@ -22,14 +22,17 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger(showsTime: true)
-        node.detection.warn(logger)
+        node.warn(logger)
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
-        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), logger: logger)
+        // Listens before anybody looks at an address, so that no change falls in between.
+        let addresses = try Wiring.addressWatcher(node, logger)
+        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node, logger), logger: logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await update in watcher.updates { await daemon.take(update) } }
+            if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
             group.addTask { [received = stop.received] in
                 for await name in received {
@@ -41,6 +44,7 @@ struct Run: AsyncParsableCommand {
             group.cancelAll()
         }
         watcher.stop()
+        addresses?.stop()
         withExtendedLifetime(stop) {}
         if cleanupOnExit, await !daemon.cleanUp() { throw ExitCode.failure }
     }

@@ -3,6 +3,7 @@ import KubernetesModel
 import Logging
 import ManifestSource
 import NetlinkTransport
+import NetworkTypes
 import Reconciliation
 
 /// What the one-shot commands have in common: the objects, read once, and the desired state.
@@ -11,8 +12,8 @@ struct Session {
     private(set) var findings: [Finding] = []
     private var manifests: ManifestSet
 
-    init(source: SourceOptions, node: NodeOptions) throws {
-        desired = try Wiring.desiredState(node)
+    init(source: SourceOptions, node: NodeOptions, _ logger: Logger) throws {
+        desired = try Wiring.desiredState(node, logger)
         manifests = ManifestSet(paths: source.manifests)
     }
 
@@ -46,11 +47,27 @@ struct Session {
 
 /// The single place that joins the stages with what does I/O.
 enum Wiring {
-    static func desiredState(_ node: NodeOptions) throws -> DesiredState {
+    static func desiredState(_ node: NodeOptions, _ logger: Logger) throws -> DesiredState {
         DesiredState(
             options: try node.dataplaneOptions(), settings: try node.settings(),
-            host: HostFacts(
-                addresses: { (try? HostAddresses.all()) ?? [] }, outgoing: { HostAddresses.primary($0) }))
+            host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
+    }
+
+    private static func addresses(_ logger: Logger) -> [IPAddress]? {
+        do throws(NetlinkError) { return try HostAddresses.all() } catch {
+            logger.error("\(error)")
+            return nil
+        }
+    }
+
+    /// Listens for changes of this network namespace's addresses, or logs why that is not possible.
+    static func addressWatcher(_ node: NodeOptions, _ logger: Logger) throws -> HostAddressWatcher? {
+        // Other choices do not depend on routes.
+        let followsRoutes = try node.settings().nodePortAddresses == .primary
+        do throws(NetlinkError) { return try HostAddressWatcher(followsDefaultRoutes: followsRoutes) } catch {
+            logger.error("\(error); changes of the node's addresses are not followed")
+            return nil
+        }
     }
 
     /// Opens the kernel of this network namespace, or logs why that failed.

@@ -3,15 +3,14 @@ import NetworkTypes
 
 /// The addresses of the network namespace in which the calling thread is.
 public enum HostAddresses {
-    /// The addresses of all interfaces that are up.
+    /// The addresses of all interfaces that are up, those left out that the node does not answer to yet: an IPv6 address
+    /// is tentative until duplicate address detection has passed. A deprecated one still counts; it is only not chosen
+    /// for new connections of the node's own.
+    ///
+    /// Waits until a change of an interface that is under way is complete.
     public static func all() throws(NetlinkError) -> [IPAddress] {
-        var addresses = [fl_address](repeating: fl_address(), count: 64)
-        while true {
-            let count = Int(fl_host_addresses(&addresses, addresses.count))
-            guard count >= 0 else { throw .system(operation: "list the node's addresses", errno: Int32(-count)) }
-            if count <= addresses.count { return addresses[..<count].compactMap { IPAddress($0) } }
-            addresses = [fl_address](repeating: fl_address(), count: count + 16)
-        }
+        var dump = try AddressDump()
+        return try dump.usableAddresses()
     }
 
     /// The address that the node reaches the outside world from: by its default route, else the first address that other
@@ -33,16 +32,30 @@ public enum HostAddresses {
 
 extension IPAddress {
     init?(_ address: fl_address) {
-        let word = withUnsafeBytes(of: address.bytes) { bytes in
-            (0..<4).map { UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)) }
+        let family: IPFamily? =
+            switch address.family {
+            case 2: .ipv4
+            case 10: .ipv6
+            default: nil
+            }
+        guard let family else { return nil }
+        let address = withUnsafeBytes(of: address.bytes) { bytes in IPAddress(networkBytes: bytes, family) }
+        guard let address else { return nil }
+        self = address
+    }
+
+    /// The address whose bytes these begin with, in network byte order; nil if they are too few.
+    init?(networkBytes bytes: UnsafeRawBufferPointer, _ family: IPFamily) {
+        func word(_ index: Int) -> UInt32 {
+            UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
         }
-        switch address.family {
-        case 2: self = .v4(IPv4Address(rawValue: word[0]))
-        case 10:
+        guard bytes.count >= family.addressBits / 8 else { return nil }
+        switch family {
+        case .ipv4: self = .v4(IPv4Address(rawValue: word(0)))
+        case .ipv6:
             self = .v6(
-                IPv6Address(high: UInt64(word[0]) << 32 | UInt64(word[1]), low: UInt64(word[2]) << 32 | UInt64(word[3]))
+                IPv6Address(high: UInt64(word(0)) << 32 | UInt64(word(1)), low: UInt64(word(2)) << 32 | UInt64(word(3)))
             )
-        default: return nil
         }
     }
 }

@@ -43,6 +43,41 @@ enum NetlinkControl {
     static let done: UInt16 = 3
 }
 
+/// Message types and groups of `NETLINK_ROUTE` (`linux/rtnetlink.h`).
+enum RouteMessage {
+    /// `NETLINK_ROUTE`.
+    static let netlinkProtocol: Int32 = 0
+
+    static let newLink: UInt16 = 16
+    static let deleteLink: UInt16 = 17
+    static let getLink: UInt16 = 18
+    static let newAddress: UInt16 = 20
+    static let deleteAddress: UInt16 = 21
+    static let getAddress: UInt16 = 22
+    static let newRoute: UInt16 = 24
+    static let deleteRoute: UInt16 = 25
+
+    static let linkGroup: UInt32 = 1
+    static let addressGroups: [UInt32] = [5, 9]
+    static let routeGroups: [UInt32] = [7, 11]
+
+    /// `IFF_UP` of `linux/if.h`.
+    static let isUp: UInt32 = 1
+}
+
+/// Attributes and flags of an address (`linux/if_addr.h`).
+enum AddressField {
+    /// The address, or the peer's on a point-to-point link.
+    static let address: UInt16 = 1
+    /// The own address, where `address` is the peer's.
+    static let local: UInt16 = 2
+    static let flags: UInt16 = 8
+
+    static let optimistic: UInt32 = 0x04
+    static let duplicateDetectionFailed: UInt32 = 0x08
+    static let tentative: UInt32 = 0x40
+}
+
 /// Attributes of elements (`enum nft_set_elem_list_attributes`, `enum nft_set_elem_attributes`).
 enum ElementAttribute {
     static let listTable: UInt16 = 1
@@ -67,6 +102,7 @@ enum ErrorNumber {
     static let interruptedCall: Int32 = 4
     static let notSupported: Int32 = 95
     static let noBufferSpace: Int32 = 105
+    static let timedOut: Int32 = 110
     static let restart: Int32 = 85
     static let messageSize: Int32 = 90
 }

@@ -35,6 +35,7 @@ extension NetlinkError: CustomStringConvertible {
         case .system(let operation, let code): "\(operation): \(Self.text(code))\(Self.hint(code))"
         case .refused(let object, let code, let detail):
             "\(object): \(Self.text(code))" + (detail.map { " (\($0))" } ?? "") + Self.hint(code)
+                + (code == 1 ? ", or another process owns the table" : "")
         case .staleGeneration: "the ruleset was changed by another program at the same time"
         case .interrupted(let operation): "\(operation): interrupted by other changes again and again"
         case .tooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the socket's limit of \(limit)"

@@ -34,6 +34,21 @@ struct NetlinkSocket: ~Copyable {
         return limit
     }
 
+    /// Subscribes to a multicast group of the protocol.
+    func join(group: UInt32) throws(NetlinkError) {
+        let result = fl_netlink_join(descriptor, group)
+        guard result == 0 else { throw .system(operation: "join a netlink group", errno: -result) }
+    }
+
+    /// Waits without end for a datagram, or for the descriptor `wake`. False if `wake` became readable.
+    func wait(orFor wake: Int32) -> Bool {
+        while true {
+            let ready = fl_wait(descriptor, wake, -1)
+            if ready < 0 || ready & 2 != 0 { return false }
+            if ready & 1 != 0 { return true }
+        }
+    }
+
     /// Sends one datagram.
     func send(_ bytes: UnsafeRawBufferPointer) throws(NetlinkError) {
         let result = fl_netlink_send(descriptor, bytes.baseAddress, bytes.count)

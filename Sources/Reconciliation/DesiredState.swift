@@ -47,8 +47,16 @@ public struct DesiredState: Sendable {
             addresses: IPFamily.allCases.compactMap { node?.primaryAddress($0) })
     }
 
-    /// What the node contributes to the tables now.
-    public var nodeData: NodeData {
+    /// Whether the addresses of the node's interfaces could be read when they were looked at last.
+    public private(set) var knowsAddresses = true
+    /// Those that were read last.
+    private var addresses: [IPAddress] = []
+
+    /// Looks at the node: what it contributes to the tables now. Addresses that cannot be read stay as they were.
+    private mutating func lookAtNode() -> NodeData {
+        let current = host.addresses()
+        knowsAddresses = current != nil
+        if let current { addresses = current }
         let node = cluster.node(settings.nodeName)
         var data = NodeData()
         switch options.localDetector {
@@ -58,7 +66,7 @@ public struct DesiredState: Sendable {
         }
         data.serviceCIDRs = cluster.serviceCIDRs.flatMap(\.cidrs)
         data.nodePortAddresses = settings.nodePortAddresses.choose(
-            node: node, host: host.addresses(), outgoing: host.outgoing)
+            node: node, host: addresses, outgoing: host.outgoing)
         if options.servesLocalhostNodePorts {
             data.nodePortAddresses.append(.v4(IPv4Address(rawValue: 127 << 24 | 1)))
         }
@@ -113,7 +121,7 @@ public struct DesiredState: Sendable {
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
         // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
-        let data = nodeData
+        let data = lookAtNode()
         var early = data
         early.serviceCIDRs = []
         planner.take(dataplane.setNode(early), of: dataplane)
@@ -233,7 +241,7 @@ public struct DesiredState: Sendable {
     /// Looks at the node's addresses anew.
     public mutating func refreshNode() -> [Transaction] {
         let provision = dataplane.provision
-        let delta = dataplane.setNode(nodeData)
+        let delta = dataplane.setNode(lookAtNode())
         return dataplane.transaction(for: delta, previous: provision).map { [$0] } ?? []
     }
 

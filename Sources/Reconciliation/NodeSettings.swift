@@ -30,6 +30,16 @@ public enum NodePortAddresses: Hashable, Sendable {
         }
     }
 
+    /// The blocks that hold loopback addresses, where no node port is ever served. Not those of a whole family: they stand
+    /// for all addresses that there are to be had.
+    public var blocksWithLoopback: [CIDR] {
+        guard case .within(let blocks) = self else { return [] }
+        let loopback: [CIDR] = ["127.0.0.0/8", "::1/128"].compactMap { CIDR($0) }
+        return blocks.filter { block in
+            block.prefixLength > 0 && loopback.contains { $0.contains(block) || block.contains($0) }
+        }
+    }
+
     private static func unique(_ addresses: [IPAddress]) -> [IPAddress] { Set(addresses).sorted() }
 }
 
@@ -49,14 +59,14 @@ public struct NodeSettings: Hashable, Sendable {
 
 /// Reads the addresses of the node; a value in tests.
 public struct HostFacts: Sendable {
-    /// The addresses of all interfaces.
-    public var addresses: @Sendable () -> [IPAddress]
+    /// The addresses of all interfaces; nil if they cannot be read now.
+    public var addresses: @Sendable () -> [IPAddress]?
     /// The address of a family by the default route.
     public var outgoing: @Sendable (IPFamily) -> IPAddress?
 
     /// Makes facts.
     public init(
-        addresses: @escaping @Sendable () -> [IPAddress], outgoing: @escaping @Sendable (IPFamily) -> IPAddress?
+        addresses: @escaping @Sendable () -> [IPAddress]?, outgoing: @escaping @Sendable (IPFamily) -> IPAddress?
     ) {
         self.addresses = addresses
         self.outgoing = outgoing

@@ -6,10 +6,10 @@ public enum Manifest {
     public static func documents(_ documents: [String]) -> String { documents.joined(separator: "---\n") }
 
     /// A Node with its addresses.
-    public static func node(_ name: String, _ addresses: [String]) -> String {
+    public static func node(_ name: String, _ addresses: [String], labels: [String: String] = [:]) -> String {
         let lines =
-            ["apiVersion: v1", "kind: Node", "metadata:", "  name: \(name)", "status:", "  addresses:"]
-            + addresses.flatMap { ["  - type: InternalIP", "    address: \"\($0)\""] }
+            ["apiVersion: v1", "kind: Node", "metadata:", "  name: \(name)"] + Self.labels(labels)
+            + ["status:", "  addresses:"] + addresses.flatMap { ["  - type: InternalIP", "    address: \"\($0)\""] }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -27,9 +27,16 @@ public enum Manifest {
     }
 
     /// What every cluster of the harness has: both nodes and the ServiceCIDR.
-    public static let cluster = documents([
-        node("node1", ["172.30.0.11", "fd00:172:30::11"]), node("node2", ["172.30.0.12", "fd00:172:30::12"]),
-        serviceCIDR("kubernetes", ClusterTopology.serviceCIDRs),
+    public static let cluster = documents([node1(), others])
+
+    /// The Node of the node under test.
+    public static func node1(labels: [String: String] = [:]) -> String {
+        node("node1", ["172.30.0.11", "fd00:172:30::11"], labels: labels)
+    }
+
+    /// What every cluster has besides ``node1(labels:)``.
+    public static let others = documents([
+        node("node2", ["172.30.0.12", "fd00:172:30::12"]), serviceCIDR("kubernetes", ClusterTopology.serviceCIDRs),
     ])
 
     static func list(_ items: [String]) -> String { "[" + items.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
@@ -50,6 +57,10 @@ public struct SliceManifest: Sendable {
         public var node: String?
         /// `conditions`; those that are absent are left out.
         public var conditions: [String: Bool]
+        /// `hints.forZones`.
+        public var zoneHints: [String] = []
+        /// `hints.forNodes`.
+        public var nodeHints: [String] = []
 
         /// Makes an endpoint.
         public init(_ address: IPAddress, node: String?, conditions: [String: Bool] = ["ready": true]) {
@@ -114,7 +125,17 @@ public struct SliceManifest: Sendable {
             if let node = endpoint.node { lines += ["  nodeName: \(node)"] }
             if !endpoint.conditions.isEmpty { lines += ["  conditions:"] }
             lines += endpoint.conditions.sorted { $0.key < $1.key }.map { "    \($0.key): \($0.value)" }
+            lines += Self.hints(endpoint)
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func hints(_ endpoint: Endpoint) -> [String] {
+        func names(_ list: [String]) -> String { list.map { "{name: \($0)}" }.joined(separator: ", ") }
+        if endpoint.zoneHints.isEmpty && endpoint.nodeHints.isEmpty { return [] }
+        var lines = ["  hints:"]
+        if !endpoint.zoneHints.isEmpty { lines += ["    forZones: [\(names(endpoint.zoneHints))]"] }
+        if !endpoint.nodeHints.isEmpty { lines += ["    forNodes: [\(names(endpoint.nodeHints))]"] }
+        return lines
     }
 }

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// The real `nft` inside a namespace: a referee that knows nothing of Fairlead.
 public struct NFT: Sendable {
     private let namespace: NetworkNamespace
@@ -19,5 +21,52 @@ public struct NFT: Sendable {
     public func listTables() async throws(TestKitError) -> [String] {
         let output = try await namespace.execute(Program("nft", ["list", "tables"])).requireSuccess().standardOutput
         return output.split(separator: "\n").map(String.init).sorted()
+    }
+
+    /// The elements of a set or map, as `nft` prints them.
+    public func elements(of set: String, _ family: IPFamily, table: String = "fairlead") async throws(TestKitError)
+        -> [String]
+    {
+        let arguments = ["list", "set", family == .ipv4 ? "ip" : "ip6", table, set]
+        let text = try await namespace.execute(Program("nft", arguments)).requireSuccess().standardOutput
+        guard let start = text.firstRange(of: "elements = {")?.upperBound else { return [] }
+        let list = text[start...].prefix { $0 != "}" }
+        return list.split(whereSeparator: { ", \t\n".contains($0) }).map(String.init).sorted()
+    }
+}
+
+/// `nft monitor` inside a namespace: what anybody commits, from the start on.
+public final class RulesetMonitor: Sendable {
+    private let namespace: NetworkNamespace
+    private let monitor: Daemon
+
+    /// Starts to listen.
+    public init(_ namespace: NetworkNamespace) async throws(TestKitError) {
+        self.namespace = namespace
+        monitor = try await Daemon(Program("nft", ["monitor"], timeLimit: .seconds(300)), in: namespace)
+        try await fence()
+    }
+
+    /// The changes that were committed since the start, by line.
+    public func changes() async throws(TestKitError) -> [String] {
+        try await fence()
+        return monitor.output.split(separator: "\n").map(String.init).filter {
+            !$0.hasPrefix("#") && !$0.contains(Self.marker)
+        }
+    }
+
+    private static let marker = "monitor-fence"
+
+    /// Makes a table again and again until it is heard of: everything before it has been heard of by then.
+    private func fence() async throws(TestKitError) {
+        let name = "\(Self.marker)-\(UInt32.random(in: 0 ... .max))"
+        let nft = NFT(namespace)
+        let end = ContinuousClock.now + .seconds(10)
+        while ContinuousClock.now < end {
+            try await nft.load("add table ip \(name)\ndelete table ip \(name)\n")
+            try? await Task.sleep(for: .milliseconds(50))
+            if monitor.output.contains(name) { return }
+        }
+        throw .timeLimit("nft monitor shows a change")
     }
 }

@@ -6,48 +6,9 @@ import Testing
 /// `fairlead run`: what changes while connections are open.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct DaemonTests {
-    /// A cluster whose node runs the daemon over a directory of manifests.
-    private struct Bench: Sendable {
-        let cluster: ClusterTopology
-        let directory: TemporaryDirectory
-        let daemon: Daemon
-
-        init(_ endpoints: [EndpointShape], options: [String] = []) async throws(TestKitError) {
-            cluster = try await ClusterTopology.make()
-            directory = try TemporaryDirectory()
-            try directory.write(Manifest.cluster, to: "cluster.yaml")
-            try Self.write(endpoints, to: directory)
-            let arguments = ["run"] + FairleadCommand.clusterArguments(manifests: directory.path) + options
-            daemon = try await FairleadCommand().start(arguments, in: cluster.node1.namespace)
-        }
-
-        /// The Service with these endpoints.
-        func change(to endpoints: [EndpointShape]) throws(TestKitError) { try Self.write(endpoints, to: directory) }
-
-        private static func write(_ endpoints: [EndpointShape], to directory: TemporaryDirectory) throws(TestKitError) {
-            let scenario = Scenario(name: "daemon", endpoints: endpoints, expectations: [])
-            let objects = scenario.objects(Numbers(index: 1))
-            let documents = objects.services.map(\.yaml) + objects.slices.map(\.yaml)
-            try directory.write(Manifest.documents(documents), to: "service.yaml")
-        }
-
-        func probe(_ transport: TransportProtocol = .tcp, _ family: IPFamily = .ipv4) -> Probe {
-            let destination = Target.clusterIP.destination(Numbers(index: 1), family)
-            return Probe(transport, to: destination, timeLimit: .milliseconds(500))
-        }
-
-        /// Whether connections go to these servers, all of them and nobody else; waits until that is so.
-        func serves(_ servers: Set<String>, _ family: IPFamily = .ipv4) async throws -> Bool {
-            try await eventually {
-                let tally = try await cluster.localCaller.namespace.tally(probe(.tcp, family), count: 24)
-                return Set(tally.servers.keys) == servers && tally.answers.count == tally.outcomes.count
-            }
-        }
-    }
-
     @Test("the rules follow the manifests", arguments: IPFamily.allCases)
     func follow(_ family: IPFamily) async throws {
-        let bench = try await Bench([.ready("local-1")])
+        let bench = try await DaemonBench([.ready("local-1")])
         #expect(try await bench.serves(["local-1"], family), "\(bench.daemon.output)")
         try bench.change(to: [.ready("local-1"), .ready("remote-1"), .ready("local-2")])
         #expect(try await bench.serves(["local-1", "remote-1", "local-2"], family), "\(bench.daemon.output)")
@@ -64,7 +25,7 @@ struct DaemonTests {
 
     @Test("a file that cannot be parsed keeps the rules, its repair is followed")
     func broken() async throws {
-        let bench = try await Bench([.ready("local-1")])
+        let bench = try await DaemonBench([.ready("local-1")])
         #expect(try await bench.serves(["local-1"]), "\(bench.daemon.output)")
         try bench.directory.write("kind: [", to: "service.yaml")
         try await Task.sleep(for: .milliseconds(500))
@@ -75,7 +36,7 @@ struct DaemonTests {
 
     @Test("an established TCP connection outlives its endpoint, its Service and the daemon")
     func established() async throws {
-        let bench = try await Bench([.ready("remote-1")])
+        let bench = try await DaemonBench([.ready("remote-1")])
         #expect(try await bench.serves(["remote-1"]), "\(bench.daemon.output)")
         let connection = try await Conversation.begin(bench.probe(), in: bench.cluster.localCaller.namespace)
         #expect(connection.greeting.server == "remote-1")
@@ -95,7 +56,7 @@ struct DaemonTests {
 
     @Test("SIGTERM ends the daemon and leaves the rules", arguments: [SIGTERM, SIGINT])
     func terminate(_ signal: Int32) async throws {
-        let bench = try await Bench([.ready("local-1"), .ready("remote-1")])
+        let bench = try await DaemonBench([.ready("local-1"), .ready("remote-1")])
         #expect(try await bench.serves(["local-1", "remote-1"]), "\(bench.daemon.output)")
         let before = try await NFT(bench.cluster.node1.namespace).listTables()
         bench.daemon.signal(signal)
@@ -107,7 +68,7 @@ struct DaemonTests {
 
     @Test("--cleanup-on-exit removes the rules at the end")
     func cleanupOnExit() async throws {
-        let bench = try await Bench([.ready("local-1")], options: ["--cleanup-on-exit"])
+        let bench = try await DaemonBench([.ready("local-1")], options: ["--cleanup-on-exit"])
         #expect(try await bench.serves(["local-1"]), "\(bench.daemon.output)")
         bench.daemon.signal(SIGTERM)
         #expect(try await bench.daemon.waitForEnd().status == 0)
@@ -116,7 +77,7 @@ struct DaemonTests {
 
     @Test("a daemon that was killed is followed by one that takes over without a gap")
     func restart() async throws {
-        let bench = try await Bench([.ready("local-1"), .ready("remote-1")])
+        let bench = try await DaemonBench([.ready("local-1"), .ready("remote-1")])
         #expect(try await bench.serves(["local-1", "remote-1"]), "\(bench.daemon.output)")
         bench.daemon.signal(SIGKILL)
         _ = try await bench.daemon.waitForEnd()
@@ -136,7 +97,7 @@ struct DaemonTests {
 
     @Test("every change takes effect without a lost connection")
     func noGap() async throws {
-        let bench = try await Bench([.ready("local-1"), .ready("local-2")])
+        let bench = try await DaemonBench([.ready("local-1"), .ready("local-2")])
         #expect(try await bench.serves(["local-1", "local-2"]), "\(bench.daemon.output)")
         let pools: [[EndpointShape]] = [
             [.ready("local-1")], ["local-1", "local-2", "local-3"].map { .ready($0) },

@@ -34,7 +34,8 @@ struct PacketCase: Sendable, CustomTestStringConvertible {
 /// `fairlead apply`, and then packets through the node.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct PacketTests {
-    private static let usual = policyScenarios + refusalScenarios + endpointScenarios + frontendScenarios
+    private static let usual =
+        policyScenarios + refusalScenarios + endpointScenarios + sliceScenarios + frontendScenarios
     private static let scene = Shared { () async throws(TestKitError) in try await Scene.make(usual) }
     private static let masqueradeAllScene = Shared { () async throws(TestKitError) in
         try await Scene.make(masqueradeAllScenarios, options: ["--masquerade-all"])

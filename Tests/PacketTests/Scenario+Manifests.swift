@@ -29,8 +29,11 @@ extension Scenario {
         let name = "\(service)-\(family.description.lowercased())\(suffix)"
         var slice = SliceManifest(name, service: service, family: family)
         slice.ports = TransportProtocol.allCases.map { SliceManifest.Port($0.description, $0, port) }
-        slice.endpoints = endpoints.map {
-            SliceManifest.Endpoint(address(of: $0.host, family), node: $0.node, conditions: $0.conditions)
+        slice.endpoints = endpoints.map { shape in
+            var endpoint = SliceManifest.Endpoint(
+                address(of: shape.host, family), node: shape.node, conditions: shape.conditions)
+            (endpoint.zoneHints, endpoint.nodeHints) = (shape.zoneHints, shape.nodeHints)
+            return endpoint
         }
         return slice
     }
@@ -49,11 +52,11 @@ extension Scenario {
     }
 
     /// The manifests of all scenarios; the first one has index 1.
-    static func manifests(_ scenarios: [Scenario]) -> String {
+    static func manifests(_ scenarios: [Scenario], cluster: String = Manifest.cluster) -> String {
         let documents = scenarios.enumerated().flatMap { offset, scenario in
             let objects = scenario.objects(Numbers(index: offset + 1))
             return objects.services.map(\.yaml) + objects.slices.map(\.yaml)
         }
-        return Manifest.documents([Manifest.cluster] + documents)
+        return Manifest.documents([cluster] + documents)
     }
 }

@@ -39,6 +39,10 @@ struct EndpointShape: Sendable {
     var conditions: [String: Bool]
     /// Where the slice says it is; by default where it is.
     var node: String?
+    /// The zones that hints allot it to.
+    var zoneHints: [String] = []
+    /// The nodes that hints allot it to.
+    var nodeHints: [String] = []
 
     init(_ host: String, _ conditions: [String: Bool]) {
         self.host = host
@@ -60,6 +64,13 @@ struct EndpointShape: Sendable {
     func placed(on node: String?) -> Self {
         var copy = self
         copy.node = node
+        return copy
+    }
+
+    /// The same endpoint with hints.
+    func hinted(zones: [String] = [], nodes: [String] = []) -> Self {
+        var copy = self
+        (copy.zoneHints, copy.nodeHints) = (zones, nodes)
         return copy
     }
 }

@@ -6,21 +6,48 @@ struct Scene: Sendable {
     let cluster: ClusterTopology
     private let options: [String]
     private let beyond: Servers
+    private let directory: TemporaryDirectory
+    /// What keeps the rules; nil if they are applied once.
+    private let daemon: Daemon?
 
     /// Raises the cluster and applies.
-    static func make(_ scenarios: [Scenario], options: [String] = []) async throws(TestKitError) -> Scene {
-        let scene = Scene(cluster: try await ClusterTopology.make(), options: options, beyond: try Servers())
+    ///
+    /// - Parameters:
+    ///   - options: more options of `fairlead`.
+    ///   - nodes: the manifests of what is no Service.
+    ///   - isDaemon: whether `fairlead run` brings node1 in line, and not `fairlead apply`.
+    static func make(
+        _ scenarios: [Scenario], options: [String] = [], nodes: String = Manifest.cluster, isDaemon: Bool = false
+    ) async throws(TestKitError) -> Scene {
+        let cluster = try await ClusterTopology.make()
+        let directory = try TemporaryDirectory()
+        var daemon: Daemon?
+        if isDaemon {
+            let arguments = ["run"] + FairleadCommand.clusterArguments(manifests: directory.path) + options
+            daemon = try await FairleadCommand().start(arguments, in: cluster.node1.namespace)
+        }
+        let scene = Scene(
+            cluster: cluster, options: options, beyond: try Servers(), directory: directory, daemon: daemon)
         try scene.openBeyond(scenarios)
-        try await scene.apply(Scenario.manifests(scenarios))
+        try await scene.apply(Scenario.manifests(scenarios, cluster: nodes))
         return scene
     }
 
     /// Brings node1 in line with these manifests.
     func apply(_ manifests: String) async throws(TestKitError) {
-        let directory = try TemporaryDirectory()
         let file = try directory.write(manifests, to: "cluster.yaml")
-        let arguments = ["apply"] + FairleadCommand.clusterArguments(manifests: file) + options
-        try await FairleadCommand().run(arguments, in: cluster.node1.namespace).requireSuccess()
+        let arguments = FairleadCommand.clusterArguments(manifests: file) + options
+        let fairlead = try FairleadCommand()
+        guard let daemon else {
+            try await fairlead.run(["apply"] + arguments, in: cluster.node1.namespace).requireSuccess()
+            return
+        }
+        let end = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < end {
+            if try await fairlead.run(["diff"] + arguments, in: cluster.node1.namespace).status == 0 { return }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        throw .timeLimit("the daemon brings the rules in line:\n\(daemon.output)")
     }
 
     /// What node1 leaves alone is answered, so that it is told from what node1 refuses.

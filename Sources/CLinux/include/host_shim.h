@@ -3,15 +3,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An address of an interface of this network namespace, in network byte order; `family` is AF_INET or AF_INET6. */
+/* An address of this network namespace, in network byte order; `family` is AF_INET or AF_INET6. */
 struct fl_address {
     uint8_t bytes[16];
     int family;
 };
-
-/* Writes up to `capacity` addresses of interfaces that are up, in the kernel's order. Returns how many there are, which
- * may be more than `capacity`, or -errno. */
-int fl_host_addresses(struct fl_address *addresses, size_t capacity);
 
 /* The source address that packets to the outside world get by the routing table of this network namespace. Sends
  * nothing. Returns 0, or -errno (-ENETUNREACH: there is no default route). */
