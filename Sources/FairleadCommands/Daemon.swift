@@ -4,8 +4,10 @@ import Logging
 import ManifestSource
 import Netfilter
 import NetlinkTransport
+import Observability
 import Reconciliation
 import ServiceDataplane
+import Telemetry
 
 /// The daemon's state: takes updates one after the other and keeps the kernel in line.
 ///
@@ -15,11 +17,13 @@ actor Daemon {
     private let queue = CommitQueue()
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-    private let reconciler: Reconciler<NftablesKernel>
+    let reconciler: Reconciler<MeteredKernel<NftablesKernel>>
+    let meteredKernel: MeteredKernel<NftablesKernel>
+    let board: StatusBoard
     private let kernel: NftablesKernel
     private let logger: Logger
     /// Findings that have been logged and still hold.
-    private var reported: Set<Finding> = []
+    private(set) var reported: Set<Finding> = []
     private var hasStarted = false
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
@@ -32,10 +36,12 @@ actor Daemon {
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
 
-    init(kernel: sending NftablesKernel, desired: DesiredState, logger: Logger) {
+    init(kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, logger: Logger) {
         self.kernel = kernel
+        self.board = board
         self.logger = logger
-        reconciler = Reconciler(kernel: kernel, desired: desired)
+        meteredKernel = MeteredKernel(kernel)
+        reconciler = Reconciler(kernel: meteredKernel, desired: desired)
     }
 
     // MARK: Updates
@@ -45,6 +51,7 @@ actor Daemon {
         for failure in update.failures {
             logger.error("\(failure); the last good version of the file, if there was one, stays in force")
         }
+        noteQueued(update.changes)
         sourceFindings = update.findings
         _ = reconciler.hold(update.heldServices)
         if update.isComplete != reconciler.knowsAllObjects {
@@ -61,6 +68,7 @@ actor Daemon {
             synchronize(cause: "start")
         }
         reportFindings()
+        publish()
     }
 
     private func synchronize(cause: String) {
@@ -70,8 +78,11 @@ actor Daemon {
     private func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
         let clock = ContinuousClock()
         let start = clock.now
+        let observations = meteredKernel.meter.observations
+        noteBegin()
         do throws(NetlinkError) {
             let report = try body()
+            noteSuccess(report, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
                 hasStarted = true
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
@@ -81,6 +92,7 @@ actor Daemon {
         } catch {
             nextAttempt = clock.now + retryDelay
             retryDelay = min(retryDelay * 2, Self.longestRetry)
+            noteFailure()
             logger.error("\(error); trying again", metadata: ["cause": "\(cause)"])
         }
     }
@@ -120,9 +132,13 @@ actor Daemon {
     private func verify(at now: ContinuousClock.Instant) {
         guard hasLoaded else { return }
         attempt("verification") { () throws(NetlinkError) in
+            let wasSynchronized = reconciler.isSynchronized
             guard let report = try reconciler.verify() else { return SyncReport() }
             nextAttempt = now + Self.verifyInterval
-            if !report.counts.isEmpty { logger.warning("the tables had been changed by another program; repaired") }
+            if !report.counts.isEmpty {
+                logger.warning("the tables had been changed by another program; repaired")
+                if wasSynchronized { noteRepair() }
+            }
             return report
         }
     }

@@ -3,6 +3,7 @@ import Dispatch
 import Logging
 import ManifestSource
 import NetlinkTransport
+import Observability
 
 /// `fairlead run`.
 struct Run: AsyncParsableCommand {
@@ -15,6 +16,7 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var node: NodeOptions
+    @OptionGroup var observation: ObservationOptions
     @OptionGroup var log: LogOptions
 
     @Flag(help: "Remove the rules when the daemon ends.")
@@ -24,11 +26,16 @@ struct Run: AsyncParsableCommand {
         let logger = log.logger(showsTime: true)
         node.warn(logger)
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
-        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), logger: logger)
+        let board = StatusBoard(version: Fairlead.version)
+        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), board: board, logger: logger)
+        let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
+        let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
+        await servers.start()
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { await servers.run() }
             group.addTask { for await update in watcher.updates { await daemon.take(update) } }
             group.addTask { await daemon.keepWatch() }
             group.addTask { [received = stop.received] in
@@ -42,7 +49,9 @@ struct Run: AsyncParsableCommand {
         }
         watcher.stop()
         withExtendedLifetime(stop) {}
-        if cleanupOnExit, await !daemon.cleanUp() { throw ExitCode.failure }
+        let isClean = cleanupOnExit ? await daemon.cleanUp() : true
+        await servers.stop()
+        if !isClean { throw ExitCode.failure }
     }
 }
 

@@ -22,6 +22,8 @@ public struct DesiredState: Sendable {
     private var suspended: Set<ObjectKey> = []
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
+    /// Health check ports, and what else is known of Services besides their elements.
+    public private(set) var ledger = ServiceLedger()
 
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
@@ -48,12 +50,15 @@ public struct DesiredState: Sendable {
         return data
     }
 
+    /// The addresses that accept node ports, as they are in the tables.
+    public var nodePortAddresses: [IPAddress] { dataplane.node.nodePortAddresses }
+
     /// The number of Services that are served.
     public var serviceCount: Int { dataplane.serviceCount }
 
     /// What policy finds, by Service and in order.
     public var findings: [Finding] {
-        policyFindings.sorted { $0.key < $1.key }.flatMap(\.value)
+        policyFindings.sorted { $0.key < $1.key }.flatMap(\.value) + ledger.findings
     }
 
     // MARK: Full pass
@@ -78,6 +83,7 @@ public struct DesiredState: Sendable {
         policyFindings = [:]
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
+        ledger.removeAll(except: suspended)
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
         // Oldest first: a later Service never takes a frontend from an earlier one.
@@ -111,10 +117,15 @@ public struct DesiredState: Sendable {
     ) -> (key: ObjectKey, resolved: ResolvedService?) {
         guard let service = cluster.service(key) else {
             policyFindings[key] = nil
+            ledger.record(key, check: nil, gaps: [:])
             return (key, nil)
         }
-        let result = ServicePolicy.resolve(service, slices: cluster.slices(of: key), node: node)
+        let slices = cluster.slices(of: key)
+        let result = ServicePolicy.resolve(service, slices: slices, node: node)
         policyFindings[key] = result.findings.isEmpty ? nil : result.findings
+        ledger.record(
+            key, check: result.service.flatMap { healthCheck(of: service, resolved: $0, slices: slices, node: node) },
+            gaps: result.service?.localGaps ?? [:])
         return (key, result.service)
     }
 
