@@ -28,7 +28,7 @@ public struct ListenAddress: Hashable, Sendable {
     public static func parse(_ text: String, defaultPort: UInt16) -> [ListenAddress]? {
         var host = text
         var port: UInt16? = defaultPort
-        if IPAddress(text) == nil, let colon = text.lastIndex(of: ":") {
+        if IPAddress(text) == nil, !text.hasSuffix("]"), let colon = text.lastIndex(of: ":") {
             host = String(text[..<colon])
             port = UInt16(text[text.index(after: colon)...])
             if host.contains(":"), !host.hasPrefix("[") { return nil }

@@ -14,6 +14,19 @@ struct ListenerTests {
         var all: [ListenerEvent] { list.withLock { $0 } }
     }
 
+    /// Answers late, and tells when it has been asked.
+    final class LateResponder: Sendable {
+        private let count = Mutex(0)
+
+        func answer() async -> HTTPAnswer {
+            count.withLock { $0 += 1 }
+            try? await Task.sleep(for: .milliseconds(500))
+            return .text("late")
+        }
+
+        func isAsked() async -> Bool { await eventually { self.count.withLock { $0 > 0 } } }
+    }
+
     struct Bench: Sendable {
         let namespace: NetworkNamespace
         let set: ListenerSet
@@ -80,9 +93,7 @@ struct ListenerTests {
             cat <&3
             """
         let output = try await bench.shell(script).standardOutput
-        #expect(
-            output.split(separator: "\n").filter { $0.hasPrefix("[") }.map { $0.prefix(4) }
-                == ["[/1]", "[/2]", "[/3]"].map { $0[...] }, "\(output)")
+        #expect(output.matches(of: /\[.+?\]/).map { String($0.output) } == ["[/1]", "[/2]", "[/3]"], "\(output)")
         await bench.set.shutDown()
     }
 
@@ -163,20 +174,19 @@ struct ListenerTests {
             """
             for i in $(seq 20); do exec {fd}<>/dev/tcp/127.0.0.1/8080; done; sleep 0.2
             for i in 1 2 3; do curl -s --max-time 2 http://127.0.0.1:8080/; echo; done
+            timeout 1 cat <&10 && echo closed; timeout 0.2 cat <&$fd || echo open
             """)
-        #expect(end.standardOutput == "GET /\nGET /\nGET /\n", "\(end)")
+        #expect(end.standardOutput == "GET /\nGET /\nGET /\nclosed\nopen\n", "\(end)")
         await bench.set.shutDown()
     }
 
     @Test("a request in flight is answered when its server closes, a new one is refused")
     func closing() async throws {
         let bench = try await Bench()
-        await bench.serve { _ in
-            try? await Task.sleep(for: .milliseconds(500))
-            return .text("late")
-        }
+        let responder = LateResponder()
+        await bench.serve { _ in await responder.answer() }
         async let inFlight = bench.curl("-i", Self.url)
-        try await Task.sleep(for: .milliseconds(150))
+        #expect(await responder.isAsked())
         await bench.set.settle([:])
         let refused = try await bench.curl(Self.url)
         #expect(refused.status == 7, "\(refused)")
@@ -190,13 +200,11 @@ struct ListenerTests {
     @Test("the end of all servers waits for requests in flight, but not for idle connections")
     func shutDown() async throws {
         let bench = try await Bench()
-        await bench.serve { _ in
-            try? await Task.sleep(for: .milliseconds(300))
-            return .text("late")
-        }
+        let responder = LateResponder()
+        await bench.serve { _ in await responder.answer() }
         async let idle = bench.shell("exec 3<>/dev/tcp/127.0.0.1/8080; timeout 5 cat <&3")
         async let inFlight = bench.curl(Self.url)
-        try await Task.sleep(for: .milliseconds(150))
+        #expect(await responder.isAsked())
         let start = ContinuousClock.now
         await bench.set.shutDown()
         #expect(ContinuousClock.now - start < .milliseconds(1500))
