@@ -110,6 +110,11 @@ let package = Package(
             dependencies: [
                 "FairleadTestKit", "NetworkTypes", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Lab", swiftSettings: strict),
+        .executableTarget(
+            name: "fairlead-bench",
+            dependencies: [
+                "FairleadTestKit", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/Bench", swiftSettings: strict),
 
         // The dataplane: plans against a simulated kernel, and the real one as referee.
         .testTarget(

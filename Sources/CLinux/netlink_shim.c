@@ -58,6 +58,11 @@ int fl_netlink_reserve_receive(int fd, size_t bytes)
     return 0;
 }
 
+int fl_netlink_join(int fd, uint32_t group)
+{
+    return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
+}
+
 int fl_netlink_send(int fd, const void *data, size_t length)
 {
     struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };

@@ -23,12 +23,18 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.warn(logger)
+        node.detection.warn(logger)
+        var times = PhaseTimes()
         var session = try Session(source: source, node: node)
-        guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
+        guard session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
+            throw ExitCode.failure
+        }
+        times.end("decode")
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
+            times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
+            times.report(logger)
             session.report(reconciler.desired.findings, logger)
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {

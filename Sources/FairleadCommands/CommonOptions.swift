@@ -42,21 +42,14 @@ struct NodeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Ranges of the cluster's pods, separated by commas.",
-            discussion: """
-                Sources within them are in the cluster: they are never masqueraded on their way to a ClusterIP, and reach \
-                external and load balancer addresses without leaving the node.
-                """))
-    var clusterCidr: String?
-
-    @Option(
-        help: ArgumentHelp(
             "Addresses of the node that accept node ports: primary, all, or ranges separated by commas.",
             discussion: """
                 primary: the first address of each family in the Node object; without one, the address of the default \
                 route. Loopback addresses never accept node ports.
                 """))
     var nodeportAddresses: [String] = ["primary"]
+
+    @OptionGroup var detection: DetectionOptions
 
     @Flag(help: "Masquerade all traffic to ClusterIPs.")
     var masqueradeAll = false
@@ -70,6 +63,27 @@ struct NodeOptions: ParsableArguments {
                 """))
     var strictLocal = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Keep the source of connections from outside whose endpoint is on this node.",
+            discussion: """
+                Under externalTrafficPolicy Cluster, connections are masqueraded so that answers come back through this \
+                node. An endpoint on this node answers through it anyway.
+                """))
+    var preserveLocalSource = false
+
+    @Flag(
+        help: ArgumentHelp(
+            "Accept node ports on 127.0.0.1 (IPv4), for the node's own connections.",
+            discussion: """
+                Needs net.ipv4.conf.all.route_localnet, which the daemon sets; packets of other hosts to 127.0.0.1 are \
+                dropped.
+                """))
+    var localhostNodeports = false
+
+    @Flag(help: "Count new connections per frontend, in the sets' elements.")
+    var serviceCounters = false
+
     func validate() throws {
         _ = try dataplaneOptions()
         _ = try addresses()
@@ -78,20 +92,13 @@ struct NodeOptions: ParsableArguments {
 
     func dataplaneOptions() throws -> DataplaneOptions {
         var options = DataplaneOptions()
-        options.clusterCIDRs = try Self.ranges(clusterCidr.map { [$0] } ?? [], option: "--cluster-cidr")
+        options.localDetector = try detection.detector()
+        options.preservesLocalSource = preserveLocalSource
+        options.servesLocalhostNodePorts = localhostNodeports
+        options.countsConnections = serviceCounters
         options.masqueradeAll = masqueradeAll
         options.strictLocal = strictLocal
         return options
-    }
-
-    /// Says what a missing range costs.
-    func warn(_ logger: Logger) {
-        guard clusterCidr == nil else { return }
-        logger.warning(
-            """
-            without --cluster-cidr no pod can be told from a client outside: nothing is masqueraded on its way to a \
-            ClusterIP, and pods are subject to externalTrafficPolicy Local as clients outside are
-            """)
     }
 
     func settings() throws -> NodeSettings {
@@ -106,11 +113,14 @@ struct NodeOptions: ParsableArguments {
         switch words {
         case ["primary"], []: return .primary
         case ["all"]: return .all
-        default: return .within(try Self.ranges(words, option: "--nodeport-addresses"))
+        default: return .within(try CIDR.list(words, option: "--nodeport-addresses"))
         }
     }
+}
 
-    private static func ranges(_ values: [String], option: String) throws -> [CIDR] {
+extension CIDR {
+    /// Parses ranges, each of which may be several separated by commas.
+    static func list(_ values: [String], option: String) throws -> [CIDR] {
         try values.flatMap { $0.split(separator: ",") }.map { text in
             guard let range = CIDR(text.trimmingBlanks()) else {
                 throw ValidationError("\(option): \"\(text)\" is not a range such as 10.128.0.0/16")

@@ -42,8 +42,8 @@ extension Daemon {
     func publish() {
         let desired = reconciler.desired
         let meter = meteredKernel.meter
-        var findings: [ProxyMetrics.FindingKind: Int] = [:]
-        for finding in reported { findings[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
+        var findings = desired.findingCounts
+        for finding in sourceFindings { findings[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
         let ledger = desired.ledger
         board.update { status in
             status.checks = ledger.healthChecks

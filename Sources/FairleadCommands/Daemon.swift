@@ -22,12 +22,10 @@ actor Daemon {
     let board: StatusBoard
     private let kernel: NftablesKernel
     private let logger: Logger
-    /// Findings that have been logged and still hold.
-    private(set) var reported: Set<Finding> = []
     private var hasStarted = false
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
-    private var sourceFindings: [Finding] = []
+    private(set) var sourceFindings: [Finding] = []
 
     /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
     private static let watchInterval: Duration = .seconds(1)
@@ -52,7 +50,8 @@ actor Daemon {
             logger.error("\(failure); the last good version of the file, if there was one, stays in force")
         }
         noteQueued(update.changes)
-        sourceFindings = update.findings
+        for object in update.skipped { logger.debug("\(object)") }
+        reportSourceFindings(update.findings)
         _ = reconciler.hold(update.heldServices)
         if update.isComplete != reconciler.knowsAllObjects {
             reconciler.knowsAllObjects = update.isComplete
@@ -108,11 +107,16 @@ actor Daemon {
             ])
     }
 
+    /// An update has all findings that hold; those that were there before have been logged.
+    private func reportSourceFindings(_ findings: [Finding]) {
+        guard findings != sourceFindings else { return }
+        let before = Set(sourceFindings)
+        Session.report(findings.filter { !before.contains($0) }, logger)
+        sourceFindings = findings
+    }
+
     private func reportFindings() {
-        let current = Set(sourceFindings + reconciler.desired.findings)
-        let fresh = current.subtracting(reported)
-        Session.report(fresh.sorted { $0.description < $1.description }, logger)
-        reported = current
+        Session.report(reconciler.takeNewFindings(), logger)
     }
 
     // MARK: Watch

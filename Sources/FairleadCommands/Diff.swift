@@ -22,7 +22,7 @@ struct Diff: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.warn(logger)
+        node.detection.warn(logger)
         var session = try Session(source: source, node: node)
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
@@ -79,7 +79,8 @@ enum DiffText {
             output("~ \(name) chain \(chain.name): rules\n")
             for rule in chain.rules { output("    \(rule.text(family))\n") }
         case .addElements(let set, let elements): write("+", elements, of: set, family, name, to: output)
-        case .deleteElements(let set, let elements): write("-", elements, of: set, family, name, to: output)
+        case .deleteElements(let set, let elements), .destroyElements(let set, let elements):
+            write("-", elements, of: set, family, name, to: output)
         }
     }
 

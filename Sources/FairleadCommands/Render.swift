@@ -24,7 +24,7 @@ struct Render: ParsableCommand {
 
     func run() throws {
         let logger = log.logger()
-        node.warn(logger)
+        node.detection.warn(logger)
         var session = try Session(source: source, node: node)
         guard session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()

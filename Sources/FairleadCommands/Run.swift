@@ -24,7 +24,7 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let logger = log.logger(showsTime: true)
-        node.warn(logger)
+        node.detection.warn(logger)
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         let board = StatusBoard(version: Fairlead.version)
         let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), board: board, logger: logger)

@@ -17,7 +17,7 @@ actor ServiceCounters {
     /// Scrapes within that time share one reading.
     private static let freshness: Duration = .seconds(1)
     /// The most counters of one family that a scrape reports.
-    private static let limit = 2000
+    private static let limit = 20_000
 
     init(options: DataplaneOptions, logger: Logger) {
         self.options = options
@@ -44,18 +44,27 @@ actor ServiceCounters {
         let kernel: NftablesKernel
         if let open = self.kernel { kernel = open } else { kernel = try NftablesKernel() }
         self.kernel = kernel
-        var result: [ServiceCounter] = []
+        // A frontend with pools for several kinds of sources has a counter in each.
+        var sums: [ServiceCounter: UInt64] = [:]
         for family in IPFamily.allCases {
             let schema = TableSchema(
-                family: family, options: options, largestExponent: PoolSize.initialExponent)
+                family: family, options: options, largestExponent: PoolSize.largestExponent)
             var left = Self.limit
             for set in schema.sets where set.countsPackets && left > 0 {
                 let elements = try kernel.counters(of: set, table: schema.name, family, limit: left)
                 left -= elements.count
-                result += elements.compactMap { Self.counter($0, set, family) }
+                for element in elements {
+                    guard var counter = Self.counter(element, set, family) else { continue }
+                    counter.packets = 0
+                    sums[counter, default: 0] += element.packets
+                }
             }
         }
-        return result
+        return sums.map { counter, packets in
+            var counter = counter
+            counter.packets = packets
+            return counter
+        }.sorted { ($0.service, $0.frontend) < ($1.service, $1.frontend) }
     }
 
     /// The comment of an element names the Service and its port: `namespace/name:port`, `namespace/name`.
@@ -88,7 +97,8 @@ actor ServiceCounters {
         switch set.id {
         case .rejectServices, .rejectNodePorts: .rejected
         case .dropServices, .dropOutsideServices, .dropOutsideNodePorts: .dropped
-        default: nil
+        // Members of pools count new connections (`--service-counters`).
+        default: .connection
         }
     }
 }

@@ -22,7 +22,7 @@ struct Session {
         for failure in update.failures { logger.error("\(failure)") }
         findings = update.findings
         report(findings, logger)
-        for object in manifests.skipped { logger.debug("\(object)") }
+        for object in update.skipped { logger.debug("\(object)") }
         desired.held = update.heldServices
         _ = desired.load(update.changes)
         return update.failures.isEmpty

@@ -87,6 +87,11 @@ public struct Service: Hashable, Sendable {
     /// `spec.ports`.
     public var ports: [ServicePort] = []
 
+    /// The annotation that refines external Cluster policy; its only value is `prefer-local`.
+    public static let externalTrafficAnnotation = "fairlead.dev/external-traffic"
+    /// A node with ready local endpoints uses only those and keeps the source; another one forwards with masquerade.
+    public static let preferLocal = "prefer-local"
+
     /// Makes a Service with the API's defaults.
     public init(key: ObjectKey) { self.key = key }
 }

@@ -52,6 +52,11 @@ public struct SkippedObject: Hashable, Sendable {
     }
 }
 
+extension SkippedObject: CustomStringConvertible {
+    /// `path:line: kind: skipped`.
+    public var description: String { "\(location): \(kind): skipped, it means nothing to the dataplane" }
+}
+
 /// What a manifest file holds.
 public struct LoadedFile: Hashable, Sendable {
     /// The file.

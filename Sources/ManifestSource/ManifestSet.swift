@@ -9,6 +9,8 @@ public struct ManifestUpdate: Sendable, Equatable {
     public var findings: [Finding] = []
     /// Files that cannot be used, each reported once for each content. Their last good version stays in force.
     public var failures: [ManifestError] = []
+    /// Objects of kinds that the dataplane has no use for, in the files that were read.
+    public var skipped: [SkippedObject] = []
     /// Whether every file has been good at least once. Until then the consumer must not delete what it does not know:
     /// it may be in the file that could not be read yet.
     public var isComplete = false
@@ -48,12 +50,16 @@ public struct ManifestSet {
 
     private(set) var roots: [Root]
     private var files: [Rank: ManifestFile] = [:]
+    /// The files that something is wrong with, and those that were never good: an update must not visit all files.
+    private var faulty: Set<Rank> = []
+    private var neverGood: Set<Rank> = []
     /// The file whose definition of an object is in force.
     private var owners: [ObjectID: Rank] = [:]
     /// Objects that several files define, with those files.
     private var contested: [ObjectID: Set<Rank>] = [:]
     private var changes: [ObjectID: ClusterChange] = [:]
     private var failures: [ManifestError] = []
+    private var skippedNews: [SkippedObject] = []
     private var hasNews = false
 
     /// Names the files; nothing is read yet. A path that is given twice counts once.
@@ -73,12 +79,9 @@ public struct ManifestSet {
         owners.sorted { $0.key < $1.key }.compactMap { files[$0.value]?.objects[$0.key] }
     }
 
-    /// Objects of kinds that the dataplane has no use for, in path order.
-    public var skipped: [SkippedObject] { files.sorted { $0.key < $1.key }.flatMap(\.value.skipped) }
-
     /// All findings in force, in path order, duplicates of other files last.
     public var findings: [Finding] {
-        var result = files.sorted { $0.key < $1.key }.flatMap(\.value.findings)
+        var result = faulty.sorted().flatMap { files[$0]?.findings ?? [] }
         for (id, ranks) in contested.sorted(by: { $0.key < $1.key }) {
             guard let owner = owners[id], let first = files[owner]?.objects[id] else { continue }
             for rank in ranks.sorted() where rank != owner {
@@ -91,7 +94,7 @@ public struct ManifestSet {
 
     /// Whether every path exists and every file has been good at least once.
     public var isComplete: Bool {
-        roots.allSatisfy { $0.isDirectory != nil } && files.values.allSatisfy(\.wasGood)
+        roots.allSatisfy { $0.isDirectory != nil } && neverGood.isEmpty
     }
 
     /// Whether something happened since the last update, if only a failure.
@@ -102,6 +105,8 @@ public struct ManifestSet {
         var update = ManifestUpdate()
         update.changes = changes.sorted { $0.key < $1.key }.map(\.value)
         update.failures = failures
+        update.skipped = skippedNews
+        skippedNews = []
         update.findings = findings
         update.isComplete = isComplete
         changes = [:]
@@ -138,6 +143,8 @@ extension ManifestSet {
         let before = file.objects
         let outcome = file.read()
         if case .missing = outcome {
+            faulty.remove(rank)
+            neverGood.remove(rank)
             if known != nil { hasNews = true }
             if roots[rank.root].isDirectory == true {
                 replace(before, [:], rank)
@@ -148,6 +155,8 @@ extension ManifestSet {
             return
         }
         files[rank] = file
+        if file.findings.isEmpty { faulty.remove(rank) } else { faulty.insert(rank) }
+        if file.wasGood { neverGood.remove(rank) } else { neverGood.insert(rank) }
         switch outcome {
         case .unchanged, .missing: break
         case .failed(let error):
@@ -155,6 +164,7 @@ extension ManifestSet {
             hasNews = true
         case .changed:
             replace(before, file.objects, rank)
+            skippedNews += file.skipped
             hasNews = true
         }
     }
@@ -178,6 +188,8 @@ extension ManifestSet {
 
     private mutating func drop(_ rank: Rank) {
         guard let file = files.removeValue(forKey: rank) else { return }
+        faulty.remove(rank)
+        neverGood.remove(rank)
         replace(file.objects, [:], rank)
         hasNews = true
     }

@@ -43,9 +43,11 @@ final class UpdateMailbox: Sendable {
         var changes: [ObjectID: ClusterChange] = [:]
         var failures: [String: ManifestError] = [:]
         var findings: [Finding] = []
+        var skipped: [SkippedObject] = []
         var isComplete = false
     }
 
+    private static let skippedLimit = 1000
     private let pending = Mutex<Pending?>(nil)
     private let continuation: AsyncStream<Void>.Continuation
     /// Fires when there is something to take; never holds more than one.
@@ -68,6 +70,8 @@ final class UpdateMailbox: Sendable {
             for change in update.changes { folded.changes[change.id] = change }
             for failure in update.failures { folded.failures[failure.path] = failure }
             folded.findings = update.findings
+            // They are for a debug line only: nothing may pile up for a slow consumer.
+            if folded.skipped.count < Self.skippedLimit { folded.skipped += update.skipped }
             folded.isComplete = update.isComplete
             pending = folded
         }
@@ -81,6 +85,7 @@ final class UpdateMailbox: Sendable {
         update.changes = folded.changes.sorted { $0.key < $1.key }.map(\.value)
         update.failures = folded.failures.sorted { $0.key < $1.key }.map(\.value)
         update.findings = folded.findings
+        update.skipped = folded.skipped
         update.isComplete = folded.isComplete
         return update
     }

@@ -25,6 +25,14 @@ public protocol DataplaneKernel: AnyObject {
     /// - Parameter generation: if given, refuse unless the ruleset is of this generation.
     func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(Failure)
 
+    /// Reads the elements of one set, with those that packets have added.
+    func elements(
+        of set: SetDeclaration, in schema: TableSchema
+    ) throws(Failure) -> [ElementKey: ObservedElement]
+
+    /// Removes elements that may be gone already.
+    func discard(_ elements: [Element], of set: SetDeclaration, in schema: TableSchema) throws(Failure)
+
     /// Judges a transaction without carrying it out.
     func check(_ transaction: Transaction) throws(Failure)
 }

@@ -44,6 +44,13 @@ public struct ElementKey: Hashable, Sendable, Comparable {
         }
     }
 
+    /// The `count` bytes from `offset` on as a key of their own; both are multiples of four.
+    func shifted(by offset: Int, count: Int) -> ElementKey {
+        var result = ElementKey()
+        for index in stride(from: 0, to: count, by: 4) { result[index] = self[offset + index] }
+        return result
+    }
+
     @inlinable subscript(word index: Int) -> UInt64 {
         get {
             switch index {
@@ -113,6 +120,9 @@ public struct KeyBuilder {
 
     /// Appends a slot number: four bytes in host byte order, as `numgen` makes them.
     public mutating func append(slot: UInt32) { append(word: slot.bigEndian) }
+
+    /// Appends a packet priority: four bytes in host byte order.
+    public mutating func append(priority: UInt32) { append(word: priority.bigEndian) }
 
     mutating func append(word: UInt32) {
         key[count] = word

@@ -24,8 +24,21 @@ public enum Statement: Hashable, Sendable {
     case originalProtocol(TransportProtocol)
     /// `fib saddr type local`: the source is an address of this node.
     case sourceIsLocal
+    /// `fib saddr type != local`: the source is not an address of this node.
+    case sourceIsNotLocal
+    /// `iifname` is, or is not, a name, or begins with it.
+    case inputInterface(String, isPrefix: Bool, negated: Bool)
     /// `counter`.
     case counter
+    /// `meta priority set`: the packet priority becomes what the map holds; no match where the map has no such key.
+    case setPriority([Selector], map: String)
+    /// `meta priority set 0:0`.
+    case resetPriority
+    /// `update`: the map holds the data under the key from now on, for so many seconds. An entry that is there already
+    /// keeps its data and lives on.
+    case update([Selector], map: String, data: [Selector], seconds: Int)
+    /// `dnat to` an address from one map and a port from another, both under the same key.
+    case destinationNATFromTwo([Selector], addresses: String, ports: String)
     /// `dnat to` what the map holds for the concatenation; no match where the map has no such key.
     case destinationNAT([Selector], map: String)
     /// `masquerade fully-random`.

@@ -16,6 +16,10 @@ public enum Selector: Hashable, Sendable {
     case destinationPort
     /// A random number below the modulus: picks a slot of a pool.
     case random(modulus: UInt32)
+    /// The packet's priority: scratch space for the number of a pool, from one hook to the next.
+    case priority
+    /// A hash of the IPv6 source address: half of a key that `nft` can write, which a whole address with more is not.
+    case hashedSourceAddress(seed: UInt32)
     /// The destination address of the flow's first packet, before any translation (conntrack, original direction).
     case originalDestinationAddress
     /// The transport protocol of the flow (conntrack); the same in both directions.
@@ -33,6 +37,8 @@ public enum Selector: Hashable, Sendable {
         case .sourcePort: "th sport"
         case .destinationPort: "th dport"
         case .random(let modulus): "numgen random mod \(modulus)"
+        case .priority: "meta priority"
+        case .hashedSourceAddress(let seed): "jhash \(ip) saddr mod 4294967295 seed 0x\(String(seed, radix: 16))"
         case .originalDestinationAddress: "ct original \(ip) daddr"
         case .originalProtocol: "ct protocol"
         case .originalDestinationPort: "ct original proto-dst"
@@ -45,7 +51,8 @@ public enum Selector: Hashable, Sendable {
         case .sourceAddress, .destinationAddress, .originalDestinationAddress: .address
         case .transportProtocol, .originalProtocol: .transportProtocol
         case .sourcePort, .destinationPort, .originalDestinationPort: .port
-        case .random: .slot
+        case .random, .hashedSourceAddress: .slot
+        case .priority: .priority
         }
     }
 }
@@ -60,6 +67,8 @@ public enum ValueType: Hashable, Sendable {
     case port
     /// A number in host byte order: the slot of a pool.
     case slot
+    /// A packet priority in host byte order: `nft` shows it as two hexadecimal halves.
+    case priority
 
     /// The bytes that the field takes in a key: each field is padded to four.
     public func width(_ family: IPFamily) -> Int {
@@ -72,7 +81,7 @@ public enum ValueType: Hashable, Sendable {
         case .address: family == .ipv4 ? 4 : 16
         case .transportProtocol: 1
         case .port: 2
-        case .slot: 4
+        case .slot, .priority: 4
         }
     }
 }
@@ -83,4 +92,9 @@ extension [Selector] {
 
     /// The bytes that the concatenation takes in a key or in registers.
     public func width(_ family: IPFamily) -> Int { reduce(0) { $0 + $1.valueType.width(family) } }
+
+    /// The bytes of a set's key or data: a field by itself is not padded.
+    public func declaredWidth(_ family: IPFamily) -> Int {
+        count == 1 ? self[0].valueType.valueWidth(family) : width(family)
+    }
 }

@@ -22,8 +22,12 @@ public struct SetDeclaration: Hashable, Sendable {
     public var key: [Selector]
     /// The fields of the data; empty for a set, else this is a map.
     public var data: [Selector]
-    /// Whether each element stands for a range (only for a key of one field here).
+    /// Whether the last field of each element's key stands for a range.
     public var isInterval: Bool
+    /// Whether the packet path itself adds elements, which go when their time is up. Nobody plans those.
+    public var isDynamic: Bool
+    /// The most elements that the set takes; nil for no limit.
+    public var size: UInt32?
     /// Whether each element counts the packets that matched it.
     public var countsPackets: Bool
     /// What the set is for; `nft` shows it.
@@ -32,16 +36,21 @@ public struct SetDeclaration: Hashable, Sendable {
     /// Declares a set or, with data, a map.
     public init(
         _ id: SetID, _ name: String, key: [Selector], data: [Selector] = [], isInterval: Bool = false,
-        countsPackets: Bool = false, comment: String? = nil
+        isDynamic: Bool = false, size: UInt32? = nil, countsPackets: Bool = false, comment: String? = nil
     ) {
         self.id = id
         self.name = name
         self.key = key
         self.data = data
         self.isInterval = isInterval
+        self.isDynamic = isDynamic
+        self.size = size
         self.countsPackets = countsPackets
         self.comment = comment
     }
+
+    /// Whether the kernel keeps the set as ranges over a concatenation: each element then has a first and a last key.
+    public var isIntervalConcatenation: Bool { isInterval && key.count > 1 }
 
     /// Whether this is a map.
     public var isMap: Bool { !data.isEmpty }

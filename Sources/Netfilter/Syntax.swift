@@ -11,7 +11,16 @@ extension Statement {
         case .transport(let transport): "meta l4proto \(transport)"
         case .originalProtocol(let transport): "ct protocol \(transport)"
         case .sourceIsLocal: "fib saddr type local"
+        case .sourceIsNotLocal: "fib saddr type != local"
+        case .inputInterface(let name, let isPrefix, let negated):
+            "iifname \(negated ? "!= " : "")\"\(name)\(isPrefix ? "*" : "")\""
         case .counter: "counter"
+        case .setPriority(let fields, let map): "meta priority set \(fields.text(family)) map @\(map)"
+        case .resetPriority: "meta priority set 0:0"
+        case .update(let key, let map, let data, let seconds):
+            "update @\(map) { \(key.text(family)) timeout \(seconds)s : \(data.text(family)) }"
+        case .destinationNATFromTwo(let fields, let addresses, let ports):
+            "dnat \(family.nftName) to \(fields.text(family)) map @\(addresses) : \(fields.text(family)) map @\(ports)"
         case .destinationNAT(let fields, let map): "dnat \(family.nftName) to \(fields.text(family)) map @\(map)"
         case .masquerade: "masquerade fully-random"
         case .rejectWithReset: "reject with tcp reset"
@@ -38,7 +47,9 @@ extension SetDeclaration {
         } else {
             lines.append("typeof \(key.text(family))" + (isMap ? " : \(data.text(family))" : ""))
         }
+        if let size { lines.append("size \(size)") }
         if isInterval { lines.append("flags interval") }
+        if isDynamic { lines.append("flags dynamic,timeout") }
         if countsPackets { lines.append("counter") }
         if let comment { lines.append("comment \"\(comment)\"") }
         return lines
@@ -69,17 +80,25 @@ public enum ElementText {
 
     /// The text of an element's key; an interval as a prefix where it is one.
     public static func key(_ element: Element, declaration: SetDeclaration, _ family: IPFamily) -> String {
-        let first = fields(element.key, declaration.key, family)
-        guard let end = element.keyEnd else { return first }
-        return interval(from: element.key, to: end, first: first, last: fields(end, declaration.key, family), family)
+        guard let end = element.keyEnd, let ranged = declaration.key.last else {
+            return fields(element.key, declaration.key, family)
+        }
+        // Only the last field of a key is ever a range.
+        let exact = Array(declaration.key.dropLast())
+        let base = exact.width(family)
+        let prefix = exact.isEmpty ? "" : fields(element.key, exact, family) + " . "
+        let first = field(element.key, at: base, ranged.valueType, family)
+        let last = field(end, at: base, ranged.valueType, family)
+        return prefix + interval(from: element.key, to: end, at: base, first: first, last: last, family)
     }
 
     /// `nft` shows an interval as a prefix where it is one.
     private static func interval(
-        from start: ElementKey, to end: ElementKey, first: String, last: String, _ family: IPFamily
+        from start: ElementKey, to end: ElementKey, at base: Int, first: String, last: String, _ family: IPFamily
     ) -> String {
         if start == end { return first }
         let bytes = family == .ipv4 ? 4 : 16
+        let (start, end) = (start.shifted(by: base, count: bytes), end.shifted(by: base, count: bytes))
         var prefix = 0
         var isPrefix = true
         for offset in stride(from: 0, to: bytes, by: 4) {
@@ -108,6 +127,9 @@ public enum ElementText {
             return TransportProtocol(rawValue: number)?.description ?? "\(number)"
         case .port:
             return "\(value[offset] >> 16)"
+        case .priority:
+            let number = UInt32(bigEndian: value[offset])
+            return String(number >> 16, radix: 16) + ":" + String(number & 0xFFFF, radix: 16)
         case .slot:
             return "\(UInt32(bigEndian: value[offset]))"
         }

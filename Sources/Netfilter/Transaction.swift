@@ -20,6 +20,8 @@ public enum Operation: Sendable {
     case flushChain(name: String)
     /// Adds elements.
     case addElements(SetDeclaration, [Element])
+    /// Removes elements by key; those that are gone already do not matter. Linux 6.3 or later.
+    case destroyElements(SetDeclaration, [Element])
     /// Removes elements by key.
     case deleteElements(SetDeclaration, [Element])
 }
@@ -55,7 +57,8 @@ public struct Transaction: Sendable {
     public var elementCount: Int {
         steps.reduce(0) { sum, step in
             switch step.operation {
-            case .addElements(_, let elements), .deleteElements(_, let elements): sum + elements.count
+            case .addElements(_, let elements), .deleteElements(_, let elements), .destroyElements(_, let elements):
+                sum + elements.count
             default: sum
             }
         }
@@ -82,7 +85,7 @@ public struct ChangeCounts: Hashable, Sendable {
         for step in transactions.lazy.flatMap(\.steps) {
             switch step.operation {
             case .addElements(_, let elements): added += elements.count
-            case .deleteElements(_, let elements): removed += elements.count
+            case .deleteElements(_, let elements), .destroyElements(_, let elements): removed += elements.count
             default: structural += 1
             }
         }

@@ -48,6 +48,10 @@ enum BatchEncoder {
     ) {
         let before = writer.count
         let schema = SchemaEncoder(family: step.family, tableName: tableName)
+        func writeElements(_ set: SetDeclaration, _ elements: [Element], _ type: UInt16) {
+            ElementEncoder(family: step.family, tableName: tableName, declaration: set, messageType: type)
+                .write(elements, to: &writer, sequence: &sequence)
+        }
         switch step.operation {
         case .addTable(let comment):
             schema.writeTable(comment: comment, delete: false, to: &writer, sequence: &sequence)
@@ -60,12 +64,9 @@ enum BatchEncoder {
         case .setRules(let chain):
             schema.writeFlush(chain.name, to: &writer, sequence: &sequence)
             schema.writeRules(chain, to: &writer, sequence: &sequence)
-        case .addElements(let set, let elements):
-            ElementEncoder(family: step.family, tableName: tableName, declaration: set, isDeletion: false)
-                .write(elements, to: &writer, sequence: &sequence)
-        case .deleteElements(let set, let elements):
-            ElementEncoder(family: step.family, tableName: tableName, declaration: set, isDeletion: true)
-                .write(elements, to: &writer, sequence: &sequence)
+        case .addElements(let set, let elements): writeElements(set, elements, NFTMessage.newElement)
+        case .deleteElements(let set, let elements): writeElements(set, elements, NFTMessage.deleteElement)
+        case .destroyElements(let set, let elements): writeElements(set, elements, NFTMessage.destroyElement)
         }
         guard writer.count > before else { return }
         let written = UnsafeRawBufferPointer(rebasing: writer.bytes[before...])

@@ -23,7 +23,7 @@ enum BatchNaming {
         case NFTMessage.newChain, NFTMessage.deleteChain: return "\(table), chain \(name(3))"
         case NFTMessage.newRule, NFTMessage.deleteRule: return "\(table), rule of chain \(name(2))"
         case NFTMessage.newSet, NFTMessage.deleteSet: return "\(table), set \(name(2))"
-        case NFTMessage.newElement, NFTMessage.deleteElement:
+        case NFTMessage.newElement, NFTMessage.deleteElement, NFTMessage.destroyElement:
             let text = "\(table), set \(name(2))"
             guard let set = declaration(family, name(2)), let key = element(at: offset, of: message) else {
                 return text

@@ -11,16 +11,18 @@ struct ElementEncoder {
     let family: IPFamily
     let tableName: String
     let declaration: SetDeclaration
-    let isDeletion: Bool
+    let messageType: UInt16
+
+    private var isDeletion: Bool { messageType != NFTMessage.newElement }
 
     /// Writes the elements in as many messages as they need.
     func write(_ elements: [Element], to writer: inout MessageWriter, sequence: inout UInt32) {
-        let keyBytes = declaration.key.width(family)
-        let dataBytes = declaration.data.width(family)
+        let keyBytes = declaration.key.declaredWidth(family)
+        let dataBytes = declaration.data.declaredWidth(family)
         var index = 0
         while index < elements.count {
             let message = writer.beginMessage(
-                type: NFTMessage.subsystem | (isDeletion ? NFTMessage.deleteElement : NFTMessage.newElement),
+                type: NFTMessage.subsystem | messageType,
                 flags: NetlinkFlag.request | (isDeletion ? 0 : NetlinkFlag.create), sequence: sequence,
                 family: family.netfilterNumber)
             sequence += 1
@@ -28,7 +30,7 @@ struct ElementEncoder {
             writer.put(ElementAttribute.listSet, declaration.name)
             let list = writer.beginNest(ElementAttribute.listElements)
             while index < elements.count, writer.count - list < Self.listLimit {
-                if declaration.isInterval {
+                if declaration.isInterval, !declaration.isIntervalConcatenation {
                     writeInterval(elements[index], keyBytes: keyBytes, to: &writer)
                 } else {
                     writeElement(elements[index], keyBytes: keyBytes, dataBytes: dataBytes, to: &writer)
@@ -45,6 +47,7 @@ struct ElementEncoder {
     ) {
         let item = writer.beginNest(ElementAttribute.item)
         writeValue(ElementAttribute.key, element.key, bytes: keyBytes, to: &writer)
+        if let end = element.keyEnd { writeValue(ElementAttribute.keyEnd, end, bytes: keyBytes, to: &writer) }
         if !isDeletion {
             if let data = element.data { writeValue(ElementAttribute.data, data, bytes: dataBytes, to: &writer) }
             if let comment = element.comment { UserData.write(comment: comment, to: &writer) }
@@ -181,8 +184,11 @@ enum UserData {
         case .sourcePort: return payloadField(transportHeader, 1)
         case .destinationPort, .originalDestinationPort: return payloadField(transportHeader, 2)
         case .transportProtocol, .originalProtocol: return expression(meta, entry(0, number(16)))
+        case .priority: return expression(meta, entry(0, number(2)))
         case .random(let modulus):
             return expression(numgen, entry(0, number(1)) + entry(1, number(modulus)) + entry(2, number(0)))
+        case .hashedSourceAddress:
+            return typeOf(.random(modulus: 65536), family)
         }
     }
 }

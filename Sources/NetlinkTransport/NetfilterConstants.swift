@@ -18,6 +18,7 @@ enum NFTMessage {
     static let newElement: UInt16 = 12
     static let getElement: UInt16 = 13
     static let deleteElement: UInt16 = 14
+    static let destroyElement: UInt16 = 30
     static let getGeneration: UInt16 = 16
 
     /// The nftables subsystem of nfnetlink, in the upper byte of a message type.
@@ -63,6 +64,7 @@ enum ElementAttribute {
 /// The errno values that Fairlead tells apart.
 enum ErrorNumber {
     static let noEntry: Int32 = 2
+    static let invalid: Int32 = 22
     static let interruptedCall: Int32 = 4
     static let notSupported: Int32 = 95
     static let noBufferSpace: Int32 = 105

@@ -53,8 +53,9 @@ extension NftablesKernel {
         try observeSets(schema, into: &table)
         try observeChains(schema, into: &table)
         try observeRules(schema, into: &table)
-        for set in schema.sets where table.sets.contains(set.name) && !table.differingSets.contains(set.name) {
-            let elements = try observeElements(of: set, schema)
+        for set in schema.sets
+        where table.sets.contains(set.name) && !table.differingSets.contains(set.name) && !set.isDynamic {
+            let elements = try elements(of: set, in: schema)
             if !elements.isEmpty { table.elements[set.id] = elements }
         }
         return table
@@ -83,14 +84,14 @@ extension NftablesKernel {
     private static func matches(
         _ attributes: AttributeSequence, _ set: SetDeclaration, _ family: IPFamily
     ) -> Bool {
-        let shown: UInt32 = 4 | 8
         func number(_ type: UInt16) -> UInt32 { attributes.first(type)?.number ?? 0 }
-        return number(3) & shown == SetForm.flags(set) && number(4) == SetForm.type(set.key, family)
-            && number(5) == UInt32(set.key.width(family))
+        return number(3) & SetForm.shownFlags == SetForm.flags(set) && number(4) == SetForm.type(set.key, family)
+            && number(5) == UInt32(set.key.declaredWidth(family))
             && number(6) == (set.isMap ? SetForm.type(set.data, family) : 0)
-            && number(7) == UInt32(set.data.width(family))
+            && number(7) == UInt32(set.data.declaredWidth(family))
             && Array(attributes.first(13)?.value ?? .init(start: nil, count: 0)) == UserData.declaration(set, family)
             && (attributes.first(17) != nil) == set.countsPackets
+            && attributes.first(9)?.nested.first(1)?.number == set.size
     }
 
     // MARK: Chains and rules
@@ -155,8 +156,9 @@ extension NftablesKernel {
 
     // MARK: Elements
 
-    private func observeElements(
-        of set: SetDeclaration, _ schema: TableSchema
+    /// Reads the elements of one set, with those that packets have added.
+    public func elements(
+        of set: SetDeclaration, in schema: TableSchema
     ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
         var elements: [ElementKey: ObservedElement] = [:]
         var bounds: [(key: ElementKey, isEnd: Bool)] = []
@@ -171,10 +173,16 @@ extension NftablesKernel {
             guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
             for item in list.nested {
                 guard let (key, element, isEnd) = Self.element(item) else { continue }
-                if set.isInterval { bounds.append((key, isEnd)) } else { elements[key] = element }
+                if set.isInterval, !set.isIntervalConcatenation {
+                    bounds.append((key, isEnd))
+                } else {
+                    elements[key] = element
+                }
             }
         }
-        if set.isInterval { elements = Self.intervals(bounds, bytes: set.key.width(schema.family)) }
+        if set.isInterval, !set.isIntervalConcatenation {
+            elements = Self.intervals(bounds, bytes: set.key.width(schema.family))
+        }
         return elements
     }
 
@@ -187,6 +195,10 @@ extension NftablesKernel {
             case ElementAttribute.key:
                 key = attribute.nested.first(ElementAttribute.value).map { ElementKey(bytes: $0.value) }
             case ElementAttribute.data:
+                if let value = attribute.nested.first(ElementAttribute.value) {
+                    element.value = ElementKey(bytes: value.value)
+                }
+            case ElementAttribute.keyEnd:
                 if let value = attribute.nested.first(ElementAttribute.value) {
                     element.value = ElementKey(bytes: value.value)
                 }

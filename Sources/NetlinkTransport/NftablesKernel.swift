@@ -58,6 +58,40 @@ public final class NftablesKernel: DataplaneKernel {
         try exchange(batch, transaction, isCheck: false)
     }
 
+    /// Removes elements that may be gone already: entries of packets expire by themselves.
+    public func discard(
+        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
+    ) throws(NetlinkError) {
+        var start = 0
+        while start < elements.count {
+            let part = Array(elements[start..<min(start + elementCapacity, elements.count)])
+            start += part.count
+            var transaction = Transaction(tableName: schema.name)
+            transaction.append(schema.family, .destroyElements(set, part))
+            do throws(NetlinkError) {
+                try commit(transaction, expecting: nil)
+            } catch {
+                guard error.code == ErrorNumber.invalid || error.code == ErrorNumber.notSupported else { throw error }
+                try discardOneByOne(part, of: set, in: schema)
+            }
+        }
+    }
+
+    /// For kernels before 6.3, where a missing element fails its batch.
+    private func discardOneByOne(
+        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
+    ) throws(NetlinkError) {
+        for element in elements {
+            var transaction = Transaction(tableName: schema.name)
+            transaction.append(schema.family, .deleteElements(set, [element]))
+            do throws(NetlinkError) {
+                try commit(transaction, expecting: nil)
+            } catch {
+                guard error.code == ErrorNumber.noEntry else { throw error }
+            }
+        }
+    }
+
     /// Has the kernel parse and judge a transaction without carrying it out.
     public func check(_ transaction: Transaction) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
@@ -109,8 +143,8 @@ public final class NftablesKernel: DataplaneKernel {
             family, name in
             for step in transaction.steps where step.family == family {
                 switch step.operation {
-                case .addElements(let set, _) where set.name == name: return set
-                case .deleteElements(let set, _) where set.name == name: return set
+                case .addElements(let set, _), .deleteElements(let set, _), .destroyElements(let set, _):
+                    if set.name == name { return set }
                 default: continue
                 }
             }

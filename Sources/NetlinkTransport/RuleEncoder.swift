@@ -22,11 +22,7 @@ struct RuleEncoder {
         switch statement {
         case .lookup(let fields, let set, let negated):
             load(fields, to: rule)
-            add("lookup", to: rule) { expression in
-                set32(expression, NFTNL_EXPR_LOOKUP_SREG, 1)
-                setText(expression, NFTNL_EXPR_LOOKUP_SET, set)
-                set32(expression, NFTNL_EXPR_LOOKUP_FLAGS, negated ? 1 : 0)
-            }
+            lookup(set, negated: negated, to: rule)
         case .connectionState(let state): matchState(mask: stateBit(state), to: rule)
         case .connectionStateIsNot(let state):
             conntrack(0, register: 1, to: rule)
@@ -41,13 +37,28 @@ struct RuleEncoder {
             load(.originalProtocol, register: 1, to: rule)
             compare(differs: false, transport.rawValue, to: rule)
         case .sourceIsLocal:
-            add("fib", to: rule) { expression in
-                set32(expression, NFTNL_EXPR_FIB_DREG, 1)
-                set32(expression, NFTNL_EXPR_FIB_RESULT, 3)
-                set32(expression, NFTNL_EXPR_FIB_FLAGS, 1)
-            }
+            sourceType(to: rule)
             compare(differs: false, UInt32(2), to: rule)
+        case .sourceIsNotLocal:
+            sourceType(to: rule)
+            compare(differs: true, UInt32(2), to: rule)
+        case .inputInterface(let name, let isPrefix, let negated):
+            meta(6, register: 1, to: rule)
+            compareText(name, isPrefix: isPrefix, differs: negated, to: rule)
         case .counter: add("counter", to: rule) { _ in }
+        case .setPriority(let fields, let map):
+            load(fields, to: rule)
+            lookup(map, into: 1, to: rule)
+            setPriority(to: rule)
+        case .resetPriority:
+            add("immediate", to: rule) { expression in
+                set32(expression, NFTNL_EXPR_IMM_DREG, 1)
+                setBytes(expression, NFTNL_EXPR_IMM_DATA, UInt32(0))
+            }
+            setPriority(to: rule)
+        case .update(let key, let map, let data, let seconds): update(key, map, data, seconds, to: rule)
+        case .destinationNATFromTwo(let fields, let addresses, let ports):
+            translate(fields, addresses, ports, to: rule)
         case .destinationNAT(let fields, let map): translate(fields, map, to: rule)
         case .masquerade: add("masq", to: rule) { set32($0, NFTNL_EXPR_MASQ_FLAGS, 0x10) }
         case .rejectWithReset: reject(type: 1, code: 0, to: rule)
@@ -63,20 +74,84 @@ struct RuleEncoder {
 
     private func translate(_ fields: [Selector], _ map: String, to rule: OpaquePointer) {
         load(fields, to: rule)
-        add("lookup", to: rule) { expression in
-            set32(expression, NFTNL_EXPR_LOOKUP_SREG, 1)
-            set32(expression, NFTNL_EXPR_LOOKUP_DREG, 1)
-            setText(expression, NFTNL_EXPR_LOOKUP_SET, map)
-            set32(expression, NFTNL_EXPR_LOOKUP_FLAGS, 0)
-        }
+        lookup(map, into: 1, to: rule)
+        translate(addressIn: 1, portIn: Self.register(atByte: ValueType.address.width(family)), to: rule)
+    }
+
+    /// The address stays in the first 16 bytes of the registers while the port is looked up behind them.
+    private func translate(_ fields: [Selector], _ addresses: String, _ ports: String, to rule: OpaquePointer) {
+        load(fields, to: rule)
+        lookup(addresses, into: 1, to: rule)
+        load(fields, from: 16, to: rule)
+        let port = Self.register(atByte: 16)
+        lookup(ports, from: port, into: port, to: rule)
+        translate(addressIn: 1, portIn: port, to: rule)
+    }
+
+    private func translate(addressIn address: UInt32, portIn port: UInt32, to rule: OpaquePointer) {
         add("nat", to: rule) { expression in
             set32(expression, NFTNL_EXPR_NAT_TYPE, 1)
             set32(expression, NFTNL_EXPR_NAT_FAMILY, UInt32(family.netfilterNumber))
-            let port = Self.register(atByte: ValueType.address.width(family))
-            set32(expression, NFTNL_EXPR_NAT_REG_ADDR_MIN, 1)
-            set32(expression, NFTNL_EXPR_NAT_REG_ADDR_MAX, 1)
+            set32(expression, NFTNL_EXPR_NAT_REG_ADDR_MIN, address)
+            set32(expression, NFTNL_EXPR_NAT_REG_ADDR_MAX, address)
             set32(expression, NFTNL_EXPR_NAT_REG_PROTO_MIN, port)
             set32(expression, NFTNL_EXPR_NAT_REG_PROTO_MAX, port)
+        }
+    }
+
+    private func lookup(
+        _ set: String, from source: UInt32 = 1, into target: UInt32? = nil, negated: Bool = false,
+        to rule: OpaquePointer
+    ) {
+        add("lookup", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_LOOKUP_SREG, source)
+            if let target { set32(expression, NFTNL_EXPR_LOOKUP_DREG, target) }
+            setText(expression, NFTNL_EXPR_LOOKUP_SET, set)
+            set32(expression, NFTNL_EXPR_LOOKUP_FLAGS, negated ? 1 : 0)
+        }
+    }
+
+    private func update(
+        _ key: [Selector], _ map: String, _ data: [Selector], _ seconds: Int, to rule: OpaquePointer
+    ) {
+        load(key, to: rule)
+        let start = (key.width(family) + 15) & ~15
+        load(data, from: start, to: rule)
+        add("dynset", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_DYNSET_SREG_KEY, 1)
+            set32(expression, NFTNL_EXPR_DYNSET_SREG_DATA, Self.register(atByte: start))
+            set32(expression, NFTNL_EXPR_DYNSET_OP, 1)
+            nftnl_expr_set_u64(expression, UInt16(NFTNL_EXPR_DYNSET_TIMEOUT), UInt64(seconds) * 1000)
+            setText(expression, NFTNL_EXPR_DYNSET_SET_NAME, map)
+        }
+    }
+
+    private func setPriority(to rule: OpaquePointer) {
+        add("meta", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_META_KEY, 2)
+            set32(expression, NFTNL_EXPR_META_SREG, 1)
+        }
+    }
+
+    private func sourceType(to rule: OpaquePointer) {
+        add("fib", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_FIB_DREG, 1)
+            set32(expression, NFTNL_EXPR_FIB_RESULT, 3)
+            set32(expression, NFTNL_EXPR_FIB_FLAGS, 1)
+        }
+    }
+
+    /// Interface names are compared in their 16 bytes, a prefix in as many as it has.
+    private func compareText(_ text: String, isPrefix: Bool, differs: Bool, to rule: OpaquePointer) {
+        var bytes = Array(text.utf8.prefix(15))
+        if !isPrefix { bytes += Array(repeating: 0, count: 16 - bytes.count) }
+        add("cmp", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_CMP_SREG, 1)
+            set32(expression, NFTNL_EXPR_CMP_OP, differs ? 1 : 0)
+            bytes.withUnsafeBytes { buffer in
+                _ = nftnl_expr_set(
+                    expression, UInt16(NFTNL_EXPR_CMP_DATA), buffer.baseAddress, UInt32(buffer.count))
+            }
         }
     }
 
@@ -133,8 +208,8 @@ struct RuleEncoder {
         offset % 16 == 0 ? UInt32(offset / 16 + 1) : UInt32(8 + offset / 4)
     }
 
-    private func load(_ fields: [Selector], to rule: OpaquePointer) {
-        var offset = 0
+    private func load(_ fields: [Selector], from start: Int = 0, to rule: OpaquePointer) {
+        var offset = start
         for field in fields {
             load(field, register: Self.register(atByte: offset), to: rule)
             offset += field.valueType.width(family)
@@ -150,10 +225,18 @@ struct RuleEncoder {
             payload(base: 1, offset: isIPv4 ? 16 : 24, length: address, register: register, to: rule)
         case .sourcePort: payload(base: 2, offset: 0, length: 2, register: register, to: rule)
         case .destinationPort: payload(base: 2, offset: 2, length: 2, register: register, to: rule)
-        case .transportProtocol:
-            add("meta", to: rule) { expression in
-                set32(expression, NFTNL_EXPR_META_KEY, 16)
-                set32(expression, NFTNL_EXPR_META_DREG, register)
+        case .transportProtocol: meta(16, register: register, to: rule)
+        case .priority: meta(2, register: register, to: rule)
+        case .hashedSourceAddress(let seed):
+            // The address is read into registers that nothing else uses, 48 bytes in.
+            let scratch = Self.register(atByte: 48)
+            load(.sourceAddress, register: scratch, to: rule)
+            add("hash", to: rule) { expression in
+                set32(expression, NFTNL_EXPR_HASH_SREG, scratch)
+                set32(expression, NFTNL_EXPR_HASH_DREG, register)
+                set32(expression, NFTNL_EXPR_HASH_LEN, address)
+                set32(expression, NFTNL_EXPR_HASH_MODULUS, .max)
+                set32(expression, NFTNL_EXPR_HASH_SEED, seed)
             }
         case .random(let modulus):
             add("numgen", to: rule) { expression in
@@ -165,6 +248,13 @@ struct RuleEncoder {
             conntrack(isIPv4 ? 20 : 22, register: register, original: true, to: rule)
         case .originalProtocol: conntrack(10, register: register, to: rule)
         case .originalDestinationPort: conntrack(12, register: register, original: true, to: rule)
+        }
+    }
+
+    private func meta(_ key: UInt32, register: UInt32, to rule: OpaquePointer) {
+        add("meta", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_META_KEY, key)
+            set32(expression, NFTNL_EXPR_META_DREG, register)
         }
     }
 

@@ -50,10 +50,16 @@ struct SchemaEncoder {
         number(NFTNL_SET_ID, UInt32(declaration.id.rawValue) + 1)
         number(NFTNL_SET_FLAGS, SetForm.flags(declaration))
         number(NFTNL_SET_KEY_TYPE, SetForm.type(declaration.key, family))
-        number(NFTNL_SET_KEY_LEN, UInt32(declaration.key.width(family)))
+        number(NFTNL_SET_KEY_LEN, UInt32(declaration.key.declaredWidth(family)))
         if declaration.isMap {
             number(NFTNL_SET_DATA_TYPE, SetForm.type(declaration.data, family))
-            number(NFTNL_SET_DATA_LEN, UInt32(declaration.data.width(family)))
+            number(NFTNL_SET_DATA_LEN, UInt32(declaration.data.declaredWidth(family)))
+        }
+        if let size = declaration.size { number(NFTNL_SET_DESC_SIZE, size) }
+        if declaration.isIntervalConcatenation {
+            setData(declaration.key.map { UInt8($0.valueType.valueWidth(family)) }) { bytes, count in
+                _ = nftnl_set_set_data(set, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), bytes, count)
+            }
         }
         setData(UserData.declaration(declaration, family)) { bytes, count in
             _ = nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), bytes, count)
@@ -138,8 +144,14 @@ struct SchemaEncoder {
 
 /// How the kernel and `nft` describe the form of a set.
 enum SetForm {
-    /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`.
-    static func flags(_ set: SetDeclaration) -> UInt32 { (set.isInterval ? 4 : 0) | (set.isMap ? 8 : 0) }
+    /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_TIMEOUT` with `NFT_SET_EVAL`, `NFT_SET_CONCAT`.
+    static func flags(_ set: SetDeclaration) -> UInt32 {
+        (set.isInterval ? 0x4 : 0) | (set.isMap ? 0x8 : 0) | (set.isDynamic ? 0x30 : 0)
+            | (set.isIntervalConcatenation ? 0x80 : 0)
+    }
+
+    /// The flags that tell one form of a set from another.
+    static let shownFlags: UInt32 = 0x4 | 0x8 | 0x30 | 0x80
 
     /// The number by which `nft` remembers the types of a concatenation: six bits per field.
     static func type(_ fields: [Selector], _ family: IPFamily) -> UInt32 {
@@ -152,6 +164,7 @@ enum SetForm {
         case .transportProtocol: 12
         case .port: 13
         case .slot: 4
+        case .priority: 23
         }
     }
 }

@@ -3,6 +3,7 @@ import Netfilter
 import NetworkTypes
 import ServiceDataplane
 import ServicePolicy
+import Telemetry
 
 /// The state of the cluster together with what the node makes of it.
 ///
@@ -20,10 +21,18 @@ public struct DesiredState: Sendable {
     public var held: Set<ObjectKey> = []
     /// Those of them that the kernel had something of at the last full pass.
     private var suspended: Set<ObjectKey> = []
+    /// Whether the packet path may remember clients for endpoints that their pool has no longer.
+    public private(set) var mayHaveStaleClients = false
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
     /// Health check ports, and what else is known of Services besides their elements.
     public private(set) var ledger = ServiceLedger()
+    /// The Services whose findings may have changed since they were last taken, and what was taken.
+    private var touched: Set<ObjectKey> = []
+    private var taken: [ObjectKey: [Finding]] = [:]
+    private var takenOfLedger: [Finding] = []
+    /// The findings that were taken and hold, counted.
+    public private(set) var findingCounts: [ProxyMetrics.FindingKind: Int] = [:]
 
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
@@ -38,15 +47,27 @@ public struct DesiredState: Sendable {
 
     /// What policy has to know of the node.
     public var nodeContext: NodeContext {
-        NodeContext(nodeName: settings.nodeName, zone: cluster.node(settings.nodeName)?.zone)
+        let node = cluster.node(settings.nodeName)
+        return NodeContext(
+            nodeName: settings.nodeName, zone: node?.zone,
+            addresses: IPFamily.allCases.compactMap { node?.primaryAddress($0) })
     }
 
     /// What the node contributes to the tables now.
     public var nodeData: NodeData {
+        let node = cluster.node(settings.nodeName)
         var data = NodeData()
+        switch options.localDetector {
+        case .clusterCIDRs(let ranges): data.clusterCIDRs = ranges
+        case .nodeCIDRs: data.clusterCIDRs = node?.podCIDRs ?? []
+        case .bridge, .interfacePrefix: break
+        }
         data.serviceCIDRs = cluster.serviceCIDRs.flatMap(\.cidrs)
         data.nodePortAddresses = settings.nodePortAddresses.choose(
-            node: cluster.node(settings.nodeName), host: host.addresses(), outgoing: host.outgoing)
+            node: node, host: host.addresses(), outgoing: host.outgoing)
+        if options.servesLocalhostNodePorts {
+            data.nodePortAddresses.append(.v4(IPv4Address(rawValue: 127 << 24 | 1)))
+        }
         return data
     }
 
@@ -59,6 +80,28 @@ public struct DesiredState: Sendable {
     /// What policy finds, by Service and in order.
     public var findings: [Finding] {
         policyFindings.sorted { $0.key < $1.key }.flatMap(\.value) + ledger.findings
+    }
+
+    /// The findings that are new since the last call. Costs what changed, not what there is.
+    public mutating func takeNewFindings() -> [Finding] {
+        var news: [Finding] = []
+        for key in touched.sorted() {
+            let now = policyFindings[key] ?? []
+            let before = taken[key] ?? []
+            news += replace(before, by: now)
+            taken[key] = now.isEmpty ? nil : now
+        }
+        touched = []
+        news += replace(takenOfLedger, by: ledger.findings)
+        takenOfLedger = ledger.findings
+        return news
+    }
+
+    /// Counts findings that go and come; returns those that were not there.
+    private mutating func replace(_ before: [Finding], by now: [Finding]) -> [Finding] {
+        for finding in before { findingCounts[ProxyMetrics.FindingKind(finding), default: 0] -= 1 }
+        for finding in now { findingCounts[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
+        return now.filter { !before.contains($0) }
     }
 
     // MARK: Full pass
@@ -79,7 +122,9 @@ public struct DesiredState: Sendable {
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
         dataplane = Dataplane(
-            options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets))
+            options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
+            timeouts: affinityTimeouts, nextPool: Dataplane.nextPool(after: observed))
+        touched.formUnion(policyFindings.keys)
         policyFindings = [:]
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
@@ -92,15 +137,25 @@ public struct DesiredState: Sendable {
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
             let group = keys[start..<end].map { resolve($0, node) }
-            let delta = dataplane.update(group) { planner.slots($0, $1, $2) }
+            let delta = dataplane.update(group, installed: planner.installed)
             note(delta)
             planner.take(delta, of: dataplane)
             for transaction in planner.drain() { try emit(transaction) }
             start = end
         }
         planner.take(dataplane.setNode(nodeData), of: dataplane)
+        mayHaveStaleClients = true
         planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
+    }
+
+    /// The affinity timeouts of all Services.
+    public var affinityTimeouts: Set<Int> {
+        var timeouts: Set<Int> = []
+        cluster.forEachService { service, _ in
+            if case .clientIP(let seconds) = service.sessionAffinity { timeouts.insert(min(max(seconds, 1), 86_400)) }
+        }
+        return timeouts
     }
 
     private func servicesByAge() -> [ObjectKey] {
@@ -116,13 +171,18 @@ public struct DesiredState: Sendable {
         _ key: ObjectKey, _ node: NodeContext
     ) -> (key: ObjectKey, resolved: ResolvedService?) {
         guard let service = cluster.service(key) else {
-            policyFindings[key] = nil
+            if policyFindings.removeValue(forKey: key) != nil { touched.insert(key) }
             ledger.record(key, check: nil, gaps: [:])
             return (key, nil)
         }
         let slices = cluster.slices(of: key)
         let result = ServicePolicy.resolve(service, slices: slices, node: node)
-        policyFindings[key] = result.findings.isEmpty ? nil : result.findings
+        if !result.findings.isEmpty {
+            policyFindings[key] = result.findings
+            touched.insert(key)
+        } else if policyFindings.removeValue(forKey: key) != nil {
+            touched.insert(key)
+        }
         ledger.record(
             key, check: result.service.flatMap { healthCheck(of: service, resolved: $0, slices: slices, node: node) },
             gaps: result.service?.localGaps ?? [:])
@@ -131,7 +191,9 @@ public struct DesiredState: Sendable {
 
     private mutating func note(_ delta: DataplaneDelta) {
         for finding in delta.findings {
-            if let key = finding.subject?.key { policyFindings[key, default: []].append(finding) }
+            guard let key = finding.subject?.key else { continue }
+            policyFindings[key, default: []].append(finding)
+            touched.insert(key)
         }
     }
 
@@ -148,6 +210,34 @@ public struct DesiredState: Sendable {
         return IPFamily.allCases.map { TableState(schema: dataplane.schema($0), elements: elements[$0] ?? [:]) }
     }
 
+    // MARK: Affinity
+
+    /// What the packet path remembers of clients although it must not.
+    public func staleClients(
+        _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]]
+    ) -> [SetID: [Element]] {
+        dataplane.staleClients(family, remembered: remembered)
+    }
+
+    /// Notes that stale clients have been forgotten.
+    public mutating func forgotStaleClients() { mayHaveStaleClients = false }
+
+    /// The schema that a full pass starts from.
+    ///
+    /// - Parameter existingSets: the names of the sets that the tables have.
+    public func expectedSchema(_ family: IPFamily, existingSets: [Set<String>]) -> TableSchema {
+        Dataplane(
+            options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
+            timeouts: affinityTimeouts
+        ).schema(family)
+    }
+
+    /// The schema of a family's table for the current state.
+    public func schema(_ family: IPFamily) -> TableSchema { dataplane.schema(family) }
+
+    /// Whether any Service has affinity.
+    public var hasAffinity: Bool { dataplane.hasAffinity }
+
     // MARK: Changes
 
     /// Takes changes of objects and returns the transactions for what they change in tables that hold the state before.
@@ -157,9 +247,9 @@ public struct DesiredState: Sendable {
 
     /// Looks at the node's addresses anew.
     public mutating func refreshNode() -> [Transaction] {
-        let exponent = dataplane.largestExponent
+        let provision = dataplane.provision
         let delta = dataplane.setNode(nodeData)
-        return dataplane.transaction(for: delta, previousExponent: exponent).map { [$0] } ?? []
+        return dataplane.transaction(for: delta, previous: provision).map { [$0] } ?? []
     }
 
     private mutating func transactions(for affected: AffectedState) -> [Transaction] {
@@ -173,11 +263,12 @@ public struct DesiredState: Sendable {
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
-            let exponent = dataplane.largestExponent
+            let provision = dataplane.provision
             let group = keys[start..<end].map { resolve($0, node) }
             let delta = dataplane.update(group)
             note(delta)
-            if let transaction = dataplane.transaction(for: delta, previousExponent: exponent) {
+            mayHaveStaleClients = mayHaveStaleClients || delta.leavesStaleClients
+            if let transaction = dataplane.transaction(for: delta, previous: provision) {
                 result.append(transaction)
             }
             start = end

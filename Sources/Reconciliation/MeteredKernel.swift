@@ -30,7 +30,7 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
         var counts: [IPFamily: [String: Int]] = [:]
         for schema in known {
             guard let table = observation.tables[schema.family], table.exists else { continue }
-            for set in schema.sets where table.sets.contains(set.name) {
+            for set in schema.sets where table.sets.contains(set.name) && !set.isDynamic {
                 counts[schema.family, default: [:]][set.name] = table.elements[set.id]?.count ?? 0
             }
         }
@@ -49,14 +49,27 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
 
     private func count(_ step: Transaction.Step) {
         switch step.operation {
-        case .addSet(let set): meter.add(0, to: set.name, step.family)
+        case .addSet(let set):
+            if !set.isDynamic { meter.add(0, to: set.name, step.family) }
         case .addElements(let set, let elements): meter.add(elements.count, to: set.name, step.family)
         case .deleteElements(let set, let elements): meter.add(-elements.count, to: set.name, step.family)
+        // Of what packets have added; it may be gone already.
+        case .destroyElements: return
         case .deleteSet(let name): meter.remove(name, step.family)
         case .deleteTable: meter.removeAll(step.family)
         case .addTable, .addChain, .setRules, .deleteChain, .flushChain: return
         }
     }
+
+    /// The kernel's own.
+    public func elements(
+        of set: SetDeclaration, in schema: TableSchema
+    ) throws(Base.Failure) -> [ElementKey: ObservedElement] { try base.elements(of: set, in: schema) }
+
+    /// The kernel's own; what packets have added is not counted.
+    public func discard(
+        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
+    ) throws(Base.Failure) { try base.discard(elements, of: set, in: schema) }
 
     /// Judges a transaction without carrying it out.
     public func check(_ transaction: Transaction) throws(Base.Failure) { try base.check(transaction) }

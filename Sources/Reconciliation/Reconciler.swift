@@ -68,6 +68,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             do throws(Kernel.Failure) {
                 var report = try attempt(exclusively: restarts < Self.patientAttempts)
                 report.restarts = restarts
+                try forgetStaleClients()
                 isSynchronized = true
                 return report
             } catch {
@@ -97,11 +98,10 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
         var sets: [Set<String>] = []
-        let options = desired.options
-        let value = try kernel.observe(tableName: options.tableName) { names in
+        let desired = desired
+        let value = try kernel.observe(tableName: desired.options.tableName) { names in
             sets = Array(names.values)
-            let exponent = Dataplane.largestExponent(providedBy: sets)
-            return IPFamily.allCases.map { TableSchema(family: $0, options: options, largestExponent: exponent) }
+            return IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }
         }
         return (value, sets)
     }
@@ -115,6 +115,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         }
         return result
     }
+
+    /// The findings that are new since the last call.
+    public func takeNewFindings() -> [Finding] { desired.takeNewFindings() }
 
     // MARK: Changes
 
@@ -151,8 +154,27 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         }
         // Only own commits since the last look: the tables are as they were left. Otherwise `verify` looks.
         if before == generation { generation = before &+ UInt32(transactions.count) }
+        try forgetStaleClients()
         isSynchronized = true
         return report
+    }
+
+    /// After an endpoint has left a pool with affinity, takes away what the packet path remembers of its clients: they
+    /// would be sent to it until their time is up. By now no packet can bring such an entry back.
+    private func forgetStaleClients() throws(Kernel.Failure) {
+        guard desired.mayHaveStaleClients else { return }
+        for family in IPFamily.allCases {
+            let schema = desired.schema(family)
+            let memories = schema.sets.filter(\.isDynamic)
+            var remembered: [SetID: [ElementKey: ObservedElement]] = [:]
+            for set in memories { remembered[set.id] = try kernel.elements(of: set, in: schema) }
+            let stale = desired.staleClients(family, remembered: remembered)
+            for set in memories {
+                if let elements = stale[set.id] { try kernel.discard(elements, of: set, in: schema) }
+            }
+        }
+        generation = try kernel.generation()
+        desired.forgotStaleClients()
     }
 }
 

@@ -9,6 +9,8 @@ public struct NodeData: Hashable, Sendable {
     public var nodePortAddresses: [IPAddress] = []
     /// The ranges that ClusterIPs are allocated from.
     public var serviceCIDRs: [CIDR] = []
+    /// The ranges whose addresses count as in the cluster.
+    public var clusterCIDRs: [CIDR] = []
 
     /// No address, no range.
     public init() {}
@@ -18,8 +20,8 @@ public struct NodeData: Hashable, Sendable {
 public struct DataplaneDelta: Sendable {
     /// The elements that change, by family.
     public var tables: [IPFamily: TableDelta] = [:]
-    /// The size class that the largest pool now needs: if it grew, sets, chains and rules are to be added first.
-    public var largestExponent: Int
+    /// Whether clients may be remembered for endpoints that their pool has no longer.
+    public var leavesStaleClients = false
     /// Frontends that more than one Service claims, one finding for each Service that loses one.
     public var findings: [Finding] = []
 }
@@ -33,12 +35,22 @@ public struct Dataplane: Sendable {
         var resolved: ResolvedService
         /// Frontends that an older Service serves.
         var lost: Set<Claim> = []
+        /// The numbers of each port's pools, if any port has affinity.
+        var pools: [PoolNumbers] = []
     }
 
     /// What shapes the rules.
     public let options: DataplaneOptions
     /// The largest size class in use or provided for.
-    public private(set) var largestExponent: Int
+    public private(set) var largestExponent: Int { didSet { if largestExponent != oldValue { makeSchemas() } } }
+    /// The affinity timeouts that there are rules for; only ever grows.
+    public private(set) var timeouts: [Int] { didSet { makeSchemas() } }
+    /// The schema of each family's table, for the current size classes and timeouts.
+    private var schemas: [IPFamily: TableSchema] = [:]
+    /// The next number for a pool with affinity.
+    var nextPool: UInt32
+    /// The Services with affinity.
+    var affineServices: Set<ObjectKey> = []
     /// The node's own data as last set.
     public private(set) var node = NodeData()
 
@@ -48,10 +60,19 @@ public struct Dataplane: Sendable {
 
     /// Starts without Services and addresses.
     ///
-    /// - Parameter largestExponent: the size class that the tables already provide for.
-    public init(options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent) {
+    /// - Parameters:
+    ///   - largestExponent: the size class that the tables already provide for.
+    ///   - timeouts: the affinity timeouts that will be needed, as far as they are known.
+    ///   - nextPool: the first number for a pool with affinity that is free; nil if all are.
+    public init(
+        options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent, timeouts: Set<Int> = [],
+        nextPool: UInt32? = nil
+    ) {
         self.options = options
+        self.nextPool = nextPool ?? AffinitySchema.firstPool
+        self.timeouts = [AffinitySchema.usualTimeout] + timeouts.subtracting([AffinitySchema.usualTimeout]).sorted()
         self.largestExponent = max(largestExponent, PoolSize.initialExponent)
+        makeSchemas()
     }
 
     /// The number of Services that are served.
@@ -59,24 +80,30 @@ public struct Dataplane: Sendable {
 
     /// The schema of a family's table as it has to be for the current state.
     public func schema(_ family: IPFamily) -> TableSchema {
-        TableSchema(family: family, options: options, largestExponent: largestExponent)
+        schemas[family] ?? TableSchema(family: family, options: options)
     }
 
-    /// Slots that are already taken, as the kernel has them: `(family, map, frontend) -> endpoints in slot order`.
-    public typealias SlotHint = (IPFamily, SetID, KeyBuilder) -> [Backend]
+    private mutating func makeSchemas() {
+        for family in IPFamily.allCases {
+            schemas[family] = TableSchema(
+                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts)
+        }
+    }
 
     /// Replaces, adds or (with nil) removes Services.
     ///
-    /// - Parameter slotHint: where to look for the slots of a Service that is new to this value.
+    /// - Parameter installed: where to look for the slots and numbers of a Service that is new to this value.
     public mutating func update(
-        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], slotHint: SlotHint? = nil
+        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], installed: InstalledState? = nil
     ) -> DataplaneDelta {
-        var delta = DataplaneDelta(largestExponent: largestExponent)
+        var delta = DataplaneDelta()
         var before: [ObjectKey: Record?] = [:]
         var displaced: [ObjectKey] = []
         for (key, resolved) in changes {
             if before[key] == nil { before[key] = .some(records[key]) }
-            let record = resolved.map { place($0, previous: records[key], hint: slotHint) }
+            let previous = records[key]
+            let record = resolved.map { place($0, previous: previous, installed) }
+            note(key, record, previous, &delta)
             displaced += replace(key, with: record)
         }
         for key in displaced where before[key] == nil { before[key] = .some(records[key]) }
@@ -88,13 +115,12 @@ public struct Dataplane: Sendable {
         for (family, set, key) in withdrawn where shared[family]?.withdraw(set, key) == true {
             delta.tables[family, default: TableDelta()].remove(set, Element(key))
         }
-        delta.largestExponent = largestExponent
         return delta
     }
 
     /// Sets the node's own addresses and ranges.
     public mutating func setNode(_ new: NodeData) -> DataplaneDelta {
-        var delta = DataplaneDelta(largestExponent: largestExponent)
+        var delta = DataplaneDelta()
         for family in IPFamily.allCases {
             var table = TableDelta()
             let pairs = zip(NodeElements.all(node, family), NodeElements.all(new, family))
@@ -110,49 +136,67 @@ public struct Dataplane: Sendable {
 
     /// The elements that follow from the options alone.
     public func optionElements(_ family: IPFamily) -> [(set: SetID, elements: [Element])] {
-        [(.clusterCIDRs, NodeElements.intervals(options.clusterCIDRs, family))]
+        guard options.servesLocalhostNodePorts, family == .ipv4 else { return [] }
+        let loopback = CIDR(.v4(IPv4Address(rawValue: 127 << 24)), prefixLength: 8)
+        return [(.loopback, NodeElements.intervals(loopback.map { [$0] } ?? [], family))]
     }
 
     // MARK: Records
 
-    private func place(_ resolved: ResolvedService, previous: Record?, hint: SlotHint?) -> Record {
-        var resolved = resolved
+    private mutating func place(
+        _ resolved: ResolvedService, previous: Record?, _ installed: InstalledState?
+    ) -> Record {
+        var record = Record(resolved: resolved)
+        let isAffine = resolved.ports.contains { $0.affinityTimeout != nil }
         for index in resolved.ports.indices {
             let port = resolved.ports[index]
-            let old = previous.flatMap { Self.counterpart(of: port, at: index, in: $0.resolved) }
-            resolved.ports[index].clusterPool = SlotPlacement.place(
-                port.clusterPool, previous: old?.clusterPool ?? hint.map { Self.hinted(port, local: false, $0) } ?? [])
-            resolved.ports[index].localPool = SlotPlacement.place(
-                port.localPool, previous: old?.localPool ?? hint.map { Self.hinted(port, local: true, $0) } ?? [])
+            let old = previous.flatMap { record in
+                Self.counterpart(of: port, at: index, in: record.resolved).map { (record, $0) }
+            }
+            let pools = old.map { $0.0.resolved.ports[$0.1] }
+            record.resolved.ports[index].clusterPool = SlotPlacement.place(
+                port.clusterPool, previous: pools?.clusterPool ?? installed?.slots(port, local: false) ?? [])
+            record.resolved.ports[index].localPool = SlotPlacement.place(
+                port.localPool, previous: pools?.localPool ?? installed?.slots(port, local: true) ?? [])
+            guard isAffine else { continue }
+            let numbers = old.flatMap { $0.0.pools.isEmpty ? nil : $0.0.pools[$0.1] }
+            record.pools.append(number(port, previous: numbers, installed))
         }
-        return Record(resolved: resolved)
+        return record
+    }
+
+    /// The numbers of a port's pools: those that it had, in this value or in the kernel, else new ones.
+    private mutating func number(
+        _ port: ResolvedServicePort, previous: PoolNumbers?, _ installed: InstalledState?
+    ) -> PoolNumbers {
+        guard let timeout = port.affinityTimeout else { return PoolNumbers() }
+        if !timeouts.contains(timeout) { timeouts.append(timeout) }
+        var numbers = previous ?? PoolNumbers()
+        numbers.timeout = timeouts.firstIndex(of: timeout) ?? 0
+        if numbers.cluster == 0 { numbers.cluster = installed?.pool(port, local: false) ?? takeNumber() }
+        if numbers.local == 0 { numbers.local = installed?.pool(port, local: true) ?? takeNumber() }
+        return numbers
+    }
+
+    private mutating func takeNumber() -> UInt32 {
+        defer { nextPool &+= 1 }
+        return nextPool
+    }
+
+    /// Keeps track of which Services have affinity, and whether clients have to be forgotten.
+    private mutating func note(_ key: ObjectKey, _ new: Record?, _ old: Record?, _ delta: inout DataplaneDelta) {
+        if new?.pools.isEmpty ?? true { affineServices.remove(key) } else { affineServices.insert(key) }
+        guard let old, !old.pools.isEmpty, !delta.leavesStaleClients else { return }
+        delta.leavesStaleClients = !old.keepsClients(in: new)
     }
 
     private static func counterpart(
         of port: ResolvedServicePort, at index: Int, in old: ResolvedService
-    ) -> ResolvedServicePort? {
+    ) -> Int? {
         func matches(_ other: ResolvedServicePort) -> Bool {
             other.family == port.family && other.transport == port.transport && other.name == port.name
         }
-        if index < old.ports.count, matches(old.ports[index]) { return old.ports[index] }
-        return old.ports.first(where: matches)
-    }
-
-    /// The slots that the kernel has for the pool: those of its first frontend that has any.
-    private static func hinted(_ port: ResolvedServicePort, local: Bool, _ hint: SlotHint) -> [Backend] {
-        for frontend in port.frontends {
-            let isNodePort = frontend.kind == .nodePort
-            let kind: PoolKind
-            switch (local, frontend.kind) {
-            case (false, .clusterIP): kind = port.internalPolicy == .cluster ? .services : .localServices
-            case (true, .clusterIP): kind = port.internalPolicy == .local ? .services : .localServices
-            case (false, _): kind = isNodePort ? .nodePorts : .services
-            case (true, _): kind = isNodePort ? .localNodePorts : .localServices
-            }
-            let slots = hint(port.family, kind.slots, ServiceElements.key(of: frontend, port.transport))
-            if !slots.isEmpty { return slots }
-        }
-        return []
+        return index < old.ports.count && matches(old.ports[index]) ? index : old.ports.firstIndex(where: matches)
     }
 
     /// Puts a record in place and moves its claims. Returns other Services whose frontends change hands by it.
@@ -224,8 +268,8 @@ public struct Dataplane: Sendable {
         withdrawn: inout [(IPFamily, SetID, ElementKey)]
     ) {
         for family in IPFamily.allCases {
-            let before = old.map { Self.items(of: key, $0, family) } ?? []
-            let after = new.map { Self.items(of: key, $0, family) } ?? []
+            let before = old.map { items(of: key, $0, family) } ?? []
+            let after = new.map { items(of: key, $0, family) } ?? []
             if before.isEmpty && after.isEmpty { continue }
             var table = delta.tables.removeValue(forKey: family) ?? TableDelta()
             for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
@@ -241,10 +285,15 @@ public struct Dataplane: Sendable {
         }
     }
 
-    private static func items(of key: ObjectKey, _ record: Record, _ family: IPFamily) -> [ServiceElements.Item] {
-        var elements = ServiceElements(key)
-        for port in record.resolved.ports where port.family == family {
-            elements.append(port) { record.lost.isEmpty || !record.lost.contains(Claim($0, port)) }
+    /// The record of a Service.
+    func record(_ key: ObjectKey) -> Record? { records[key] }
+
+    private func items(of key: ObjectKey, _ record: Record, _ family: IPFamily) -> [ServiceElements.Item] {
+        var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
+        for (index, port) in record.resolved.ports.enumerated() where port.family == family {
+            elements.append(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index]) {
+                record.lost.isEmpty || !record.lost.contains(Claim($0, port))
+            }
         }
         return elements.items
     }

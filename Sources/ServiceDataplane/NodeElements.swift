@@ -7,6 +7,7 @@ enum NodeElements {
         [
             (.nodePortAddresses, addresses(node.nodePortAddresses, family)),
             (.serviceCIDRs, intervals(node.serviceCIDRs, family)),
+            (.clusterCIDRs, intervals(node.clusterCIDRs, family)),
         ]
     }
 
@@ -18,23 +19,28 @@ enum NodeElements {
         }
     }
 
-    /// The ranges as intervals that neither overlap nor touch: the kernel refuses overlaps.
+    /// The ranges of a family as elements of a set of intervals.
     static func intervals(_ blocks: [CIDR], _ family: IPFamily) -> [Element] {
-        var result: [(first: IPAddress, last: IPAddress)] = []
-        for block in CIDR.collapsed(blocks.filter { $0.family == family }) {
-            if let last = result.last, last.last.successor == block.address {
-                result[result.count - 1].last = block.lastAddress
-            } else {
-                result.append((block.address, block.lastAddress))
-            }
-        }
-        return result.map { range in
+        joined(blocks.filter { $0.family == family }).map { range in
             var first = KeyBuilder()
             first.append(range.first)
             var last = KeyBuilder()
             last.append(range.last)
             return Element(first.key, to: last.key)
         }
+    }
+
+    /// The blocks of one family as ranges that neither overlap nor touch: the kernel refuses overlaps.
+    static func joined(_ blocks: [CIDR]) -> [(first: IPAddress, last: IPAddress)] {
+        var result: [(first: IPAddress, last: IPAddress)] = []
+        for block in CIDR.collapsed(blocks) {
+            if let last = result.last, last.last.successor == block.address {
+                result[result.count - 1].last = block.lastAddress
+            } else {
+                result.append((block.address, block.lastAddress))
+            }
+        }
+        return result
     }
 }
 

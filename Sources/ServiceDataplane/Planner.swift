@@ -56,6 +56,14 @@ public struct Planner {
         return result
     }
 
+    /// The number that the kernel has for the pool of a frontend with affinity.
+    public func pool(_ family: IPFamily, _ set: SetID, _ frontend: KeyBuilder) -> UInt32? {
+        observed[family]?[set]?[frontend.key].map { UInt32(bigEndian: $0.value[0]) }
+    }
+
+    /// What the tables already have, for the Services that nothing was planned for yet.
+    public var installed: InstalledState { InstalledState(slots: { slots($0, $1, $2) }, pool: { pool($0, $1, $2) }) }
+
     /// Takes the next group of Services, or the node's data.
     public mutating func take(_ delta: DataplaneDelta, of dataplane: Dataplane) {
         grow(to: dataplane)
@@ -113,7 +121,7 @@ public struct Planner {
     private mutating func grow(to dataplane: Dataplane) {
         for family in IPFamily.allCases {
             let schema = dataplane.schema(family)
-            guard let old = schemas[family], old.sets.count != schema.sets.count else { continue }
+            guard let old = schemas[family], old.sets.count < schema.sets.count else { continue }
             builder.lead(family, SchemaPlan(from: old, to: schema).leading)
             schemas[family] = schema
         }
@@ -123,18 +131,29 @@ public struct Planner {
 extension Dataplane {
     /// The transaction for a change of a state that is in the kernel already; nil if nothing changes there.
     ///
-    /// - Parameter previousExponent: the largest size class before the change.
-    public func transaction(for delta: DataplaneDelta, previousExponent: Int) -> Transaction? {
+    /// - Parameter previous: what the tables provided for before the change.
+    public func transaction(for delta: DataplaneDelta, previous: Provision) -> Transaction? {
         var builder = TransactionBuilder(tableName: options.tableName)
-        if delta.largestExponent > previousExponent {
+        if previous != provision {
             for family in IPFamily.allCases {
-                let old = TableSchema(family: family, options: options, largestExponent: previousExponent)
+                let old = TableSchema(
+                    family: family, options: options, largestExponent: previous.largestExponent,
+                    timeouts: previous.timeouts)
                 builder.lead(family, SchemaPlan(from: old, to: schema(family)).leading)
             }
         }
         for (family, table) in delta.tables { builder.take(family, table) }
         return builder.seal { schema($0) }
     }
+
+    /// What decides the structure of the tables beside the options.
+    public struct Provision: Hashable, Sendable {
+        var largestExponent: Int
+        var timeouts: [Int]
+    }
+
+    /// What the tables provide for now.
+    public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
 
     /// The largest size class that tables with these sets provide for.
     public static func largestExponent(providedBy names: some Sequence<Set<String>>) -> Int {

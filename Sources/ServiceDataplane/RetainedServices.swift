@@ -54,6 +54,7 @@ public struct RetainedServices: Sendable {
                 sets[kind.slots, default: []].insert(key)
                 let endpoint = EndpointKeys(element.value, transport: key[slotOffset - 8], family)
                 sets[.backends, default: []].insert(endpoint.backend)
+                sets[.localBackends, default: []].insert(endpoint.backend)
                 sets[.hairpin, default: []].insert(endpoint.hairpin)
             }
         }
@@ -61,7 +62,34 @@ public struct RetainedServices: Sendable {
         where frontends.contains(where: { $0.hasAddress(key, bytes: addressBytes) }) {
             sets[.clusterIPs, default: []].insert(key)
         }
+        keepRanges(table, addressBytes: addressBytes, frontends, in: &sets)
+        keepPoolNumbers(table, in: &sets)
         kept[family] = sets
+    }
+
+    /// Source ranges are keyed by their frontend and a source.
+    private func keepRanges(
+        _ table: ObservedTable, addressBytes: Int, _ frontends: Set<ElementKey>,
+        in sets: inout [SetID: Set<ElementKey>]
+    ) {
+        for key in (table.elements[.sourceRanges] ?? [:]).keys {
+            var frontend = key
+            for offset in stride(from: addressBytes + 8, to: addressBytes * 2 + 8, by: 4) { frontend[offset] = 0 }
+            if frontends.contains(frontend) { sets[.sourceRanges, default: []].insert(key) }
+        }
+    }
+
+    /// The pools of kept frontends with affinity keep their timeouts.
+    private func keepPoolNumbers(_ table: ObservedTable, in sets: inout [SetID: Set<ElementKey>]) {
+        var numbers: Set<ElementKey> = []
+        for kind in PoolKind.allCases {
+            for key in sets[kind.sticky] ?? [] {
+                if let element = table.elements[kind.sticky]?[key] { numbers.insert(element.value) }
+            }
+        }
+        for (set, elements) in table.elements where set >= .firstStickyTimeout {
+            sets[set, default: []].formUnion(numbers.intersection(elements.keys))
+        }
     }
 }
 

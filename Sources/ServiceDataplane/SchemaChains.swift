@@ -6,9 +6,10 @@ struct SchemaChains {
     let family: IPFamily
     let options: DataplaneOptions
     let largestExponent: Int
+    let timeouts: [Int]
 
-    private static let frontend: [Selector] = [.destinationAddress, .transportProtocol, .destinationPort]
-    private static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
+    private static let frontend = SchemaSets.frontend
+    private static let nodePort = SchemaSets.nodePort
     private static let originalFrontend: [Selector] = [
         .originalDestinationAddress, .originalProtocol, .originalDestinationPort,
     ]
@@ -18,7 +19,7 @@ struct SchemaChains {
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
         picks() + [nodePorts(), services()] + external() + [outside(), refuse(), invalid()]
-            + [unservedOutside(), unserved(), translateOwnSource(), translateSource()]
+            + [remember(), unservedOutside(), unserved(), translateOwnSource(), translateSource()]
             + guards() + translation() + verdicts() + [postrouting()]
     }
 
@@ -45,12 +46,13 @@ struct SchemaChains {
     }
 
     private func dispatch(_ kind: PoolKind) -> [Rule] {
-        (0...largestExponent).map { exponent in
-            [
-                .lookup(kind.isNodePort ? Self.nodePort : Self.frontend, set: kind.membersName(exponent: exponent)),
-                .goto(kind.pickName(exponent: exponent)),
-            ]
-        }
+        [AffinitySchema.recall(kind, family)]
+            + (0...largestExponent).map { exponent in
+                [
+                    .lookup(kind.isNodePort ? Self.nodePort : Self.frontend, set: kind.membersName(exponent: exponent)),
+                    .goto(kind.pickName(exponent: exponent)),
+                ]
+            }
     }
 
     private func nodePorts() -> Chain {
@@ -112,6 +114,12 @@ struct SchemaChains {
         return Chain("invalid", comment: "packets of service traffic that fit no flow", rules: rules)
     }
 
+    private func remember() -> Chain {
+        Chain(
+            "remember", comment: "which endpoint a client of a pool with affinity got",
+            rules: AffinitySchema.remember(family, timeouts: timeouts))
+    }
+
     private func unservedOutside() -> Chain {
         Chain(
             "unserved-outside", comment: "Local policy, endpoints only elsewhere",
@@ -162,9 +170,13 @@ struct SchemaChains {
         let toClusterIP = Statement.lookup([.originalDestinationAddress], set: "cluster-ips")
         if options.masqueradeAll {
             rules.append([toClusterIP, .masquerade])
-        } else if options.detectsLocalTraffic(family) {
-            rules.append([toClusterIP, .lookup([.sourceAddress], set: "cluster-cidrs", negated: true), .masquerade])
+        } else if options.localDetector.isActive(family) {
+            rules.append([toClusterIP, fromOutside, .masquerade])
         }
+        if options.preservesLocalSource {
+            rules.append([.sourceIsNotLocal, .lookup(Self.frontend, set: "local-backends"), .accept])
+        }
+        if servesLocalhost { rules.append([.lookup([.sourceAddress], set: "loopback"), .masquerade]) }
         rules += masquerade("masquerade-external", "masquerade-external-nodeports")
         rules.append([.sourceIsLocal, .goto("translate-own-source")])
         return Chain("translate-source", comment: "decided by where the flow was sent to at first", rules: rules)
@@ -178,18 +190,43 @@ struct SchemaChains {
 
     // MARK: Base chains
 
+    /// Source ranges hold for the node's own connections, too, and also where there is no endpoint.
     private func guards() -> [Chain] {
-        [
+        let ranges: Rule = [
+            .connectionState(.new), .lookup(Self.frontend, set: "restricted"),
+            .lookup(Self.frontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
+        ]
+        return [
             Chain(
                 "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
-                rules: [[.connectionState(.invalid), .goto("invalid")]])
+                rules: (servesLocalhost ? [martian] : []) + [[.connectionState(.invalid), .goto("invalid")], ranges]),
+            Chain("guard-output", hook: Chain.Hook(.filter, .output, priority: -110), rules: [ranges]),
         ]
+    }
+
+    /// Node ports on 127.0.0.1 exist in IPv4 only: the kernel routes `::1` to no other interface.
+    private var servesLocalhost: Bool { options.servesLocalhostNodePorts && family == .ipv4 }
+
+    /// With route_localnet a neighbour could send packets to 127.0.0.1 of this node; only answers may.
+    private var martian: Rule {
+        [
+            .inputInterface("lo", isPrefix: false, negated: true), .connectionState(.new),
+            .lookup([.destinationAddress], set: "loopback"), .counter, .drop,
+        ]
+    }
+
+    /// The match that tells sources outside the cluster.
+    private var fromOutside: Statement {
+        switch options.localDetector {
+        case .clusterCIDRs, .nodeCIDRs: .lookup([.sourceAddress], set: "cluster-cidrs", negated: true)
+        case .bridge(let name): .inputInterface(name, isPrefix: false, negated: true)
+        case .interfacePrefix(let prefix): .inputInterface(prefix, isPrefix: true, negated: true)
+        }
     }
 
     /// The match that tells sources outside the cluster; empty where all are to be treated alike.
     private var isOutside: Rule {
-        if options.strictLocal || !options.detectsLocalTraffic(family) { return [] }
-        return [.lookup([.sourceAddress], set: "cluster-cidrs", negated: true)]
+        options.strictLocal || !options.localDetector.isActive(family) ? [] : [fromOutside]
     }
 
     private func translation() -> [Chain] {
@@ -205,7 +242,7 @@ struct SchemaChains {
     }
 
     private func verdicts() -> [Chain] {
-        let start: [Rule] = [[.connectionStateIsNot(.new), .accept], [.isDestinationTranslated, .accept]]
+        let start: [Rule] = [[.connectionStateIsNot(.new), .accept], [.isDestinationTranslated, .goto("remember")]]
         let strict: [Rule] = options.strictLocal ? [[.jump("unserved-outside")]] : []
         return [
             Chain(
@@ -221,11 +258,19 @@ struct SchemaChains {
 extension TableSchema {
     /// The table of one family: its rules depend on the options and on the size of the largest pool alone.
     ///
-    /// - Parameter largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
-    public init(family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent) {
+    /// - Parameters:
+    ///   - largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
+    ///   - timeouts: the affinity timeouts in seconds that there have to be rules for, each once. A timeout keeps its place
+    ///     in the list as long as the list grows.
+    public init(
+        family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent,
+        timeouts: [Int] = [AffinitySchema.usualTimeout]
+    ) {
         self.init(
             family: family, name: options.tableName, comment: "Kubernetes Services, kept by fairlead",
-            sets: SchemaSets.all(largestExponent: largestExponent),
-            chains: SchemaChains(family: family, options: options, largestExponent: largestExponent).all())
+            sets: SchemaSets.all(family, options, largestExponent: largestExponent, timeouts: timeouts),
+            chains: SchemaChains(
+                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts
+            ).all())
     }
 }

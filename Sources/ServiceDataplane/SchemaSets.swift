@@ -3,13 +3,34 @@ import NetworkTypes
 
 /// The sets and maps of a table. Everything per Service is an element of one of them.
 enum SchemaSets {
-    private static let frontend: [Selector] = [.destinationAddress, .transportProtocol, .destinationPort]
-    private static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
+    static let frontend: [Selector] = [.destinationAddress, .transportProtocol, .destinationPort]
+    static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
 
-    static func all(largestExponent: Int) -> [SetDeclaration] {
-        nodeSets + policySets + verdictSets + PoolKind.allCases.map(slots)
-            + PoolKind.allCases.flatMap { kind in (0...largestExponent).map { members(kind, exponent: $0) } }
+    static func all(
+        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int, timeouts: [Int]
+    ) -> [SetDeclaration] {
+        nodeSets + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : []) + policySets + rangeSets
+            + (options.preservesLocalSource ? [localBackends] : []) + verdictSets
+            + PoolKind.allCases.map(slots) + AffinitySchema.sets(family, timeouts: timeouts)
+            + PoolKind.allCases.flatMap { kind in
+                (0...largestExponent).map {
+                    members(kind, exponent: $0, countsPackets: options.countsConnections)
+                }
+            }
     }
+
+    private static let loopback = SetDeclaration(
+        .loopback, "loopback", key: [.sourceAddress], isInterval: true, comment: "never from another host")
+
+    private static let localBackends = SetDeclaration(
+        .localBackends, "local-backends", key: frontend, comment: "every usable endpoint of this node")
+
+    private static let rangeSets: [SetDeclaration] = [
+        SetDeclaration(.restricted, "restricted", key: frontend, comment: "loadBalancerSourceRanges"),
+        SetDeclaration(
+            .sourceRanges, "source-ranges", key: frontend + [.sourceAddress], isInterval: true,
+            comment: "their ranges"),
+    ]
 
     private static let nodeSets: [SetDeclaration] = [
         SetDeclaration(
@@ -65,11 +86,12 @@ enum SchemaSets {
             data: [.destinationAddress, .destinationPort], comment: "frontend and slot: endpoint")
     }
 
-    private static func members(_ kind: PoolKind, exponent: Int) -> SetDeclaration {
+    private static func members(_ kind: PoolKind, exponent: Int, countsPackets: Bool) -> SetDeclaration {
         let size = 1 << exponent
         let range = size <= 2 ? "\(size)" : "\(size / 2 + 1) to \(size)"
         return SetDeclaration(
             kind.members(exponent: exponent), kind.membersName(exponent: exponent),
-            key: kind.isNodePort ? nodePort : frontend, comment: "frontends with \(range) endpoints")
+            key: kind.isNodePort ? nodePort : frontend, countsPackets: countsPackets,
+            comment: "frontends with \(range) endpoints")
     }
 }

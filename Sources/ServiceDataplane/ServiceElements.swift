@@ -14,11 +14,18 @@ struct ServiceElements {
 
     private(set) var items: [Item] = []
     private let service: ObjectKey
+    private var pools = PoolNumbers()
+    private let listsLocalBackends: Bool
 
-    init(_ service: ObjectKey) { self.service = service }
+    /// - Parameter listsLocalBackends: whether the endpoints of this node have a set of their own.
+    init(_ service: ObjectKey, listsLocalBackends: Bool) {
+        self.service = service
+        self.listsLocalBackends = listsLocalBackends
+    }
 
     /// Appends the elements of a port. Its pools are in the order of their slots.
-    mutating func append(_ port: ResolvedServicePort, owns: (Frontend) -> Bool) {
+    mutating func append(_ port: ResolvedServicePort, pools: PoolNumbers, owns: (Frontend) -> Bool) {
+        self.pools = pools
         let expected = port.frontends.count * (port.clusterPool.count + port.localPool.count + 4)
         items.reserveCapacity(items.count + expected + port.usable.count)
         let comment = Self.comment(service, port.name)
@@ -29,8 +36,10 @@ struct ServiceElements {
             } else {
                 appendExternal(key, isNodePort: frontend.address == nil, port, comment)
             }
+            if frontend.kind == .loadBalancerIP { appendRanges(key, port, comment) }
         }
         appendShared(port)
+        appendTimeouts(port)
     }
 
     private mutating func appendClusterIP(
@@ -45,7 +54,8 @@ struct ServiceElements {
         } else if pool.isEmpty {
             items.append(Item(set: .dropServices, element: Element(key.key, comment: comment)))
         } else {
-            appendPool(.services, key, pool, comment)
+            let isLocal = port.internalPolicy == .local
+            appendPool(.services, key, pool, comment, number: isLocal ? pools.local : pools.cluster)
         }
     }
 
@@ -57,17 +67,39 @@ struct ServiceElements {
                 Item(set: isNodePort ? nodePorts : addresses, element: Element(key.key, comment: comment)))
         }
         guard !port.usable.isEmpty else { return mark(.rejectServices, .rejectNodePorts) }
-        appendPool(isNodePort ? .nodePorts : .services, key, port.clusterPool, comment)
+        appendPool(
+            isNodePort ? .nodePorts : .services, key, port.clusterPool, comment, number: pools.cluster)
         guard port.externalPolicy == .local else { return mark(.masqueradeExternal, .masqueradeExternalNodePorts) }
         mark(.externalLocal, .externalLocalNodePorts)
         if port.localPool.isEmpty {
             mark(.dropOutsideServices, .dropOutsideNodePorts)
         } else {
-            appendPool(isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment)
+            appendPool(
+                isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment, number: pools.local)
         }
     }
 
-    private mutating func appendPool(_ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String) {
+    /// A load balancer's address is open to the ranges only, whatever endpoints there are.
+    private mutating func appendRanges(_ frontend: KeyBuilder, _ port: ResolvedServicePort, _ comment: String) {
+        guard let ranges = port.sourceRanges else { return }
+        items.append(Item(set: .restricted, element: Element(frontend.key, comment: comment)))
+        for range in NodeElements.joined(ranges) {
+            var first = frontend
+            first.append(range.first)
+            var last = frontend
+            last.append(range.last)
+            items.append(Item(set: .sourceRanges, element: Element(first.key, to: last.key)))
+        }
+    }
+
+    private mutating func appendPool(
+        _ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String, number: UInt32
+    ) {
+        if number != 0 {
+            var data = KeyBuilder()
+            data.append(priority: number)
+            items.append(Item(set: kind.sticky, element: Element(frontend.key, data: data.key, comment: comment)))
+        }
         let exponent = min(PoolSize.exponent(pool.count), PoolSize.largestExponent)
         items.append(Item(set: kind.members(exponent: exponent), element: Element(frontend.key, comment: comment)))
         for (slot, backend) in pool.prefix(PoolSize.capacity).enumerated() {
@@ -80,13 +112,24 @@ struct ServiceElements {
         }
     }
 
+    /// Which pools have which timeout.
+    private mutating func appendTimeouts(_ port: ResolvedServicePort) {
+        guard pools.cluster != 0 else { return }
+        for number in [pools.cluster, pools.local] {
+            var key = KeyBuilder()
+            key.append(priority: number)
+            let set = AffinitySchema.members(at: pools.timeout)
+            items.append(Item(set: set, element: Element(key.key)))
+        }
+    }
+
     private mutating func appendShared(_ port: ResolvedServicePort) {
         for backend in port.usable {
-            var key = KeyBuilder()
-            key.append(backend.address)
-            key.append(port.transport)
-            key.append(port: backend.port)
-            items.append(Item(set: .backends, element: Element(key.key), isShared: true))
+            items.append(Item(set: .backends, element: Element(Self.key(of: backend, port.transport)), isShared: true))
+        }
+        for backend in listsLocalBackends ? port.localUsable : [] {
+            items.append(
+                Item(set: .localBackends, element: Element(Self.key(of: backend, port.transport)), isShared: true))
         }
         for address in port.hairpinAddresses {
             var key = KeyBuilder()
@@ -94,6 +137,15 @@ struct ServiceElements {
             key.append(address)
             items.append(Item(set: .hairpin, element: Element(key.key), isShared: true))
         }
+    }
+
+    /// The key of an endpoint: `address . protocol . port`.
+    static func key(of backend: Backend, _ transport: TransportProtocol) -> ElementKey {
+        var key = KeyBuilder()
+        key.append(backend.address)
+        key.append(transport)
+        key.append(port: backend.port)
+        return key.key
     }
 
     /// The key of a frontend: `address . protocol . port`, or `protocol . port` of a node port.

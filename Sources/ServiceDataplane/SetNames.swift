@@ -47,6 +47,19 @@ public enum PoolKind: UInt16, CaseIterable, Hashable, Sendable {
         }
     }
 
+    /// The map from frontend to the number of its pool, for frontends with ClientIP affinity.
+    public var sticky: SetID { SetID(SetID.firstSticky.rawValue + rawValue) }
+
+    /// The name of that map.
+    public var stickyName: String {
+        switch self {
+        case .services: "sticky"
+        case .localServices: "sticky-local"
+        case .nodePorts: "sticky-nodeports"
+        case .localNodePorts: "sticky-local-nodeports"
+        }
+    }
+
     /// The set of the frontends whose pool has more than half of, and at the most, 2^exponent members.
     public func members(exponent: Int) -> SetID { SetID(32 + rawValue * 32 + UInt16(exponent)) }
 
@@ -94,6 +107,22 @@ extension SetID {
     public static let dropOutsideServices = SetID(13)
     /// Node ports under external Local policy without a local endpoint.
     public static let dropOutsideNodePorts = SetID(14)
+    /// Load balancer frontends with source ranges.
+    public static let restricted = SetID(15)
+    /// Those frontends with each source range.
+    public static let sourceRanges = SetID(20)
+    /// Every usable endpoint of this node; only with `--preserve-local-source`.
+    public static let localBackends = SetID(21)
+    /// Which endpoint a client of a pool got last; written by the packet path.
+    public static let affinity = SetID(22)
+    /// The port of that endpoint; IPv6 only.
+    public static let affinityPort = SetID(23)
+    /// The first of four: `PoolKind.sticky`.
+    static let firstSticky = SetID(24)
+    /// 127.0.0.0/8; IPv4 and `--localhost-nodeports` only.
+    static let loopback = SetID(28)
+    /// The first of the sets that hold the numbers of pools with a timeout.
+    static let firstStickyTimeout = SetID(160)
     /// Slots of `PoolKind.services`.
     public static let endpoints = SetID(16)
     /// Slots of `PoolKind.localServices`.

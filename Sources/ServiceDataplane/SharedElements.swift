@@ -11,9 +11,13 @@ struct SharedElements {
     /// In a round of changes all calls are noted before any is withdrawn, so that an element which one Service gives up
     /// and another takes on never leaves.
     mutating func call(_ set: SetID, _ key: ElementKey) -> Bool {
-        let count = counts[set, default: [:]][key, default: 0]
-        counts[set, default: [:]][key] = count + 1
-        return count == 0
+        Self.increment(&counts[set, default: [:]][key, default: 0]) == 1
+    }
+
+    /// In place, so that the key is hashed once.
+    private static func increment(_ count: inout UInt32) -> UInt32 {
+        count += 1
+        return count
     }
 
     /// Withdraws a call. True if it was the last one: the element has to go.

@@ -12,6 +12,10 @@ public struct EndpointSelection: Hashable, Sendable {
     /// For the Local policy: the ready endpoints on this node; if there is none, those on this node that terminate but
     /// still serve, even while a remote one is ready. Hints never apply. Sorted, each once.
     public var localPool: [Backend] = []
+    /// Whether `localPool` has ready endpoints.
+    public var isLocalPoolReady = false
+    /// Those of `usable` on this node. Sorted, each once.
+    public var localUsable: [Backend] = []
     /// Every endpoint on any node that is ready, or terminates but still serves. Sorted, each once.
     public var usable: [Backend] = []
     /// The addresses of usable endpoints that are on this node or that name no node. Sorted, each once.
@@ -37,6 +41,8 @@ public struct EndpointSelection: Hashable, Sendable {
         // In most clusters all pools are the same; they then share one buffer.
         clusterPool = roster.backends(sharing: usable) { $0.contains(roster.clusterRequirement) }
         localPool = roster.backends(sharing: usable) { $0.contains(roster.localRequirement) }
+        isLocalPoolReady = roster.localRequirement.contains(.ready)
+        localUsable = roster.backends { $0.isUsable && $0.contains(.onThisNode) }
         hairpinAddresses = roster.hairpinAddresses
     }
 }

@@ -60,6 +60,7 @@ public func resolve(
         for (index, port) in ports {
             var result = ResolvedServicePort(service: service, port: port, addresses: family)
             result.affinityTimeout = affinityTimeout
+            result.allow(node.addresses)
             result.take(EndpointSelection(port: port, family: family.family, slices: slices, node: node))
             findings.reportEndpoints(of: result, index: index, node: node)
             resolved.ports.append(result)
@@ -137,12 +138,28 @@ extension ResolvedServicePort {
         // or of type ClusterIP with external IPs. Without an external frontend there is nothing that it could govern.
         externalPolicy = frontends.contains { $0.isExternal } ? service.externalTrafficPolicy : .cluster
         sourceRanges = addresses.sourceRanges
+        prefersLocal =
+            externalPolicy == .cluster && frontends.contains { $0.isExternal }
+            && service.annotations[Service.externalTrafficAnnotation] == Service.preferLocal
+    }
+
+    /// A node that is within the source ranges may use its load balancer's addresses as its own source, as it does where
+    /// they are on one of its interfaces. kube-proxy has the same rule.
+    fileprivate mutating func allow(_ nodeAddresses: [IPAddress]) {
+        guard let ranges = sourceRanges,
+            nodeAddresses.contains(where: { address in ranges.contains { $0.contains(address) } })
+        else { return }
+        let own = frontends.filter { $0.kind == .loadBalancerIP }.compactMap(\.address)
+        sourceRanges = CIDR.collapsed(
+            ranges + own.compactMap { CIDR($0, prefixLength: $0.family.addressBits) })
     }
 
     fileprivate mutating func take(_ selection: EndpointSelection) {
         clusterPool = selection.clusterPool
         localPool = selection.localPool
         usable = selection.usable
+        localUsable = selection.localUsable
         hairpinAddresses = selection.hairpinAddresses
+        if prefersLocal, selection.isLocalPoolReady { externalPolicy = .local }
     }
 }

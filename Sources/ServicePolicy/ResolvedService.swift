@@ -71,13 +71,18 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var localPool: [Backend] = []
     /// Every ready or serving-terminating endpoint on any node: sorted, each once. Their flows are live flows.
     public var usable: [Backend] = []
+    /// Those of them on this node: sorted, each once.
+    public var localUsable: [Backend] = []
     /// Addresses that may call themselves through the Service on this node: those of endpoints that are on this node or
     /// that name no node. Sorted, each once.
     public var hairpinAddresses: [IPAddress] = []
     /// `spec.internalTrafficPolicy`.
     public var internalPolicy = Service.TrafficPolicy.cluster
-    /// `spec.externalTrafficPolicy`, as it acts (Local only where the Service has external frontends).
+    /// `spec.externalTrafficPolicy`, as it acts: Local only where the Service has external frontends, and also where it
+    /// prefers local endpoints and this node has a ready one.
     public var externalPolicy = Service.TrafficPolicy.cluster
+    /// Whether the Service asks for local endpoints where there are some (annotation `fairlead.dev/external-traffic`).
+    public var prefersLocal = false
     /// The timeout of ClientIP affinity in seconds; nil without affinity.
     public var affinityTimeout: Int?
     /// `spec.loadBalancerSourceRanges` of this family, collapsed; nil if the load balancer addresses are open.

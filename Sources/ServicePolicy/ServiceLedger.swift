@@ -8,6 +8,12 @@ public struct ServiceLedger: Sendable {
     private var claimants: [UInt16: Set<ObjectKey>] = [:]
     private var gapsOfService: [ObjectKey: [LocalGap: Int]] = [:]
 
+    /// The ports with several claimants.
+    private var contested: Set<UInt16> = []
+
+    /// The health check of each port. Of several Services that claim a port, the oldest has it, then the one whose name
+    /// comes first.
+    public private(set) var healthChecks: [UInt16: HealthCheck] = [:]
     /// The ports of Services that lack a local endpoint, counted.
     public private(set) var localGaps: [LocalGap: Int] = [:]
 
@@ -18,10 +24,14 @@ public struct ServiceLedger: Sendable {
     public mutating func record(_ key: ObjectKey, check: HealthCheck?, gaps: [LocalGap: Int]) {
         if let old = checks[key], old.port != check?.port {
             claimants[old.port]?.remove(key)
-            if claimants[old.port]?.isEmpty == true { claimants[old.port] = nil }
+            checks[key] = nil
+            settle(old.port)
         }
-        checks[key] = check
-        if let check { claimants[check.port, default: []].insert(key) }
+        if let check {
+            checks[key] = check
+            claimants[check.port, default: []].insert(key)
+            settle(check.port)
+        }
         for (gap, count) in gapsOfService[key] ?? [:] { localGaps[gap, default: 0] -= count }
         for (gap, count) in gaps { localGaps[gap, default: 0] += count }
         gapsOfService[key] = gaps.isEmpty ? nil : gaps
@@ -34,15 +44,18 @@ public struct ServiceLedger: Sendable {
         }
     }
 
-    /// The health check of each port. Of several Services that claim a port, the oldest has it, then the one whose name
-    /// comes first.
-    public var healthChecks: [UInt16: HealthCheck] { claimants.compactMapValues { winner($0) } }
+    private mutating func settle(_ port: UInt16) {
+        let keys = claimants[port] ?? []
+        if keys.isEmpty { claimants[port] = nil }
+        if keys.count > 1 { contested.insert(port) } else { contested.remove(port) }
+        healthChecks[port] = winner(keys)
+    }
 
     /// One finding for each Service that lost its port, sorted.
     public var findings: [Finding] {
-        claimants.values.filter { $0.count > 1 }.flatMap { keys -> [Finding] in
-            guard let winner = winner(keys) else { return [] }
-            return keys.subtracting([winner.key]).sorted().map { Self.contested(winner.port, loser: $0, winner.key) }
+        contested.flatMap { port -> [Finding] in
+            guard let winner = healthChecks[port], let keys = claimants[port] else { return [] }
+            return keys.subtracting([winner.key]).map { Self.contested(port, loser: $0, winner.key) }
         }.sorted { $0.description < $1.description }
     }
 

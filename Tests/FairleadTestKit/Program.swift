@@ -29,7 +29,10 @@ public struct Program: Sendable {
     public var commandLine: String { ([name] + arguments).joined(separator: " ") }
 
     /// Where the program is.
-    func resolvedPath() throws(TestKitError) -> String {
+    func resolvedPath() throws(TestKitError) -> String { try Self.locate(name) }
+
+    /// The path of a program by its name in `PATH`; a path stays what it is.
+    public static func locate(_ name: String) throws(TestKitError) -> String {
         if name.contains("/") { return name }
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
         // An ordinary user's PATH often lacks the directories of ip and nft.

@@ -171,6 +171,9 @@ struct HealthServerTests {
         #expect(try await bench.becomes("503"), "\(bench.daemon.output)")
         let name = Numbers(index: 2).name
         #expect(try await bench.curl([bench.url(.ipv4)]).contains("\"name\": \"\(name)\""))
+        let metrics = try await bench.curl(["http://127.0.0.1:10249/metrics"], on: true)
+        let series = #"fairlead_findings{code="contested-health-check-port",severity="error"}"#
+        #expect(try PrometheusPage(metrics).values[series] == 1, "\(metrics)")
         try await bench.daemon.waitForOutput(
             "Service default/\(Numbers(index: 1).name): spec.healthCheckNodePort: \(Bench.port) is answered for")
     }
@@ -224,6 +227,23 @@ struct HealthServerTests {
         #expect(try await bench.curl(["http://127.0.0.1:10249/healthz"], on: true) == "ok")
         let post = ["-o", "/dev/null", "-w", "%{http_code}", "-d", "x", "http://127.0.0.1:10249/metrics"]
         #expect(try await bench.curl(post, on: true) == "405")
+    }
+
+    @Test("new connections are counted by frontend with --service-counters")
+    func connections() async throws {
+        let bench = try await Bench([.ready("local-1"), .ready("remote-1")], options: ["--service-counters"])
+        let destination = Target.clusterIP.destination(Numbers(index: 1), .ipv4)
+        let probe = Probe(.tcp, to: destination, timeLimit: .milliseconds(500))
+        let tally = try await bench.cluster.localCaller.namespace.tally(probe, count: 7)
+        #expect(tally.answers.count == 7)
+        let series =
+            #"fairlead_service_connections_total{namespace="default",service="\#(Numbers(index: 1).name)",port="tcp","#
+            + #"frontend="\#(destination)/tcp"}"#
+        let isCounted = try await eventually {
+            let text = try await bench.curl(["http://127.0.0.1:10249/metrics"], on: true)
+            return try PrometheusPage(text).values[series] == 7
+        }
+        #expect(isCounted, "\(series)")
     }
 
     @Test("the elements of each set are counted, also after changes and the repair of drift")

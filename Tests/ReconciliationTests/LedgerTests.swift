@@ -4,6 +4,7 @@ import NetworkTypes
 import Reconciliation
 import ServiceDataplane
 import ServicePolicy
+import Telemetry
 import Testing
 
 /// What `DesiredState` knows of Services besides their elements, over changes and full passes.
@@ -74,5 +75,18 @@ import Testing
         _ = state.apply([.applied(.service(other))])
         #expect(
             state.findings.filter { $0.code == "contested-health-check-port" }.map(\.subject?.key) == [other.key])
+    }
+
+    @Test("findings are taken once and counted while they hold")
+    func counts() {
+        var state = Self.state
+        _ = state.apply(Self.objects + [Self.slice(on: "there")])
+        #expect(state.takeNewFindings().map(\.code).contains("local-without-endpoint"))
+        #expect(state.takeNewFindings().isEmpty)
+        let held = state.findingCounts.filter { $0.key.code == "local-without-endpoint" }.map(\.value)
+        #expect(held == [1])
+        _ = state.apply([Self.slice(on: "here")])
+        _ = state.takeNewFindings()
+        #expect(!state.findingCounts.contains { $0.key.code == "local-without-endpoint" && $0.value != 0 })
     }
 }

@@ -19,6 +19,9 @@ ssize_t fl_netlink_reserve_send(int fd, size_t bytes);
 /* Asks for a receive buffer of `bytes`, passing the system's limit where allowed. Returns 0 or -errno. */
 int fl_netlink_reserve_receive(int fd, size_t bytes);
 
+/* Subscribes to a multicast group of the socket's protocol (NFNLGRP_NFTABLES, ...). Returns 0 or -errno. */
+int fl_netlink_join(int fd, uint32_t group);
+
 /* Sends one datagram to the kernel. EINTR is retried. Returns 0 or -errno (-EMSGSIZE: larger than the buffer). */
 int fl_netlink_send(int fd, const void *data, size_t length);
 

@@ -1,0 +1,120 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServicePolicy
+
+/// The numbers under which the packet path remembers the clients of a port's pools; 0 without affinity.
+struct PoolNumbers: Hashable, Sendable {
+    /// The number of the pool of the Cluster policy.
+    var cluster: UInt32 = 0
+    /// The number of the pool of the Local policy.
+    var local: UInt32 = 0
+    /// The position of the timeout in the dataplane's list.
+    var timeout = 0
+}
+
+extension Dataplane.Record {
+    /// Whether every client that is remembered for one of the pools may still go where it went.
+    func keepsClients(in new: Dataplane.Record?) -> Bool {
+        guard let new, !new.pools.isEmpty else { return false }
+        let remaining = new.pools(of: nil)
+        return pools(of: nil).allSatisfy { number, backends in
+            remaining[number].map { backends.isSubset(of: $0) } ?? false
+        }
+    }
+
+    /// The endpoints behind each number, of one family or of both.
+    func pools(of family: IPFamily?) -> [UInt32: Set<Backend>] {
+        var result: [UInt32: Set<Backend>] = [:]
+        for (port, numbers) in zip(resolved.ports, pools)
+        where numbers.cluster != 0 && (family == nil || family == port.family) {
+            result[numbers.cluster] = Set(port.clusterPool)
+            result[numbers.local] = Set(port.localPool)
+        }
+        return result
+    }
+}
+
+/// What the tables already have that a new process takes over, so that it changes nothing that is right.
+public struct InstalledState {
+    /// The endpoints of a frontend in the order of their slots: `(family, map, frontend)`.
+    var slots: (IPFamily, SetID, KeyBuilder) -> [Backend]
+    /// The number of a frontend's pool: `(family, map, frontend)`.
+    var pool: (IPFamily, SetID, KeyBuilder) -> UInt32?
+
+    /// The slots that the kernel has for a pool: those of the first of its frontends that has any.
+    func slots(_ port: ResolvedServicePort, local: Bool) -> [Backend] {
+        for frontend in port.frontends {
+            guard let kind = Self.kind(frontend, port, local: local) else { continue }
+            let found = slots(port.family, kind.slots, ServiceElements.key(of: frontend, port.transport))
+            if !found.isEmpty { return found }
+        }
+        return []
+    }
+
+    /// The number that the kernel has for a pool.
+    func pool(_ port: ResolvedServicePort, local: Bool) -> UInt32? {
+        for frontend in port.frontends {
+            guard let kind = Self.kind(frontend, port, local: local) else { continue }
+            let key = ServiceElements.key(of: frontend, port.transport)
+            if let found = pool(port.family, kind.sticky, key) { return found }
+        }
+        return nil
+    }
+
+    /// Where a frontend keeps the pool; nil if it has no use for it.
+    private static func kind(_ frontend: Frontend, _ port: ResolvedServicePort, local: Bool) -> PoolKind? {
+        if frontend.kind == .clusterIP { return (port.internalPolicy == .local) == local ? .services : nil }
+        if local, port.externalPolicy != .local { return nil }
+        if frontend.kind == .nodePort { return local ? .localNodePorts : .nodePorts }
+        return local ? .localServices : .services
+    }
+}
+
+extension Dataplane {
+    /// What the packet path remembers of clients although it must not: entries of pools that are gone, or for endpoints
+    /// that their pool has no longer. A client with such an entry would be sent there until it expires.
+    ///
+    /// - Parameter remembered: the elements of the memories of a family's table, by set.
+    public func staleClients(
+        _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]]
+    ) -> [SetID: [Element]] {
+        var pools: [UInt32: Set<Backend>] = [:]
+        for key in affineServices { pools.merge(record(key)?.pools(of: family) ?? [:]) { $1 } }
+        var stale: [SetID: [Element]] = [:]
+        let addresses = remembered[.affinity] ?? [:]
+        let ports = remembered[.affinityPort] ?? [:]
+        for (key, element) in addresses {
+            let number = UInt32(bigEndian: key[family == .ipv4 ? 8 : 12])
+            var data: ElementKey? = element.value
+            if family == .ipv6 { data = ports[key].map { element.value.with($0.value[0], at: 16) } }
+            let backend = data.flatMap { Backend(data: $0, family) }
+            if let backend, pools[number]?.contains(backend) == true { continue }
+            stale[.affinity, default: []].append(Element(key))
+            if ports[key] != nil { stale[.affinityPort, default: []].append(Element(key)) }
+        }
+        for key in ports.keys where addresses[key] == nil { stale[.affinityPort, default: []].append(Element(key)) }
+        return stale
+    }
+
+    /// Whether any Service has affinity.
+    public var hasAffinity: Bool { !affineServices.isEmpty }
+
+    /// The first number that no pool in the tables has.
+    public static func nextPool(after tables: [IPFamily: ObservedTable]) -> UInt32 {
+        let used = tables.values.flatMap { table in
+            PoolKind.allCases.flatMap { kind in
+                (table.elements[kind.sticky] ?? [:]).values.map { UInt32(bigEndian: $0.value[0]) }
+            }
+        }
+        return max(used.max().map { $0 &+ 1 } ?? AffinitySchema.firstPool, AffinitySchema.firstPool)
+    }
+}
+
+extension ElementKey {
+    fileprivate func with(_ word: UInt32, at offset: Int) -> ElementKey {
+        var result = self
+        result[offset] = word
+        return result
+    }
+}

@@ -1,0 +1,76 @@
+import FairleadTestKit
+import Glibc
+
+/// What all measurements of a run share.
+struct Bench {
+    let fairlead: FairleadCommand
+    let nft: String
+    let runs: Int
+    let endpoints: Int
+    let format: ManifestFormat
+
+    /// The arguments after the subcommand.
+    func arguments(manifests: String) -> [String] {
+        [
+            "--manifests", manifests, "--node-name", SyntheticCluster.nodeName, "--cluster-cidr",
+            SyntheticCluster.podRange,
+        ]
+    }
+
+    /// Measures a cluster of so many Services.
+    func measure(services: Int) throws(TestKitError) -> [Report.Table] {
+        let cluster = SyntheticCluster(services: services, endpoints: endpoints)
+        let files = ManifestFiles(cluster: cluster, format: format)
+        let work = try WorkDirectory()
+        Progress.show("\(services.grouped) Services: making manifests")
+        // The directory lasts as long as the last reference to it.
+        defer { withExtendedLifetime(work) {} }
+        let cold = try ColdLoad(bench: self, files: files, work: work).measure()
+        let daemon = try DaemonLatency(bench: self, files: files, work: work).measure()
+        return cold + daemon
+    }
+
+    /// What the numbers depend on, for the head of the report.
+    func machine() -> [String] {
+        var name = utsname()
+        uname(&name)
+        let kernel = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        return [
+            "fairlead-bench on \(sysconf(Int32(_SC_NPROCESSORS_ONLN))) cores, Linux \(kernel), \(nftVersion()); "
+                + "manifests in \(format.rawValue).",
+            "Load average of the machine at the start: \(loadAverage()); other work makes times longer.",
+            "Values are medians of \(runs) alternating runs (least–greatest); ratios are taken pair by pair.",
+        ]
+    }
+
+    private func loadAverage() -> String {
+        var average = 0.0
+        return getloadavg(&average, 1) == 1 ? average.text(1) : "not told"
+    }
+
+    private func nftVersion() -> String {
+        do throws(TestKitError) {
+            let output = try NetworkNamespace("version").run(Program(nft, ["--version"])).standardOutput
+            return output.split(separator: " ").prefix(2).joined(separator: " ")
+        } catch {
+            return "nft"
+        }
+    }
+}
+
+/// One line on standard error that says what is going on, if somebody watches.
+enum Progress {
+    private static let isShown = isatty(2) == 1
+
+    static func show(_ text: String) { if isShown { write("\r\u{1B}[K\(text) …") } }
+
+    static func clear() { if isShown { write("\r\u{1B}[K") } }
+
+    /// Writes a line on standard error in place of the progress.
+    static func fail(_ text: String) {
+        clear()
+        write(text + "\n")
+    }
+
+    private static func write(_ text: String) { _ = Glibc.write(2, text, text.utf8.count) }
+}

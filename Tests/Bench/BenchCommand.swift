@@ -1,0 +1,72 @@
+import ArgumentParser
+import FairleadTestKit
+import Glibc
+
+/// Measures Fairlead against `nft -f` of the same rules, and the daemon's latency.
+@main
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fairlead-bench",
+        abstract: "Measure cold load, a second apply and single changes, with 'nft -f' as the referee.",
+        discussion: """
+            Makes a cluster's manifests, the same ones every time, and measures in network namespaces of its own. Needs the \
+            privilege to make them: Scripts/bench gives it. Exits 1 if something could not be measured, never because a \
+            number is bad.
+            """)
+
+    @Option(help: "The fairlead executable. Default: FAIRLEAD_BINARY, else the one next to this program.")
+    var fairlead: String?
+
+    @Option(help: "Numbers of Services, separated by commas.")
+    var sizes = "1000,10000"
+
+    @Option(help: "Endpoints of each Service.")
+    var endpoints = 10
+
+    @Option(help: "How often cold load is measured.")
+    var runs = 5
+
+    @Option(help: "What the manifests are written in: yaml or json.")
+    var format = ManifestFormat.yaml
+
+    @Option(help: "Also write the tables as Markdown to this file.")
+    var markdown: String?
+
+    private var numbers: [Int?] { sizes.split(separator: ",").map { Int($0) } }
+
+    func validate() throws {
+        if numbers.isEmpty || numbers.contains(where: { !(100...200_000).contains($0 ?? 0) }) {
+            throw ValidationError("--sizes: numbers from 100 to 200000, separated by commas")
+        }
+        if !(2...100).contains(endpoints) { throw ValidationError("--endpoints: from 2 to 100") }
+        if numbers.contains(where: { ($0 ?? 0) * endpoints > 5_000_000 }) {
+            throw ValidationError("--sizes times --endpoints: at most 5000000")
+        }
+        if !(1...1000).contains(runs) { throw ValidationError("--runs: from 1 to 1000") }
+    }
+
+    func run() throws {
+        do throws(TestKitError) {
+            try measure()
+        } catch {
+            Progress.fail("fairlead-bench: \(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func measure() throws(TestKitError) {
+        let command = if let fairlead { FairleadCommand(path: fairlead) } else { try FairleadCommand() }
+        let bench = Bench(
+            fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format)
+        var report = Report(machine: bench.machine())
+        for services in numbers.compactMap({ $0 }) {
+            let title = "\(services.grouped) Services with \(endpoints) endpoints each"
+            report.sections.append((title, try bench.measure(services: services)))
+        }
+        Progress.clear()
+        print(report.text, terminator: "")
+        if let markdown { try OutputFile(markdown).write(report.markdown) }
+    }
+}
+
+extension ManifestFormat: ExpressibleByArgument {}
