@@ -20,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // Pure stages.
@@ -28,6 +29,8 @@ let package = Package(
         pure("Netfilter", ["NetworkTypes"]),
         pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
         pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
+
+        pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
 
         // C: the shims, and the system libraries they wrap.
         .systemLibrary(
@@ -46,13 +49,22 @@ let package = Package(
         .target(
             name: "Reconciliation",
             dependencies: [
-                "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "Telemetry", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
                 .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .target(
+            name: "Observability",
+            dependencies: [
+                "Telemetry", "ServicePolicy", "KubernetesModel", "NetworkTypes", "CLinux",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ], swiftSettings: strict),
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "Observability", "Telemetry", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
+                "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -70,9 +82,19 @@ let package = Package(
             name: "ServicePolicyTests", dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes"],
             swiftSettings: strict),
 
-        // Tests with real files.
+        .testTarget(
+            name: "TelemetryTests",
+            dependencies: ["Telemetry", "ServicePolicy", "KubernetesModel", "NetworkTypes", "FairleadTestKit"],
+            swiftSettings: strict),
+
+        // Tests with real files and sockets.
         .testTarget(
             name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"],
+            swiftSettings: strict),
+
+        .testTarget(
+            name: "ObservabilityTests",
+            dependencies: ["Observability", "Telemetry", "FairleadTestKit", "KubernetesModel", "NetworkTypes"],
             swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
@@ -116,7 +138,8 @@ let package = Package(
         .testTarget(
             name: "ReconciliationTests",
             dependencies: [
-                "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "Reconciliation", "Telemetry", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter",
+                "NetworkTypes",
                 "DataplaneTestKit",
             ], swiftSettings: strict),
     ]

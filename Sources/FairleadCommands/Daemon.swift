@@ -4,8 +4,10 @@ import Logging
 import ManifestSource
 import Netfilter
 import NetlinkTransport
+import Observability
 import Reconciliation
 import ServiceDataplane
+import Telemetry
 
 /// The daemon's state: takes updates one after the other and keeps the kernel in line.
 ///
@@ -15,13 +17,15 @@ actor Daemon {
     private let queue = CommitQueue()
     nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
 
-    private let reconciler: Reconciler<NftablesKernel>
+    let reconciler: Reconciler<MeteredKernel<NftablesKernel>>
+    let meteredKernel: MeteredKernel<NftablesKernel>
+    let board: StatusBoard
     private let kernel: NftablesKernel
     private let logger: Logger
     private var hasStarted = false
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
-    private var sourceFindings: [Finding] = []
+    private(set) var sourceFindings: [Finding] = []
 
     /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
     private static let watchInterval: Duration = .seconds(1)
@@ -30,10 +34,12 @@ actor Daemon {
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
 
-    init(kernel: sending NftablesKernel, desired: DesiredState, logger: Logger) {
+    init(kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, logger: Logger) {
         self.kernel = kernel
+        self.board = board
         self.logger = logger
-        reconciler = Reconciler(kernel: kernel, desired: desired)
+        meteredKernel = MeteredKernel(kernel)
+        reconciler = Reconciler(kernel: meteredKernel, desired: desired)
     }
 
     // MARK: Updates
@@ -43,6 +49,7 @@ actor Daemon {
         for failure in update.failures {
             logger.error("\(failure); the last good version of the file, if there was one, stays in force")
         }
+        noteQueued(update.changes)
         for object in update.skipped { logger.debug("\(object)") }
         reportSourceFindings(update.findings)
         _ = reconciler.hold(update.heldServices)
@@ -60,6 +67,7 @@ actor Daemon {
             synchronize(cause: "start")
         }
         reportFindings()
+        publish()
     }
 
     private func synchronize(cause: String) {
@@ -69,8 +77,11 @@ actor Daemon {
     private func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
         let clock = ContinuousClock()
         let start = clock.now
+        let observations = meteredKernel.meter.observations
+        noteBegin()
         do throws(NetlinkError) {
             let report = try body()
+            noteSuccess(report, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
                 hasStarted = true
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
@@ -80,6 +91,7 @@ actor Daemon {
         } catch {
             nextAttempt = clock.now + retryDelay
             retryDelay = min(retryDelay * 2, Self.longestRetry)
+            noteFailure()
             logger.error("\(error); trying again", metadata: ["cause": "\(cause)"])
         }
     }
@@ -122,6 +134,7 @@ actor Daemon {
     private func refreshNode() {
         guard hasStarted, reconciler.isSynchronized else { return }
         attempt("addresses") { () throws(NetlinkError) in try reconciler.refreshNode() }
+        publish()
     }
 
     // MARK: Watch
@@ -142,9 +155,13 @@ actor Daemon {
     private func verify(at now: ContinuousClock.Instant) {
         guard hasLoaded else { return }
         attempt("verification") { () throws(NetlinkError) in
+            let wasSynchronized = reconciler.isSynchronized
             guard let report = try reconciler.verify() else { return SyncReport() }
             nextAttempt = now + Self.verifyInterval
-            if !report.counts.isEmpty { logger.warning("the tables had been changed by another program; repaired") }
+            if !report.counts.isEmpty {
+                logger.warning("the tables had been changed by another program; repaired")
+                if wasSynchronized { noteRepair() }
+            }
             return report
         }
     }

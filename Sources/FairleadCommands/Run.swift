@@ -3,6 +3,7 @@ import Dispatch
 import Logging
 import ManifestSource
 import NetlinkTransport
+import Observability
 
 /// `fairlead run`.
 struct Run: AsyncParsableCommand {
@@ -15,6 +16,7 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var node: NodeOptions
+    @OptionGroup var observation: ObservationOptions
     @OptionGroup var log: LogOptions
 
     @Flag(help: "Remove the rules when the daemon ends.")
@@ -26,11 +28,16 @@ struct Run: AsyncParsableCommand {
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(node, logger)
-        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node, logger), logger: logger)
+        let board = StatusBoard(version: Fairlead.version)
+        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node, logger), board: board, logger: logger)
+        let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
+        let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
+        await servers.start()
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { await servers.run() }
             group.addTask { for await update in watcher.updates { await daemon.take(update) } }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
@@ -46,7 +53,9 @@ struct Run: AsyncParsableCommand {
         watcher.stop()
         addresses?.stop()
         withExtendedLifetime(stop) {}
-        if cleanupOnExit, await !daemon.cleanUp() { throw ExitCode.failure }
+        let isClean = cleanupOnExit ? await daemon.cleanUp() : true
+        await servers.stop()
+        if !isClean { throw ExitCode.failure }
     }
 }
 

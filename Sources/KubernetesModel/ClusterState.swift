@@ -89,6 +89,9 @@ extension ClusterState {
     /// The node with the name; nil if there is none.
     public func node(_ name: String) -> Node? { nodesByName[name] }
 
+    /// The number of nodes.
+    public var nodeCount: Int { nodesByName.count }
+
     /// All nodes, sorted by name.
     public var nodes: [Node] { nodesByName.values.sorted { $0.name < $1.name } }
 

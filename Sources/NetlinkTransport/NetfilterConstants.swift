@@ -88,6 +88,7 @@ enum ElementAttribute {
     static let data: UInt16 = 2
     static let flags: UInt16 = 3
     static let userData: UInt16 = 6
+    static let expression: UInt16 = 7
     static let keyEnd: UInt16 = 10
     static let value: UInt16 = 1
 

@@ -3,6 +3,7 @@ import Netfilter
 import NetworkTypes
 import ServiceDataplane
 import ServicePolicy
+import Telemetry
 
 /// The state of the cluster together with what the node makes of it.
 ///
@@ -24,9 +25,14 @@ public struct DesiredState: Sendable {
     public private(set) var mayHaveStaleClients = false
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
+    /// Health check ports, and what else is known of Services besides their elements.
+    public private(set) var ledger = ServiceLedger()
     /// The Services whose findings may have changed since they were last taken, and what was taken.
     private var touched: Set<ObjectKey> = []
     private var taken: [ObjectKey: [Finding]] = [:]
+    private var takenOfLedger: [Finding] = []
+    /// The findings that were taken and hold, counted.
+    public private(set) var findingCounts: [ProxyMetrics.FindingKind: Int] = [:]
 
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
@@ -73,12 +79,15 @@ public struct DesiredState: Sendable {
         return data
     }
 
+    /// The addresses that accept node ports, as they are in the tables.
+    public var nodePortAddresses: [IPAddress] { dataplane.node.nodePortAddresses }
+
     /// The number of Services that are served.
     public var serviceCount: Int { dataplane.serviceCount }
 
     /// What policy finds, by Service and in order.
     public var findings: [Finding] {
-        policyFindings.sorted { $0.key < $1.key }.flatMap(\.value)
+        policyFindings.sorted { $0.key < $1.key }.flatMap(\.value) + ledger.findings
     }
 
     /// The findings that are new since the last call. Costs what changed, not what there is.
@@ -87,11 +96,20 @@ public struct DesiredState: Sendable {
         for key in touched.sorted() {
             let now = policyFindings[key] ?? []
             let before = taken[key] ?? []
-            news += now.filter { !before.contains($0) }
+            news += replace(before, by: now)
             taken[key] = now.isEmpty ? nil : now
         }
         touched = []
+        news += replace(takenOfLedger, by: ledger.findings)
+        takenOfLedger = ledger.findings
         return news
+    }
+
+    /// Counts findings that go and come; returns those that were not there.
+    private mutating func replace(_ before: [Finding], by now: [Finding]) -> [Finding] {
+        for finding in before { findingCounts[ProxyMetrics.FindingKind(finding), default: 0] -= 1 }
+        for finding in now { findingCounts[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
+        return now.filter { !before.contains($0) }
     }
 
     // MARK: Full pass
@@ -118,6 +136,7 @@ public struct DesiredState: Sendable {
         policyFindings = [:]
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
+        ledger.removeAll(except: suspended)
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
         // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
@@ -166,15 +185,20 @@ public struct DesiredState: Sendable {
     ) -> (key: ObjectKey, resolved: ResolvedService?) {
         guard let service = cluster.service(key) else {
             if policyFindings.removeValue(forKey: key) != nil { touched.insert(key) }
+            ledger.record(key, check: nil, gaps: [:])
             return (key, nil)
         }
-        let result = ServicePolicy.resolve(service, slices: cluster.slices(of: key), node: node)
+        let slices = cluster.slices(of: key)
+        let result = ServicePolicy.resolve(service, slices: slices, node: node)
         if !result.findings.isEmpty {
             policyFindings[key] = result.findings
             touched.insert(key)
         } else if policyFindings.removeValue(forKey: key) != nil {
             touched.insert(key)
         }
+        ledger.record(
+            key, check: result.service.flatMap { healthCheck(of: service, resolved: $0, slices: slices, node: node) },
+            gaps: result.service?.localGaps ?? [:])
         return (key, result.service)
     }
 

@@ -17,6 +17,12 @@ public struct NFT: Sendable {
         try await namespace.execute(Program("nft", ["list", "ruleset"])).requireSuccess().standardOutput
     }
 
+    /// What `nft list table` prints; empty if there is none.
+    public func listTable(_ table: String) async throws(TestKitError) -> String {
+        try await namespace.execute(Program("nft", ["list", "table"] + table.split(separator: " ").map(String.init)))
+            .standardOutput
+    }
+
     /// What `nft list tables` prints, sorted.
     public func listTables() async throws(TestKitError) -> [String] {
         let output = try await namespace.execute(Program("nft", ["list", "tables"])).requireSuccess().standardOutput

@@ -1,0 +1,61 @@
+import KubernetesModel
+import Observability
+import Reconciliation
+import ServicePolicy
+import Telemetry
+
+/// What the daemon tells the HTTP servers.
+extension Daemon {
+    /// Changes came.
+    func noteQueued(_ changes: [ClusterChange]) {
+        let now = Moment.now
+        board.update { $0.metrics.queued(changes, at: now) }
+    }
+
+    /// Something is about to be brought in line; until that is done, it waits.
+    func noteBegin() {
+        let now = Moment.now
+        board.update { $0.health.queued(at: now) }
+    }
+
+    /// The kernel holds what is wanted. A look that found nobody's changes is no synchronization, but it tells the same.
+    func noteSuccess(_ report: SyncReport, isFull: Bool, _ duration: Duration) {
+        let now = Moment.now
+        board.update {
+            $0.health.applied(at: now)
+            if isFull || report.transactions > 0 {
+                let round: ProxyMetrics.Round = isFull ? .full : .partial
+                $0.metrics.succeeded(round, restarts: report.restarts, duration: duration, at: now)
+            }
+            $0.metrics.settled()
+        }
+        if isFull { publish() }
+    }
+
+    /// The kernel refused.
+    func noteFailure() { board.update { $0.metrics.failed() } }
+
+    /// Another program's changes were repaired.
+    func noteRepair() { board.update { $0.metrics.driftRepairs += 1 } }
+
+    /// Hands over what follows from the objects.
+    func publish() {
+        let desired = reconciler.desired
+        let meter = meteredKernel.meter
+        var findings = desired.findingCounts
+        for finding in sourceFindings { findings[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
+        let ledger = desired.ledger
+        board.update { status in
+            status.checks = ledger.healthChecks
+            status.addresses =
+                desired.settings.nodePortAddresses == .all ? .all : .these(desired.nodePortAddresses)
+            status.health.eligibility = NodeEligibility(
+                of: desired.cluster.node(desired.settings.nodeName), knowsNodes: desired.cluster.nodeCount > 0)
+            status.metrics.kernel = meter
+            status.metrics.findings = findings
+            status.metrics.localGaps = ledger.localGaps
+            status.metrics.services = desired.serviceCount
+            status.metrics.heldServices = desired.held.count
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Logging
+import Observability
+import Telemetry
+
+/// The HTTP servers of `run`: health, metrics, and the health check ports of Services.
+struct NodeServers: Sendable {
+    private let board: StatusBoard
+    private let listeners: ListenerSet
+    private let fixed: [ListenAddress: HTTPResponder]
+
+    /// How often servers that could not be opened are tried again.
+    private static let retryInterval: Duration = .seconds(5)
+
+    init(_ options: ObservationOptions, board: StatusBoard, counters: ServiceCounters, logger: Logger) throws {
+        self.board = board
+        listeners = ListenerSet { Self.log($0, logger) }
+        var fixed: [ListenAddress: HTTPResponder] = [:]
+        for address in try options.healthz() { fixed[address] = { board.answerHealth($0) } }
+        for address in try options.metrics() {
+            fixed[address] = { await board.answerMetrics($0) { await counters.read() } }
+        }
+        self.fixed = fixed
+    }
+
+    /// Opens the servers that do not depend on objects.
+    func start() async { await settle() }
+
+    /// Opens and closes servers until cancelled.
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: Self.retryInterval)
+                    board.askForPorts()
+                }
+            }
+            for await _ in board.portChanges { await settle() }
+            group.cancelAll()
+        }
+    }
+
+    private func settle() async {
+        await listeners.settle(board.healthCheckServers.merging(fixed) { $1 })
+        let (open, failed) = (await listeners.openCount, await listeners.failedCount)
+        board.update {
+            $0.metrics.openPorts = open
+            $0.metrics.failedPorts = failed
+        }
+    }
+
+    /// Closes all servers; requests in flight are answered.
+    func stop() async { await listeners.shutDown() }
+
+    private static func log(_ event: ListenerEvent, _ logger: Logger) {
+        switch event {
+        case .opened(let address): logger.info("listening", metadata: ["address": "\(address)"])
+        case .closed(let address): logger.info("no longer listening", metadata: ["address": "\(address)"])
+        case .failed(let failure): logger.warning("\(failure); trying again every \(Self.retryInterval)")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Netfilter
+import NetworkTypes
+
+/// An element and the packets that it has counted.
+public struct CountedElement: Hashable, Sendable {
+    /// The element, without what a map has for it.
+    public var element: Element
+    /// The packets.
+    public var packets: UInt64
+}
+
+extension NftablesKernel {
+    /// Reads the counters of a set; none if the set is not there.
+    ///
+    /// - Parameters:
+    ///   - set: The set.
+    ///   - table: The table's name.
+    ///   - family: The table's family.
+    ///   - limit: The most elements to return; the kernel hands out all of them anyway.
+    public func counters(
+        of set: SetDeclaration, table: String, _ family: IPFamily, limit: Int
+    ) throws(NetlinkError) -> [CountedElement] {
+        var result: [CountedElement] = []
+        do throws(NetlinkError) {
+            try request(
+                NFTMessage.getElement, flags: NetlinkFlag.dump, family: family.netfilterNumber,
+                operation: "read the counters of \(set.name)"
+            ) {
+                $0.put(ElementAttribute.listTable, table)
+                $0.put(ElementAttribute.listSet, set.name)
+            } handle: { message in
+                guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
+                for item in list.nested where result.count < limit {
+                    if let element = Self.counted(item) { result.append(element) }
+                }
+            }
+        } catch {
+            guard error.code != ErrorNumber.noEntry else { return [] }
+            throw error
+        }
+        return result
+    }
+
+    private static func counted(_ item: NetlinkAttribute) -> CountedElement? {
+        var key: ElementKey?
+        var comment: String?
+        var packets: UInt64?
+        for attribute in item.nested {
+            switch attribute.type {
+            case ElementAttribute.key:
+                key = attribute.nested.first(ElementAttribute.value).map { ElementKey(bytes: $0.value) }
+            case ElementAttribute.userData: comment = UserData.comment(attribute.value)
+            case ElementAttribute.expression: packets = Self.packets(attribute)
+            default: continue
+            }
+        }
+        guard let key, let packets else { return nil }
+        return CountedElement(element: Element(key, comment: comment), packets: packets)
+    }
+
+    /// A counter as an expression: name 1, data 2; within the data bytes 1, packets 2 (`enum nft_counter_attributes`).
+    private static func packets(_ expression: NetlinkAttribute) -> UInt64? {
+        guard expression.nested.first(1)?.text == "counter",
+            let value = expression.nested.first(2)?.nested.first(2)?.value, value.count == 8
+        else { return nil }
+        return UInt64(bigEndian: value.loadUnaligned(as: UInt64.self))
+    }
+}

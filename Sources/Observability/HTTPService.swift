@@ -1,0 +1,38 @@
+import Telemetry
+
+/// A request as responders see it.
+public struct HTTPRequest: Hashable, Sendable {
+    /// The method, such as `GET`.
+    public var method: String
+    /// The path, without a query.
+    public var path: String
+
+    /// Makes a request.
+    public init(method: String, path: String) {
+        self.method = method
+        self.path = path
+    }
+}
+
+/// Answers requests. Called for many requests at once.
+public typealias HTTPResponder = @Sendable (HTTPRequest) async -> HTTPAnswer
+
+/// How much of a server its clients may take.
+public struct HTTPLimits: Sendable {
+    /// Connections to one address and port. One more closes the one that has been quiet for longest: clients that hold
+    /// connections cannot keep others out.
+    public var connections = 128
+    /// Bytes of a request, headers and body together.
+    public var requestBytes = 32 << 10
+    /// From the connection, or the first byte of a later request, to the last byte of the request.
+    public var requestTime: Duration = .seconds(10)
+    /// From an answer to the next request.
+    public var idleTime: Duration = .seconds(90)
+    /// From the last byte of a request until the answer has left.
+    public var answerTime: Duration = .seconds(10)
+    /// How long requests in flight may take when a server closes.
+    public var closingTime: Duration = .seconds(2)
+
+    /// Limits for a few load balancers, probes and scrapers.
+    public init() {}
+}

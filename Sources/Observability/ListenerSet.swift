@@ -1,0 +1,71 @@
+import NIOCore
+import NIOPosix
+import NetworkTypes
+import Telemetry
+
+/// What becomes of a server.
+public enum ListenerEvent: Hashable, Sendable {
+    /// It listens.
+    case opened(ListenAddress)
+    /// It does not listen, and is tried again. Told once for each reason.
+    case failed(ListenFailure)
+    /// It listens no longer, because nothing asks for it.
+    case closed(ListenAddress)
+}
+
+/// HTTP servers that come and go: all on one thread, which is ample for probes and scrapes.
+public actor ListenerSet {
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let limits: HTTPLimits
+    private let report: @Sendable (ListenerEvent) -> Void
+    private var listeners: [ListenAddress: HTTPListener] = [:]
+    private var failures: [ListenAddress: ListenFailure] = [:]
+
+    /// Makes a set without servers; they will listen in the network namespace of the calling thread.
+    ///
+    /// - Parameter report: is told what becomes of each server.
+    public init(limits: HTTPLimits = HTTPLimits(), report: @escaping @Sendable (ListenerEvent) -> Void) {
+        self.limits = limits
+        self.report = report
+    }
+
+    /// The servers that listen.
+    public var openCount: Int { listeners.count }
+
+    /// The servers that should listen and do not.
+    public var failedCount: Int { failures.count }
+
+    /// Closes the servers that are not wanted and opens those that are missing. Those that are open stay as they are,
+    /// and go on answering by the responder that they were opened with. Not to be called twice at the same time.
+    public func settle(_ wanted: [ListenAddress: HTTPResponder]) async {
+        for (address, listener) in listeners where wanted[address] == nil {
+            listeners[address] = nil
+            await listener.stopAccepting()
+            _ = listener.drain()
+            report(.closed(address))
+        }
+        for address in failures.keys where wanted[address] == nil { failures[address] = nil }
+        for (address, respond) in wanted.sorted(by: { $0.key < $1.key }) where listeners[address] == nil {
+            do throws(ListenFailure) {
+                listeners[address] = try await HTTPListener.open(address, on: group, limits: limits, respond: respond)
+                failures[address] = nil
+                report(.opened(address))
+            } catch {
+                // A kernel without IPv6 has no addresses of it to listen on.
+                let isMissingFamily = error.errno == SystemError.noFamily && address.host.isUnspecified
+                if failures[address] != error, !isMissingFamily { report(.failed(error)) }
+                failures[address] = error
+            }
+        }
+    }
+
+    /// Closes all servers, after the requests in flight, and ends their thread.
+    public func shutDown() async {
+        let all = listeners
+        listeners = [:]
+        for listener in all.values { await listener.stopAccepting() }
+        let drains = all.values.map { $0.drain() }
+        for drain in drains { try? await drain.get() }
+        try? await group.shutdownGracefully()
+    }
+}

@@ -1,0 +1,126 @@
+import KubernetesModel
+import NetworkTypes
+import ServicePolicy
+import Synchronization
+import Telemetry
+
+/// Which addresses health check ports listen on.
+public enum HealthCheckAddresses: Hashable, Sendable {
+    /// Every address of the node.
+    case all
+    /// These.
+    case these([IPAddress])
+}
+
+/// What the HTTP servers tell, as the daemon last put it there.
+///
+/// The daemon writes, responders read, neither waits for the other's work: what is behind the lock is a value.
+public final class StatusBoard: Sendable {
+    /// What is told.
+    public struct Status: Sendable {
+        /// Whether the proxy does its work.
+        public var health = HealthState()
+        /// The health check ports.
+        public var checks: [UInt16: HealthCheck] = [:]
+        /// Where they listen.
+        public var addresses = HealthCheckAddresses.these([])
+        /// The daemon's numbers.
+        public var metrics: ProxyMetrics
+
+        /// Nothing known yet.
+        public init(version: String) { metrics = ProxyMetrics(version: version) }
+    }
+
+    /// One element each time that other health check ports may be wanted than before.
+    public let portChanges: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+    private let status: Mutex<Status>
+
+    /// Makes a board on which nothing is known yet.
+    public init(version: String) {
+        status = Mutex(Status(version: version))
+        (portChanges, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// The status now.
+    public var current: Status { status.withLock { $0 } }
+
+    /// Changes the status.
+    public func update(_ body: (inout Status) -> Void) {
+        let changesPorts = status.withLock { status in
+            let (checks, addresses) = (status.checks, status.addresses)
+            body(&status)
+            return checks != status.checks || addresses != status.addresses
+        }
+        if changesPorts { askForPorts() }
+    }
+
+    /// Has whoever iterates `portChanges` look at the ports again.
+    public func askForPorts() { continuation.yield() }
+
+    // MARK: Servers
+
+    /// The health check servers that have to be there. Each answers for whatever Service has its port when it is asked,
+    /// so that it need not change with the Service.
+    public var healthCheckServers: [ListenAddress: HTTPResponder] {
+        let (checks, addresses) = status.withLock { ($0.checks, $0.addresses) }
+        var result: [ListenAddress: HTTPResponder] = [:]
+        for (port, check) in checks {
+            for family in check.localEndpoints.keys {
+                let places: [ListenAddress] =
+                    switch addresses {
+                    case .all: [.all(family, port: port)]
+                    case .these(let list):
+                        list.filter { $0.family == family }.map { ListenAddress(host: $0, port: port) }
+                    }
+                for place in places { result[place] = { _ in self.answerHealthCheck(port, family) } }
+            }
+        }
+        return result
+    }
+
+    private func answerHealthCheck(_ port: UInt16, _ family: IPFamily) -> HTTPAnswer {
+        let now = Moment.now
+        let (check, health) = status.withLock { ($0.checks[port], $0.health) }
+        // The Service went away and its server is about to.
+        guard let check else { return .text("no Service has this health check port\n", status: 503) }
+        return .serviceHealth(check, family, isHealthy: health.isHealthy(at: now))
+    }
+
+    /// Answers on the health address: `/healthz` and `/livez`, by any method, as kube-proxy does.
+    public func answerHealth(_ request: HTTPRequest) -> HTTPAnswer {
+        let now = Moment.now
+        return status.withLock { status in
+            switch request.path {
+            case "/healthz":
+                let answer = HTTPAnswer.healthz(status.health, at: now)
+                status.metrics.healthzAnswers[answer.status, default: 0] += 1
+                return answer
+            case "/livez":
+                let answer = HTTPAnswer.livez(status.health, at: now)
+                status.metrics.livezAnswers[answer.status, default: 0] += 1
+                return answer
+            default: return .notFound
+            }
+        }
+    }
+
+    /// Answers on the metrics address.
+    ///
+    /// - Parameter counters: The counters of Services now.
+    public func answerMetrics(
+        _ request: HTTPRequest, counters: @Sendable () async -> [ServiceCounter]
+    ) async -> HTTPAnswer {
+        guard ["/metrics", "/healthz", "/proxyMode"].contains(request.path) else { return .notFound }
+        guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed }
+        switch request.path {
+        case "/healthz": return .text("ok")
+        case "/proxyMode": return .text("nftables")
+        default:
+            let metrics = ServiceCounter.metrics(await counters())
+            let text = PrometheusText.render(current.metrics.metrics + metrics)
+            return HTTPAnswer(
+                status: 200, headers: [HTTPAnswer.Header("Content-Type", PrometheusText.contentType)], body: text)
+        }
+    }
+}

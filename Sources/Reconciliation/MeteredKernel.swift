@@ -1,0 +1,76 @@
+import Netfilter
+import NetworkTypes
+import Telemetry
+
+/// A kernel that keeps count of what is read from it and written to it.
+public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
+    private let base: Base
+
+    /// What went to the kernel so far.
+    public private(set) var meter = KernelMeter()
+
+    /// Meters a kernel.
+    public init(_ base: Base) { self.base = base }
+
+    /// The kernel's own.
+    public var elementCapacity: Int { base.elementCapacity }
+
+    /// The kernel's own.
+    public func generation() throws(Base.Failure) -> UInt32 { try base.generation() }
+
+    /// Reads the tables, and the number of elements that each set has.
+    public func observe(
+        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+    ) throws(Base.Failure) -> Observation {
+        var known: [TableSchema] = []
+        let observation = try base.observe(tableName: tableName) { names in
+            known = schemas(names)
+            return known
+        }
+        var counts: [IPFamily: [String: Int]] = [:]
+        for schema in known {
+            guard let table = observation.tables[schema.family], table.exists else { continue }
+            for set in schema.sets where table.sets.contains(set.name) && !set.isDynamic {
+                counts[schema.family, default: [:]][set.name] = table.elements[set.id]?.count ?? 0
+            }
+        }
+        meter.observed(counts)
+        return observation
+    }
+
+    /// Carries a transaction out and counts it.
+    public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(Base.Failure) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try base.commit(transaction, expecting: generation)
+        meter.committed(size: transaction.elementCount, duration: clock.now - start)
+        for step in transaction.steps { count(step) }
+    }
+
+    private func count(_ step: Transaction.Step) {
+        switch step.operation {
+        case .addSet(let set):
+            if !set.isDynamic { meter.add(0, to: set.name, step.family) }
+        case .addElements(let set, let elements): meter.add(elements.count, to: set.name, step.family)
+        case .deleteElements(let set, let elements): meter.add(-elements.count, to: set.name, step.family)
+        // Of what packets have added; it may be gone already.
+        case .destroyElements: return
+        case .deleteSet(let name): meter.remove(name, step.family)
+        case .deleteTable: meter.removeAll(step.family)
+        case .addTable, .addChain, .setRules, .deleteChain, .flushChain: return
+        }
+    }
+
+    /// The kernel's own.
+    public func elements(
+        of set: SetDeclaration, in schema: TableSchema
+    ) throws(Base.Failure) -> [ElementKey: ObservedElement] { try base.elements(of: set, in: schema) }
+
+    /// The kernel's own; what packets have added is not counted.
+    public func discard(
+        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
+    ) throws(Base.Failure) { try base.discard(elements, of: set, in: schema) }
+
+    /// Judges a transaction without carrying it out.
+    public func check(_ transaction: Transaction) throws(Base.Failure) { try base.check(transaction) }
+}

@@ -1,0 +1,119 @@
+import KubernetesModel
+import NetworkTypes
+import ServicePolicy
+
+/// The daemon's numbers. Names and meanings are kube-proxy's where there is the same thing to tell.
+public struct ProxyMetrics: Sendable {
+    /// Changes of objects of one kind.
+    public struct Changes: Hashable, Sendable {
+        /// Since the start.
+        public var total = 0
+        /// Not yet applied.
+        public var pending = 0
+
+        mutating func add() {
+            total += 1
+            pending += 1
+        }
+    }
+
+    /// Findings that hold now, by what they are about.
+    public struct FindingKind: Hashable, Sendable {
+        /// The code.
+        public var code: String
+        /// How much it matters.
+        public var severity: Finding.Severity
+
+        /// The kind of a finding.
+        public init(_ finding: Finding) {
+            code = finding.code
+            severity = finding.severity
+        }
+    }
+
+    /// What an attempt to bring the kernel in line was, for `attempted`.
+    public enum Round: Hashable, Sendable {
+        /// A look at the tables and the difference.
+        case full
+        /// What some changes mean.
+        case partial
+    }
+
+    /// The version of the program.
+    public var version: String
+    /// Seconds of successful rounds, by kind.
+    public private(set) var seconds: [Round: Histogram]
+    /// Rounds that failed.
+    public private(set) var failures = 0
+    /// How often a full round started over because another program had changed the ruleset.
+    public private(set) var restarts = 0
+    /// How often another program's changes of the tables were repaired.
+    public var driftRepairs = 0
+    /// The last success.
+    public private(set) var lastSync: Moment?
+    /// The last change that came.
+    public private(set) var lastQueued: Moment?
+    /// Services, as they came and changed and went.
+    public private(set) var serviceChanges = Changes()
+    /// EndpointSlices, as they came and changed and went.
+    public private(set) var endpointChanges = Changes()
+    /// Services that are served.
+    public var services = 0
+    /// Services that stay as they are because an object of theirs makes no sense.
+    public var heldServices = 0
+    /// Ports that lack a local endpoint under a Local policy.
+    public var localGaps: [LocalGap: Int] = [:]
+    /// Findings that hold now.
+    public var findings: [FindingKind: Int] = [:]
+    /// What went to the kernel.
+    public var kernel = KernelMeter()
+    /// Answers on `/healthz` by status.
+    public var healthzAnswers: [Int: Int] = [:]
+    /// Answers on `/livez` by status.
+    public var livezAnswers: [Int: Int] = [:]
+    /// Health check ports that are open.
+    public var openPorts = 0
+    /// Addresses and ports that could not be opened.
+    public var failedPorts = 0
+
+    /// Nothing counted yet.
+    public init(version: String) {
+        self.version = version
+        // kube-proxy's buckets: 1 ms, 2 ms ... 16.384 s.
+        let empty = Histogram(start: 0.001, factor: 2, count: 15)
+        seconds = [.full: empty, .partial: empty]
+    }
+
+    /// Changes came.
+    public mutating func queued(_ changes: [ClusterChange], at now: Moment) {
+        for change in changes {
+            let kind: ObjectID.Kind =
+                switch change {
+                case .applied(let object): object.id.kind
+                case .deleted(let id): id.kind
+                }
+            switch kind {
+            case .service: serviceChanges.add()
+            case .endpointSlice: endpointChanges.add()
+            case .node, .serviceCIDR: continue
+            }
+        }
+        lastQueued = now
+    }
+
+    /// A round was successful.
+    public mutating func succeeded(_ round: Round, restarts: Int, duration: Duration, at now: Moment) {
+        seconds[round]?.observe(duration / .seconds(1))
+        self.restarts += restarts
+        lastSync = now
+    }
+
+    /// Nothing waits any more.
+    public mutating func settled() {
+        serviceChanges.pending = 0
+        endpointChanges.pending = 0
+    }
+
+    /// A round failed.
+    public mutating func failed() { failures += 1 }
+}
