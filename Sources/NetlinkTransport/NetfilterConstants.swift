@@ -67,6 +67,8 @@ enum ErrorNumber {
     static let noBufferSpace: Int32 = 105
     static let restart: Int32 = 85
     static let messageSize: Int32 = 90
+    static let busy: Int32 = 16
+    static let timedOut: Int32 = 110
 }
 
 extension IPFamily {
