@@ -30,6 +30,7 @@ struct Apply: ParsableCommand {
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
             session.report(reconciler.desired.findings, logger)
+            FlowCleanup(logger).removeOnce(report.staleFlows)
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {
             logger.error("\(error)")

@@ -24,6 +24,7 @@ actor Daemon {
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
     private var sourceFindings: [Finding] = []
+    private let flows: FlowCleanup
 
     /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
     private static let watchInterval: Duration = .seconds(1)
@@ -35,6 +36,7 @@ actor Daemon {
     init(kernel: sending NftablesKernel, desired: DesiredState, logger: Logger) {
         self.kernel = kernel
         self.logger = logger
+        flows = FlowCleanup(logger)
         reconciler = Reconciler(kernel: kernel, desired: desired)
     }
 
@@ -78,6 +80,7 @@ actor Daemon {
             }
             retryDelay = Self.firstRetry
             log(report, cause: cause, duration: clock.now - start)
+            flows.remove(report.staleFlows)
         } catch {
             nextAttempt = clock.now + retryDelay
             retryDelay = min(retryDelay * 2, Self.longestRetry)
@@ -110,6 +113,7 @@ actor Daemon {
         let clock = ContinuousClock()
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
+            flows.tick()
             guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }

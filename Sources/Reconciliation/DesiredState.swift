@@ -22,6 +22,8 @@ public struct DesiredState: Sendable {
     private var suspended: Set<ObjectKey> = []
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
+    /// What changes since the last `takeStaleFlows` mean for flows.
+    private var staleFlows = StaleFlows()
 
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
@@ -76,6 +78,7 @@ public struct DesiredState: Sendable {
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets))
         policyFindings = [:]
+        staleFlows.keepWithdrawn()
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
@@ -93,6 +96,7 @@ public struct DesiredState: Sendable {
             start = end
         }
         planner.take(dataplane.setNode(nodeData), of: dataplane)
+        if !keepingUnknown { staleFlows.noteWithdrawn(in: observed) { retained.keeps($0, $1, $2) } }
         planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
@@ -119,6 +123,7 @@ public struct DesiredState: Sendable {
     }
 
     private mutating func note(_ delta: DataplaneDelta) {
+        staleFlows.formUnion(delta.staleFlows)
         for finding in delta.findings {
             if let key = finding.subject?.key { policyFindings[key, default: []].append(finding) }
         }
@@ -147,8 +152,19 @@ public struct DesiredState: Sendable {
     /// Looks at the node's addresses anew.
     public mutating func refreshNode() -> [Transaction] {
         let exponent = dataplane.largestExponent
+        let former = Set(dataplane.node.nodePortAddresses)
         let delta = dataplane.setNode(nodeData)
+        staleFlows.formUnion(dataplane.staleFlows(formerNodePortAddresses: former))
         return dataplane.transaction(for: delta, previousExponent: exponent).map { [$0] } ?? []
+    }
+
+    /// Hands over which flows may not go on as they are, now that the tables hold the state.
+    public mutating func takeStaleFlows() -> StaleFlows {
+        var flows = staleFlows
+        flows.nodePortAddresses = Set(dataplane.node.nodePortAddresses)
+        flows.formerNodePortAddresses.subtract(flows.nodePortAddresses)
+        staleFlows = StaleFlows()
+        return flows
     }
 
     private mutating func transactions(for affected: AffectedState) -> [Transaction] {
