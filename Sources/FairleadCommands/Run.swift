@@ -15,6 +15,7 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var node: NodeOptions
+    @OptionGroup(title: "Connection tracking") var conntrack: ConntrackOptions
     @OptionGroup var log: LogOptions
 
     @Flag(help: "Remove the rules when the daemon ends.")
@@ -25,6 +26,7 @@ struct Run: AsyncParsableCommand {
         node.warn(logger)
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node), logger: logger)
+        conntrack.apply(logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
