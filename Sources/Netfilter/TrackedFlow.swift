@@ -4,6 +4,10 @@ import NetworkTypes
 public struct TrackedFlow: Hashable, Sendable {
     /// The protocol.
     public var transport: TransportProtocol
+    /// Who sent the first packet.
+    public var source: IPAddress
+    /// The port that it was sent from.
+    public var sourcePort: UInt16
     /// Where the client sends to.
     public var destination: IPAddress
     /// The port that the client sends to.
@@ -17,10 +21,12 @@ public struct TrackedFlow: Hashable, Sendable {
 
     /// Makes a flow.
     public init(
-        _ transport: TransportProtocol, to destination: IPAddress, _ port: UInt16, target: IPAddress,
-        _ targetPort: UInt16, zone: UInt16 = 0
+        _ transport: TransportProtocol, from source: IPAddress, _ sourcePort: UInt16, to destination: IPAddress,
+        _ port: UInt16, target: IPAddress, _ targetPort: UInt16, zone: UInt16 = 0
     ) {
         self.transport = transport
+        self.source = source
+        self.sourcePort = sourcePort
         self.destination = destination
         self.port = port
         self.target = target
@@ -42,21 +48,28 @@ public struct FlowFilter: Hashable, Sendable {
     public var destination: IPAddress?
     /// The port that clients send to; nil for any.
     public var port: UInt16?
+    /// Whether address and port are the source of the first packet: an answer that came before the question, or after
+    /// the entry of the question had gone.
+    public var isReversed = false
 
     /// Makes a filter.
     public init(
-        _ family: IPFamily, _ transport: TransportProtocol, to destination: IPAddress? = nil, port: UInt16? = nil
+        _ family: IPFamily, _ transport: TransportProtocol, to destination: IPAddress? = nil, port: UInt16? = nil,
+        isReversed: Bool = false
     ) {
         self.family = family
         self.transport = transport
         self.destination = destination
         self.port = port
+        self.isReversed = isReversed
     }
 
     /// Whether the filter lets the flow pass.
     public func matches(_ flow: TrackedFlow) -> Bool {
-        flow.transport == transport && flow.destination.family == family && flow.port == port ?? flow.port
-            && flow.destination == destination ?? flow.destination
+        guard flow.transport == transport, flow.destination.family == family else { return false }
+        let (address, number) =
+            isReversed ? (flow.source, flow.sourcePort) : (flow.destination, flow.port)
+        return number == port ?? number && address == destination ?? address
     }
 }
 

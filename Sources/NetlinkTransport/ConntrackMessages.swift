@@ -32,6 +32,7 @@ enum ConntrackAttribute {
 
     // enum ctattr_filter
     static let filterOriginalFlags: UInt16 = 1
+    static let filterReplyFlags: UInt16 = 2
 
     /// `enum ctattr_ip`: source 1 and destination 2 of IPv4, 3 and 4 of IPv6.
     static func source(_ family: IPFamily) -> UInt16 { family == .ipv4 ? 1 : 3 }
@@ -76,7 +77,8 @@ extension MessageWriter {
     /// vain: SCTP ports, which the same function does not compare.
     mutating func put(_ filter: FlowFilter) {
         var flags: ConntrackFilterFlags = [.transport]
-        let tuple = beginNest(ConntrackAttribute.original)
+        // Answers are sent to where the first packet came from.
+        let tuple = beginNest(filter.isReversed ? ConntrackAttribute.reply : ConntrackAttribute.original)
         if let destination = filter.destination, filter.family == .ipv4 {
             flags.insert(.destination)
             let nest = beginNest(ConntrackAttribute.tupleIP)
@@ -94,7 +96,8 @@ extension MessageWriter {
         endNest(tuple)
         let flagNest = beginNest(ConntrackAttribute.filter)
         // In host byte order, unlike nearly everything else here.
-        header(ConntrackAttribute.filterOriginalFlags, payload: 4).storeBytes(of: flags.rawValue, as: UInt32.self)
+        let part = filter.isReversed ? ConntrackAttribute.filterReplyFlags : ConntrackAttribute.filterOriginalFlags
+        header(part, payload: 4).storeBytes(of: flags.rawValue, as: UInt32.self)
         endNest(flagNest)
     }
 }
@@ -125,7 +128,8 @@ struct ConntrackEntry {
         else { return nil }
         let number = zone.flatMap(\.port) ?? original.nested.first(ConntrackAttribute.tupleZone).flatMap(\.port)
         flow = TrackedFlow(
-            transport, to: sent.destination, sent.destinationPort, target: answered.source, answered.sourcePort,
+            transport, from: sent.source, sent.sourcePort, to: sent.destination, sent.destinationPort,
+            target: answered.source, answered.sourcePort,
             zone: number ?? 0)
         self.reply = reply
         self.id = id

@@ -17,10 +17,11 @@ public struct FlowCleanupReport: Hashable, Sendable {
     public init() {}
 }
 
-/// Removes stale flows after commits: at once, and once more a moment later.
+/// Removes stale flows after commits: at once, and again a moment later until a look finds none.
 ///
-/// The second look is for packets that were on their way through the old rules while the tables changed: their entries
-/// may come into the table after the first look, and would then live as long as the client goes on sending.
+/// The looks after the first are for packets that were on their way while the tables changed, and for answers that were
+/// on their way when an entry was deleted: their entries come into the table after the look, and would then live as long
+/// as the client goes on sending.
 public final class FlowCleaner<Table: FlowTable> {
     /// What became of an attempt.
     public enum Outcome {
@@ -37,10 +38,13 @@ public final class FlowCleaner<Table: FlowTable> {
     /// What another look is due for, and when.
     private var later: (flows: StaleFlows, at: ContinuousClock.Instant)?
     private var hasFailed = false
+    private var looksLeft = FlowCleaner.mostLooks
     private var retryDelay = FlowCleaner.firstRetry
 
-    /// How long after the first look the second one is.
-    private static var secondLook: Duration { .seconds(1) }
+    /// How long after a look the next one is.
+    private static var pause: Duration { .seconds(1) }
+    /// How many looks there are after a commit, if each finds something.
+    private static var mostLooks: Int { 5 }
     private static var firstRetry: Duration { .seconds(1) }
     private static var longestRetry: Duration { .seconds(30) }
 
@@ -57,20 +61,23 @@ public final class FlowCleaner<Table: FlowTable> {
         // What failed before is tried with it; a second look keeps its time, and the newer word on each frontend.
         let at = hasFailed ? nil : later?.at
         later = nil
-        return look(for: hasFailed ? all : flows, then: (all, at ?? now + Self.secondLook), at: now)
+        looksLeft = Self.mostLooks
+        return look(for: hasFailed ? all : flows, then: (all, at ?? now + Self.pause), at: now)
     }
 
     /// Takes a second look, or tries again what failed, if it is time. Nil if it is not.
     public func tick(at now: ContinuousClock.Instant) -> Outcome? {
         guard let due = later, now >= due.at else { return nil }
         later = nil
-        return look(for: due.flows, then: hasFailed ? (due.flows, now + Self.secondLook) : nil, at: now)
+        return look(for: due.flows, then: (due.flows, now + Self.pause), at: now)
     }
 
     private func look(
-        for flows: StaleFlows, then next: (flows: StaleFlows, at: ContinuousClock.Instant)?,
+        for flows: StaleFlows, then next: (flows: StaleFlows, at: ContinuousClock.Instant),
         at now: ContinuousClock.Instant
     ) -> Outcome {
+        let isFirst = looksLeft == Self.mostLooks || hasFailed
+        looksLeft -= 1
         var report = FlowCleanupReport()
         let start = ContinuousClock.now
         var failure: Table.Failure?
@@ -85,12 +92,14 @@ public final class FlowCleaner<Table: FlowTable> {
         if failure == nil && report.refused == 0 {
             hasFailed = false
             retryDelay = Self.firstRetry
-            later = next
+            let foundSome = report.deleted.values.contains { $0 > 0 }
+            later = looksLeft > 0 && (isFirst || foundSome) ? next : nil
             return .done(report)
         }
         let delay = retryDelay
         hasFailed = true
-        later = (next?.flows ?? flows, now + delay)
+        later = (next.flows, now + delay)
+        looksLeft = Self.mostLooks
         retryDelay = min(retryDelay * 2, Self.longestRetry)
         return .failed(failure, report, retryAfter: delay)
     }

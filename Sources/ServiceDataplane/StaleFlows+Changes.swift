@@ -9,7 +9,7 @@ extension StaleFlows {
         let after = new.map(Self.places) ?? [:]
         for (place, usable) in after {
             if let former = before[place], !Self.canMakeStale(former, usable) { continue }
-            serve(place, usable)
+            serve(place, usable, isFresh: before[place]?.isEmpty ?? true)
         }
         for (place, former) in before where after[place] == nil { withdraw(place, former) }
     }
@@ -55,7 +55,9 @@ extension StaleFlows {
     /// Notes that other addresses of the node accept node ports than before.
     mutating func noteNodePorts(of records: some Sequence<Dataplane.Record>) {
         for record in records {
-            for (place, usable) in Self.places(of: record) where place.address == nil { serve(place, usable) }
+            for (place, usable) in Self.places(of: record) where place.address == nil {
+                serve(place, usable, isFresh: false)
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ public struct StaleFlows: Sendable {
     }
 
     private(set) var rules: [Place: Rule] = [:]
+    /// Frontends with an address to which flows may have begun that nobody translated.
+    private(set) var fresh: Set<Place> = []
     /// The addresses of this node that accept node ports.
     public var nodePortAddresses: Set<IPAddress> = []
     /// Addresses that accepted node ports until now.
@@ -43,6 +45,7 @@ public struct StaleFlows: Sendable {
         var place = Place(
             family: flow.destination.family, transport: flow.transport, address: flow.destination, port: flow.port)
         if let rule = rules[place] { return Self.isStale(flow, rule) }
+        if isReversed(flow) { return true }
         place.address = nil
         guard let rule = rules[place] else { return false }
         if nodePortAddresses.contains(flow.destination) { return Self.isStale(flow, rule) }
@@ -51,6 +54,20 @@ public struct StaleFlows: Sendable {
         case .served(let usable): return Self.isStale(flow, .withdrawn(Set(usable)))
         case .withdrawn: return Self.isStale(flow, rule)
         }
+    }
+
+    /// Whether the flow is one to a frontend that nobody translated, the wrong way round: its entry was deleted, and an
+    /// answer that was under way made another one. The client's packets would match that and never be translated.
+    ///
+    /// Node ports are left out: the node itself may have connections from a port with that number.
+    private func isReversed(_ flow: TrackedFlow) -> Bool {
+        guard !fresh.isEmpty, flow.zone == 0, !flow.isTranslated, !nodePortAddresses.contains(flow.source) else {
+            return false
+        }
+        let place = Place(
+            family: flow.source.family, transport: flow.transport, address: flow.source, port: flow.sourcePort)
+        guard fresh.contains(place), case .served(let usable)? = rules[place], !usable.isEmpty else { return false }
+        return !usable.containsSorted(Backend(address: flow.source, port: flow.sourcePort))
     }
 
     private static func isStale(_ flow: TrackedFlow, _ rule: Rule) -> Bool {
@@ -64,23 +81,34 @@ public struct StaleFlows: Sendable {
         }
     }
 
-    /// The looks at the table that find all of them: one for each family and protocol, as narrow as one can be.
+    /// The looks at the table that find all of them: one for each family and protocol, as narrow as one can be, and one
+    /// the other way round for frontends that may have had flows before they were served.
     public var filters: [FlowFilter] {
         var result: [FlowFilter] = []
         for family in IPFamily.allCases {
             for transport in Self.transports {
-                let places = rules.keys.filter { $0.family == family && $0.transport == transport }
-                guard let first = places.first else { continue }
-                let addresses = places.contains { $0.address == nil } ? nodeAddresses(family) : []
-                let all = addresses.union(places.compactMap(\.address))
-                if all.isEmpty { continue }
-                let isOnePort = places.allSatisfy { $0.port == first.port }
-                result.append(
-                    FlowFilter(
-                        family, transport, to: all.count == 1 ? all.first : nil, port: isOnePort ? first.port : nil))
+                func isOne(_ place: Place) -> Bool { place.family == family && place.transport == transport }
+                guard let forth = filter(rules.keys.filter(isOne)) else { continue }
+                result.append(forth)
+                // A look at everything has seen both.
+                let isWide = forth.destination == nil && forth.port == nil
+                if !isWide, var back = filter(fresh.filter(isOne)) {
+                    back.isReversed = true
+                    result.append(back)
+                }
             }
         }
         return result
+    }
+
+    private func filter(_ places: some Collection<Place>) -> FlowFilter? {
+        guard let first = places.first else { return nil }
+        let addresses = places.contains { $0.address == nil } ? nodeAddresses(first.family) : []
+        let all = addresses.union(places.compactMap(\.address))
+        if all.isEmpty { return nil }
+        let isOnePort = places.allSatisfy { $0.port == first.port }
+        return FlowFilter(
+            first.family, first.transport, to: all.count == 1 ? all.first : nil, port: isOnePort ? first.port : nil)
     }
 
     private func nodeAddresses(_ family: IPFamily) -> Set<IPAddress> {
@@ -93,7 +121,12 @@ public struct StaleFlows: Sendable {
     // MARK: Notes
 
     /// The flows to the place may lead to these endpoints (sorted) only.
-    mutating func serve(_ place: Place, _ usable: [Backend]) { rules[place] = .served(usable) }
+    ///
+    /// - Parameter isFresh: whether nobody may have translated them until now.
+    mutating func serve(_ place: Place, _ usable: [Backend], isFresh: Bool) {
+        rules[place] = .served(usable)
+        if isFresh && place.address != nil { fresh.insert(place) }
+    }
 
     /// The place is no frontend any longer; its flows led to these endpoints.
     ///
@@ -111,6 +144,7 @@ public struct StaleFlows: Sendable {
         nodePortAddresses = later.nodePortAddresses
         formerNodePortAddresses.formUnion(later.formerNodePortAddresses)
         formerNodePortAddresses.subtract(nodePortAddresses)
+        fresh.formUnion(later.fresh)
         for (place, rule) in later.rules {
             switch (rules[place], rule) {
             // What was stale before is not known by endpoint any more; whatever is translated there is ours.
@@ -123,6 +157,7 @@ public struct StaleFlows: Sendable {
 
     /// Forgets what is said of frontends that are served: all of them are about to be noted anew.
     public mutating func keepWithdrawn() {
+        fresh = []
         rules = rules.filter { if case .withdrawn = $0.value { true } else { false } }
     }
 }

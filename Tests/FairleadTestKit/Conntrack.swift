@@ -16,6 +16,12 @@ extension NetworkNamespace {
             })
     }
 
+    /// The value of a kernel parameter of the namespace; the path is below `/proc/sys/net`.
+    public func parameter(_ path: String) async throws(TestKitError) -> String {
+        let text = try await perform { () throws(TestKitError) in try Self.read("/proc/sys/net/\(path)") }
+        return String(text.prefix { $0 != "\n" })
+    }
+
     private static func read(_ path: String) throws(TestKitError) -> String {
         let descriptor = try TestKitError.checkErrno(open(path, O_RDONLY | O_CLOEXEC), path)
         defer { close(descriptor) }

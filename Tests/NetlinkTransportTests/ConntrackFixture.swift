@@ -7,11 +7,9 @@ import NetworkTypes
 
 /// Makes and lists conntrack entries, in the network namespace of the calling thread.
 struct ConntrackFixture {
-    /// An entry as it is made: where it goes, and where it really goes.
+    /// An entry as it is made.
     struct Entry {
-        var source = HostPort("192.0.2.1", 1000)
         var flow: TrackedFlow
-        var zone: UInt16 = 0
     }
 
     /// Makes entries. Throws the kernel's first complaint.
@@ -56,8 +54,9 @@ struct ConntrackFixture {
         let flags = NetlinkFlag.request | NetlinkFlag.create
         let start = writer.beginMessage(
             type: ConntrackMessage.new, flags: flags, sequence: 1, family: family.netfilterNumber)
-        let sent = (entry.source, HostPort(flow.destination, flow.port))
-        let answered = (HostPort(flow.target, flow.targetPort), entry.source)
+        let source = HostPort(flow.source, flow.sourcePort)
+        let sent = (source, HostPort(flow.destination, flow.port))
+        let answered = (HostPort(flow.target, flow.targetPort), source)
         for (attribute, ends) in [(ConntrackAttribute.original, sent), (ConntrackAttribute.reply, answered)] {
             let tuple = writer.beginNest(attribute)
             let addresses = writer.beginNest(ConntrackAttribute.tupleIP)
@@ -72,7 +71,7 @@ struct ConntrackFixture {
             writer.endNest(transport)
             writer.endNest(tuple)
         }
-        if entry.zone != 0 { writer.put(ConntrackAttribute.zone, port: entry.zone) }
+        if flow.zone != 0 { writer.put(ConntrackAttribute.zone, port: flow.zone) }
         if flow.transport != .udp { writeState(flow.transport, to: &writer) }
         writer.put(ConntrackAttribute.timeout, 3600)
         writer.endMessage(start)

@@ -19,9 +19,10 @@ struct ConntrackKernelTests {
             family == .ipv4 ? IPAddress(stringLiteral: "10.0.0.\(number)") : IPAddress(stringLiteral: "fd00::\(number)")
         }
         let flow = TrackedFlow(
-            transport, to: address(last), port, target: address(target ?? last), target == nil ? port : 8080,
+            transport, from: address(200), sourcePort, to: address(last), port, target: address(target ?? last),
+            target == nil ? port : 8080,
             zone: zone)
-        return Entry(source: HostPort(address(200), sourcePort), flow: flow, zone: zone)
+        return Entry(flow: flow)
     }
 
     private static let worlds = IPFamily.allCases.flatMap { family in
@@ -36,7 +37,7 @@ struct ConntrackKernelTests {
             Self.entry(family, transport, to: 1, 53, target: 12, from: 1001, zone: 9),
         ].enumerated().map { offset, entry in
             var copy = entry
-            copy.source.port = UInt16(1000 + offset)
+            copy.flow.sourcePort = UInt16(1000 + offset)
             return copy
         }
         var live = [
@@ -45,7 +46,7 @@ struct ConntrackKernelTests {
             Self.entry(family, transport, to: 2, 53, target: 11, from: 2002),
         ]
         // The same tuple as a stale entry, in another zone.
-        live.append(Self.entry(family, transport, to: 1, 53, target: 13, from: stale[0].source.port, zone: 5))
+        live.append(Self.entry(family, transport, to: 1, 53, target: 13, from: stale[0].flow.sourcePort, zone: 5))
         let namespace = try NetworkNamespace("conntrack")
         try namespace.inside { () throws(NetlinkError) in
             let other: IPFamily = family == .ipv4 ? .ipv6 : .ipv4
@@ -92,6 +93,13 @@ struct ConntrackKernelTests {
             let handedOver = (byAddress ? 11 : 20) - (byPort ? 10 : 0)
             #expect(try ConntrackFixture.list(exact).examined == handedOver)
             #expect(try ConntrackFixture.list(exact).flows == [one])
+            let back = FlowFilter(
+                family, transport, to: IPAddress(stringLiteral: family == .ipv4 ? "10.0.0.200" : "fd00::200"),
+                port: 1000, isReversed: true)
+            #expect(try ConntrackFixture.list(back).flows.count == 20)
+            var nobody = back
+            nobody.port = 1001
+            #expect(try ConntrackFixture.list(nobody).examined == (byPort ? 0 : 20))
             let unasked = try ConntrackFixture.list(exact, asksForFilter: false)
             #expect(unasked.flows == [one])
             #expect(unasked.examined == 30)

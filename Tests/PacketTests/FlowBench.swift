@@ -68,9 +68,6 @@ struct FlowBench: Sendable {
         try beyond.open(
             "beyond", in: cluster.node2.namespace, at: ClusterTopology.node2BehindNode1, ports: [numbers.nodePort],
             abortsOtherPorts: false)
-        try beyond.open(
-            "beyond", in: cluster.node1.namespace, at: [cluster.node1.ipv4, cluster.node1.ipv6],
-            ports: [numbers.nodePort], transports: [.udp])
     }
 
     /// Has the Services as these scenarios say; the first one has index 1. Under the daemon this returns at once.

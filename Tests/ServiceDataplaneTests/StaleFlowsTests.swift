@@ -11,6 +11,7 @@ import Testing
 @Suite struct StaleFlowsTests {
     private static let key = ObjectKey(namespace: "default", name: "dns")
     private static let node: Set<IPAddress> = [address("172.30.0.11"), address("fd00::11")]
+    private static let client = Backend(address: address("192.0.2.1"), port: 1000)
     private static let frontends = [
         Frontend(kind: .clusterIP, address: address("10.96.0.1"), port: 53),
         Frontend(kind: .nodePort, address: nil, port: 30053),
@@ -47,12 +48,16 @@ import Testing
     }
 
     /// A flow: `destination:port > target:port`.
-    private static func flow(_ text: String, _ transport: TransportProtocol = .udp, zone: UInt16 = 0) -> TrackedFlow {
+    private static func flow(
+        _ text: String, _ transport: TransportProtocol = .udp, from source: Backend = client, zone: UInt16 = 0
+    ) -> TrackedFlow {
         let ends = text.split(separator: " > ").map { end in
             let colon = end.lastIndex(of: ":") ?? end.startIndex
             return (address(String(end[..<colon])), UInt16(end[end.index(after: colon)...]) ?? 0)
         }
-        return TrackedFlow(transport, to: ends[0].0, ends[0].1, target: ends[1].0, ends[1].1, zone: zone)
+        return TrackedFlow(
+            transport, from: source.address, source.port, to: ends[0].0, ends[0].1, target: ends[1].0, ends[1].1,
+            zone: zone)
     }
 
     private static let untranslated = "10.96.0.1:53 > 10.96.0.1:53"
@@ -176,6 +181,21 @@ import Testing
         #expect(flows.contains(Self.flow(Self.toEndpoint(1), zone: 7)))
     }
 
+    @Test("an untranslated flow the wrong way round goes, once its frontend is served")
+    func reversed() {
+        let frontend = Backend(address: Self.address("10.96.0.1"), port: 53)
+        let answer = Self.flow("192.0.2.1:1000 > 192.0.2.1:1000", from: frontend)
+        let coming = Self.flows(from: [Self.service([])], to: [Self.service([1])])
+        #expect(coming.contains(answer))
+        #expect(!coming.contains(Self.flow("192.0.2.1:1000 > 192.0.2.1:1000", from: Self.endpoint(1))))
+        #expect(!coming.contains(Self.flow("192.0.2.1:1000 > 192.0.2.1:1000", from: frontend, zone: 7)))
+        #expect(!coming.contains(Self.flow("192.0.2.1:1000 > 192.0.2.2:1000", from: frontend)))
+        // A connection of the node's own, from a port that happens to be a node port.
+        let own = Backend(address: Self.address("172.30.0.11"), port: 30053)
+        #expect(!coming.contains(Self.flow("192.0.2.1:53 > 192.0.2.1:53", from: own)))
+        #expect(!Self.flows(from: [Self.service([1])], to: [Self.service([2])]).contains(answer))
+    }
+
     @Test("later changes have the later word")
     func union() {
         var flows = Self.flows(from: [Self.service([1])], to: [Self.service([2])])
@@ -207,13 +227,20 @@ import Testing
     func filters() {
         let clusterIP = Self.frontends.filter { $0.kind == .clusterIP }
         let one = Self.flows(from: [], to: [Self.service([1], frontends: clusterIP)])
-        #expect(one.filters == [FlowFilter(.ipv4, .udp, to: Self.address("10.96.0.1"), port: 53)])
+        #expect(
+            one.filters == [
+                FlowFilter(.ipv4, .udp, to: Self.address("10.96.0.1"), port: 53),
+                FlowFilter(.ipv4, .udp, to: Self.address("10.96.0.1"), port: 53, isReversed: true),
+            ])
+        let known = Self.flows(
+            from: [Self.service([1], frontends: clusterIP)], to: [Self.service([2], frontends: clusterIP)])
+        #expect(known.filters == [FlowFilter(.ipv4, .udp, to: Self.address("10.96.0.1"), port: 53)])
         let both = Self.flows(from: [], to: [Self.service([1])])
         #expect(both.filters == [FlowFilter(.ipv4, .udp)])
         let others = clusterIP + [Frontend(kind: .externalIP, address: Self.address("192.0.2.1"), port: 53)]
         #expect(
             Self.flows(from: [], to: [Self.service([1], frontends: others)]).filters == [
-                FlowFilter(.ipv4, .udp, port: 53)
+                FlowFilter(.ipv4, .udp, port: 53), FlowFilter(.ipv4, .udp, port: 53, isReversed: true),
             ])
         var nowhere = Self.flows(from: [], to: [Self.service([1], frontends: [Self.frontends[1]])])
         #expect(nowhere.filters == [FlowFilter(.ipv4, .udp, to: Self.address("172.30.0.11"), port: 30053)])
