@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -100,4 +101,32 @@ int fl_write_all(int fd, const void *data, size_t length)
 void fl_ignore_signal(int number)
 {
     signal(number, SIG_IGN);
+}
+
+int fl_processor_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : (int)count;
+}
+
+ssize_t fl_read_small(const char *path, char *buffer, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = read(fd, buffer, capacity);
+    int error = errno;
+    close(fd);
+    return length < 0 ? -error : length;
+}
+
+int fl_write_small(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = write(fd, text, strlen(text));
+    int error = errno;
+    close(fd);
+    return length < 0 ? -error : 0;
 }

@@ -36,6 +36,7 @@ struct Apply: ParsableCommand {
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)
+            FlowCleanup(logger).removeOnce(report.staleFlows)
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {
             logger.error("\(error)")

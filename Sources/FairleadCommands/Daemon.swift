@@ -26,6 +26,7 @@ actor Daemon {
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
     private(set) var sourceFindings: [Finding] = []
+    private let flows: FlowCleanup
 
     /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
     private static let watchInterval: Duration = .seconds(1)
@@ -40,6 +41,7 @@ actor Daemon {
         self.logger = logger
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
+        flows = FlowCleanup(logger)
     }
 
     // MARK: Updates
@@ -88,6 +90,7 @@ actor Daemon {
             }
             retryDelay = Self.firstRetry
             log(report, cause: cause, duration: clock.now - start)
+            flows.remove(report.staleFlows)
         } catch {
             nextAttempt = clock.now + retryDelay
             retryDelay = min(retryDelay * 2, Self.longestRetry)
@@ -144,6 +147,7 @@ actor Daemon {
         let clock = ContinuousClock()
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
+            flows.tick()
             guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }

@@ -17,6 +17,7 @@ struct Run: AsyncParsableCommand {
     @OptionGroup var source: SourceOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var observation: ObservationOptions
+    @OptionGroup(title: "Connection tracking") var conntrack: ConntrackOptions
     @OptionGroup var log: LogOptions
 
     @Flag(help: "Remove the rules when the daemon ends.")
@@ -29,9 +30,11 @@ struct Run: AsyncParsableCommand {
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(node, logger)
         let board = StatusBoard(version: Fairlead.version)
-        let daemon = Daemon(kernel: kernel, desired: try Wiring.desiredState(node, logger), board: board, logger: logger)
+        let desired = try Wiring.desiredState(node, logger)
+        let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
         let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
         let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
+        conntrack.apply(logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])

@@ -106,6 +106,7 @@ enum ErrorNumber {
     static let timedOut: Int32 = 110
     static let restart: Int32 = 85
     static let messageSize: Int32 = 90
+    static let busy: Int32 = 16
 }
 
 extension IPFamily {

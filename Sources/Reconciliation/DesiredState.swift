@@ -33,6 +33,8 @@ public struct DesiredState: Sendable {
     private var takenOfLedger: [Finding] = []
     /// The findings that were taken and hold, counted.
     public private(set) var findingCounts: [ProxyMetrics.FindingKind: Int] = [:]
+    /// What changes since the last `takeStaleFlows` mean for flows.
+    private var staleFlows = StaleFlows()
 
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
@@ -134,6 +136,7 @@ public struct DesiredState: Sendable {
             timeouts: affinityTimeouts, nextPool: Dataplane.nextPool(after: observed))
         touched.formUnion(policyFindings.keys)
         policyFindings = [:]
+        staleFlows.keepWithdrawn()
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
         ledger.removeAll(except: suspended)
@@ -158,6 +161,7 @@ public struct DesiredState: Sendable {
         }
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
+        if !keepingUnknown { staleFlows.noteWithdrawn(in: observed) { retained.keeps($0, $1, $2) } }
         planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
@@ -207,6 +211,7 @@ public struct DesiredState: Sendable {
             policyFindings[key]?.removeAll { $0.code == DataplaneDelta.contestedFrontend }
             if policyFindings[key]?.isEmpty == true { policyFindings[key] = nil }
         }
+        staleFlows.formUnion(delta.staleFlows)
         for finding in delta.findings {
             guard let key = finding.subject?.key else { continue }
             policyFindings[key, default: []].append(finding)
@@ -265,8 +270,19 @@ public struct DesiredState: Sendable {
     /// Looks at the node's addresses anew.
     public mutating func refreshNode() -> [Transaction] {
         let provision = dataplane.provision
+        let former = Set(dataplane.node.nodePortAddresses)
         let delta = dataplane.setNode(lookAtNode())
+        staleFlows.formUnion(dataplane.staleFlows(formerNodePortAddresses: former))
         return dataplane.transaction(for: delta, previous: provision).map { [$0] } ?? []
+    }
+
+    /// Hands over which flows may not go on as they are, now that the tables hold the state.
+    public mutating func takeStaleFlows() -> StaleFlows {
+        var flows = staleFlows
+        flows.nodePortAddresses = Set(dataplane.node.nodePortAddresses)
+        flows.formerNodePortAddresses.subtract(flows.nodePortAddresses)
+        staleFlows = StaleFlows()
+        return flows
     }
 
     private mutating func transactions(for affected: AffectedState) -> [Transaction] {

@@ -11,6 +11,9 @@ public struct SyncReport: Sendable {
     public var transactions = 0
     /// How often it started over because somebody else changed the ruleset meanwhile.
     public var restarts = 0
+    /// The flows that may not go on as they are. They are to be removed now: before the commit, their next packet would
+    /// have made the same entry again.
+    public var staleFlows = StaleFlows()
 
     /// Nothing done.
     public init() {}
@@ -69,6 +72,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
                 var report = try attempt(exclusively: restarts < Self.patientAttempts)
                 report.restarts = restarts
                 try forgetStaleClients()
+                report.staleFlows = desired.takeStaleFlows()
                 isSynchronized = true
                 return report
             } catch {
@@ -140,13 +144,20 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     /// Repairs what others did to the tables, if anybody committed anything since the last look. Nil if nobody did.
     public func verify() throws(Kernel.Failure) -> SyncReport? {
-        if isSynchronized, try kernel.generation() == generation { return nil }
-        return try synchronize()
+        let wasSynchronized = isSynchronized
+        if wasSynchronized, try kernel.generation() == generation { return nil }
+        var report = try synchronize()
+        // Others committed something of their own: the rules have been in force all the time.
+        if wasSynchronized && report.counts.isEmpty { report.staleFlows = StaleFlows() }
+        return report
     }
 
     private func commit(_ transactions: [Transaction]) throws(Kernel.Failure) -> SyncReport {
         var report = SyncReport()
-        guard !transactions.isEmpty else { return report }
+        guard !transactions.isEmpty else {
+            report.staleFlows = desired.takeStaleFlows()
+            return report
+        }
         isSynchronized = false
         let before = try kernel.generation()
         for transaction in transactions {
@@ -158,6 +169,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         if before == generation { generation = before &+ UInt32(transactions.count) }
         try forgetStaleClients()
         isSynchronized = true
+        report.staleFlows = desired.takeStaleFlows()
         return report
     }
 

@@ -29,6 +29,8 @@ public struct DataplaneDelta: Sendable {
     public var findings: [Finding] = []
     /// The Services that `findings` speaks for: what was found before of contested frontends of these is out of date.
     public var settled: Set<ObjectKey> = []
+    /// The flows that may not go on as they are, once the tables are changed.
+    public var staleFlows = StaleFlows()
 }
 
 /// The desired state of both tables, kept as compact per-Service records: elements are made when they are needed.
@@ -59,7 +61,7 @@ public struct Dataplane: Sendable {
     /// The node's own data as last set.
     public private(set) var node = NodeData()
 
-    private var records: [ObjectKey: Record] = [:]
+    private(set) var records: [ObjectKey: Record] = [:]
     private var claims = Claims()
     private var shared: [IPFamily: SharedElements] = [.ipv4: SharedElements(), .ipv6: SharedElements()]
 
@@ -117,6 +119,7 @@ public struct Dataplane: Sendable {
         for (key, old) in before {
             settleClaims(of: key, findings: &delta.findings)
             emit(key, old: old, new: records[key], into: &delta, withdrawn: &withdrawn)
+            delta.staleFlows.note(old: old, new: records[key])
         }
         for (family, set, key) in withdrawn where shared[family]?.withdraw(set, key) == true {
             delta.tables[family, default: TableDelta()].remove(set, Element(key))

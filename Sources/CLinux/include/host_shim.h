@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* An address of this network namespace, in network byte order; `family` is AF_INET or AF_INET6. */
 struct fl_address {
@@ -27,3 +28,12 @@ int fl_write_all(int fd, const void *data, size_t length);
 
 /* Ignores a signal, so that it does not end the process. */
 void fl_ignore_signal(int number);
+
+/* How many processors are online; at least 1. */
+int fl_processor_count(void);
+
+/* Reads up to `capacity` bytes of a small file, such as a kernel parameter. Returns the length or -errno. */
+ssize_t fl_read_small(const char *path, char *buffer, size_t capacity);
+
+/* Writes text to an existing file in one write, as kernel parameters want it. Returns 0 or -errno. */
+int fl_write_small(const char *path, const char *text);
