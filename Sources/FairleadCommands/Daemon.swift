@@ -41,7 +41,9 @@ actor Daemon {
         self.logger = logger
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
-        flows = FlowCleanup(logger)
+        flows = FlowCleanup(logger) { report in
+            board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
+        }
     }
 
     // MARK: Updates

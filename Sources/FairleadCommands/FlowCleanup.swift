@@ -9,9 +9,12 @@ final class FlowCleanup {
     /// What it did so far, for metrics.
     let cleaner: FlowCleaner<ConntrackKernel>
     private let logger: Logger
+    private let note: (FlowCleanupReport) -> Void
 
-    init(_ logger: Logger) {
+    /// - Parameter note: told of each look, for metrics.
+    init(_ logger: Logger, note: @escaping (FlowCleanupReport) -> Void = { _ in }) {
         self.logger = logger
+        self.note = note
         cleaner = FlowCleaner { () throws(NetlinkError) in try ConntrackKernel() }
     }
 
@@ -35,9 +38,11 @@ final class FlowCleanup {
         switch outcome {
         case nil: return
         case .done(let report):
+            note(report)
             let count = report.deleted.values.reduce(0, +)
             logger.log(level: count > 0 ? .info : .debug, "removed stale flows", metadata: Self.metadata(report))
         case .failed(let error, let report, let delay):
+            note(report)
             let reason = error.map { "\($0)" } ?? "the kernel refused to delete \(report.refused) of them (EBUSY)"
             logger.warning(
                 "stale UDP and SCTP flows could not be removed: \(reason)\(isLast ? "" : "; trying again")",

@@ -4,7 +4,9 @@ import ServicePolicy
 
 extension ProxyMetrics {
     /// All metrics, in a fixed order.
-    public var metrics: [Metric] { syncMetrics + changeMetrics + healthMetrics + ownMetrics + kernelMetrics }
+    public var metrics: [Metric] {
+        syncMetrics + changeMetrics + flowMetrics + healthMetrics + ownMetrics + kernelMetrics
+    }
 
     private static let families = ["IPv4", "IPv6"]
 
@@ -67,6 +69,20 @@ extension ProxyMetrics {
         }
         return changes("service", "Services", serviceChanges)
             + changes("endpoint", "EndpointSlices", endpointChanges) + [gaps]
+    }
+
+    private var flowMetrics: [Metric] {
+        var deleted = Metric(
+            "kubeproxy_conntrack_reconciler_deleted_entries_total", .counter,
+            "Conntrack entries deleted because they led elsewhere than their Service.")
+        for (family, label) in zip(IPFamily.allCases, Self.families) {
+            deleted.add(Double(deletedFlows[family] ?? 0), Metric.Label("ip_family", label))
+        }
+        return [
+            Self.both(
+                "conntrack_reconciler_sync_duration_seconds", .histogram, "Time of one look for such entries.",
+                .histogram(flowSeconds)), deleted,
+        ]
     }
 
     private var healthMetrics: [Metric] {

@@ -49,6 +49,10 @@ public struct ProxyMetrics: Sendable {
     public private(set) var restarts = 0
     /// How often another program's changes of the tables were repaired.
     public var driftRepairs = 0
+    /// Seconds of looks into conntrack for stale flows.
+    public private(set) var flowSeconds = Histogram(start: 0.001, factor: 2, count: 15)
+    /// Conntrack entries deleted because their flow was stale.
+    public private(set) var deletedFlows: [IPFamily: Int] = [:]
     /// The last success.
     public private(set) var lastSync: Moment?
     /// The last change that came.
@@ -112,6 +116,12 @@ public struct ProxyMetrics: Sendable {
     public mutating func settled() {
         serviceChanges.pending = 0
         endpointChanges.pending = 0
+    }
+
+    /// A look into conntrack ended.
+    public mutating func cleanedFlows(deleted: [IPFamily: Int], duration: Duration) {
+        flowSeconds.observe(duration / .seconds(1))
+        deletedFlows.merge(deleted) { $0 + $1 }
     }
 
     /// A round failed.

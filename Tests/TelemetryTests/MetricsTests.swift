@@ -18,6 +18,8 @@ import Testing
         metrics.localGaps = [LocalGap(family: .ipv6, isExternal: true): 3]
         metrics.findings = [.init(Finding(.warning, code: "x", subject: nil, message: "")): 2]
         metrics.healthzAnswers = [200: 5, 503: 1]
+        metrics.cleanedFlows(deleted: [.ipv6: 3], duration: .milliseconds(5))
+        metrics.cleanedFlows(deleted: [.ipv6: 1], duration: .milliseconds(1))
         metrics.kernel.observed([.ipv4: ["services": 4]])
         metrics.kernel.committed(size: 5, duration: .milliseconds(1))
         metrics.kernel.add(3, to: "services", .ipv4)
@@ -44,6 +46,9 @@ import Testing
                     + #"{traffic_policy="external",ip_family="IPv6"}"#, 3
             ),
             (#"kubeproxy_proxy_healthz_total{code="503"}"#, 1),
+            (#"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv6"}"#, 4),
+            (#"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv4"}"#, 0),
+            (#"kubeproxy_conntrack_reconciler_sync_duration_seconds_count{ip_family="IPv4"}"#, 2),
             (#"fairlead_build_info{version="1.2.3"}"#, 1),
             (#"fairlead_findings{code="x",severity="warning"}"#, 2), ("fairlead_sync_restarts_total", 1),
             (#"fairlead_set_elements{ip_family="IPv4",set="services"}"#, 6), ("fairlead_transactions_total", 1),
