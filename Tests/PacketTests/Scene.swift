@@ -5,12 +5,22 @@ import NetworkTypes
 struct Scene: Sendable {
     let cluster: ClusterTopology
     private let options: [String]
-    private let beyond: Servers
+    private let beyond: Servers?
+
+    /// A cluster whose rules are somebody else's business.
+    init(around cluster: ClusterTopology) { self.init(cluster: cluster, options: [], beyond: nil) }
+
+    private init(cluster: ClusterTopology, options: [String], beyond: Servers?) {
+        self.cluster = cluster
+        self.options = options
+        self.beyond = beyond
+    }
 
     /// Raises the cluster and applies.
     static func make(_ scenarios: [Scenario], options: [String] = []) async throws(TestKitError) -> Scene {
-        let scene = Scene(cluster: try await ClusterTopology.make(), options: options, beyond: try Servers())
-        try scene.openBeyond(scenarios)
+        let beyond = try Servers()
+        let scene = Scene(cluster: try await ClusterTopology.make(), options: options, beyond: beyond)
+        try scene.openBeyond(scenarios, beyond)
         try await scene.apply(Scenario.manifests(scenarios))
         return scene
     }
@@ -24,7 +34,7 @@ struct Scene: Sendable {
     }
 
     /// What node1 leaves alone is answered, so that it is told from what node1 refuses.
-    private func openBeyond(_ scenarios: [Scenario]) throws(TestKitError) {
+    private func openBeyond(_ scenarios: [Scenario], _ beyond: Servers) throws(TestKitError) {
         for offset in scenarios.indices {
             let numbers = Numbers(index: offset + 1)
             let addresses = numbers.clusterIPs + numbers.externalIPs + numbers.loadBalancerIPs + numbers.freeClusterIPs
