@@ -29,6 +29,7 @@ struct Apply: ParsableCommand {
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
+            if node.localhostNodeports { try KernelParameters.routeLocalnet() }
             session.report(reconciler.desired.findings, logger)
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {

@@ -73,6 +73,7 @@ actor Daemon {
         do throws(NetlinkError) {
             let report = try body()
             if !hasStarted {
+                if reconciler.desired.options.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
                 hasStarted = true
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
             }
