@@ -27,7 +27,7 @@ struct AffinityChangeTests {
         Array(leavings.indices))
     func leaves(_ mode: Mode, _ leaving: Int) async throws {
         let bench = try await Bench(mode, [.affine()])
-        let crowd = try await Crowd.join(bench)
+        let crowd = try await Crowd.join(bench, size: 60)
         for family in IPFamily.allCases {
             try await bench.show([.affine()])
             let homes = try await crowd.ask(.clusterIP, .tcp, family)
@@ -105,9 +105,9 @@ struct AffinityChangeTests {
         }
         try await bench.show([.affine(four), .affine(timeout: 77), .plain()])
         try await expectHomes("other Services")
-        try await bench.show([.affine(four), .affine(timeout: 78), .plain(["local-1"])])
+        try await bench.show([.affine(four), .affine(["local-1"], timeout: 77), .plain(["local-1"])])
         try await expectHomes("changes of other Services")
-        try await bench.show([.affine(["local-1"] + four)])
+        try await bench.show([.affine(["local-1"] + four), .affine(["local-1"], timeout: 77)])
         try await expectHomes("one more endpoint")
     }
 

@@ -90,16 +90,22 @@ struct AffinityTests {
 
     @Test("a client is forgotten after the timeout, which each new connection starts anew", arguments: IPFamily.allCases)
     func timeout(_ family: IPFamily) async throws {
+        let timeout = Duration.seconds(4)
         let bench = try await Bench(.apply, [.affine(timeout: 4)])
         let crowd = try await Crowd.join(bench)
-        let homes = try await crowd.ask(.clusterIP, .tcp, family)
+        var start = ContinuousClock.now
+        var last = try await crowd.ask(.clusterIP, .tcp, family)
         for _ in 0..<6 {
             try await Task.sleep(for: .seconds(1))
-            #expect(try await crowd.ask(.clusterIP, .tcp, family) == homes)
+            let (before, homes) = (start, last)
+            start = .now
+            last = try await crowd.ask(.clusterIP, .tcp, family)
+            // A machine that is busy with other things may have let the time pass.
+            if .now - before < timeout { #expect(last == homes) }
         }
-        try await Task.sleep(for: .seconds(5))
+        try await Task.sleep(for: timeout + .seconds(1))
         let later = try await crowd.ask(.clusterIP, .tcp, family)
-        #expect(later != homes && !later.values.contains("nobody"))
+        #expect(later != last && !later.values.contains("nobody"))
     }
 
     @Test("a changed timeout holds from the next connection on", arguments: Mode.allCases)
@@ -122,7 +128,9 @@ struct AffinityTests {
         let crowd = try await Crowd.join(bench, size: 10)
         let homes = try await crowd.ask(.clusterIP, .tcp, .ipv6)
         let changes = Task {
-            for seconds in 100..<110 { try await bench.show([.affine(), .affine(timeout: seconds)]) }
+            for count in 1...8 {
+                try await bench.show([.affine()] + (0..<count).map { .affine(timeout: 100 + $0) })
+            }
         }
         for _ in 0..<20 {
             #expect(try await crowd.ask(.clusterIP, .tcp, .ipv6) == homes)
