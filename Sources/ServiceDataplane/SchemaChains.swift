@@ -163,7 +163,7 @@ struct SchemaChains {
         if options.masqueradeAll {
             rules.append([toClusterIP, .masquerade])
         } else if options.localDetector.isActive(family) {
-            rules.append([toClusterIP, fromOutside, .masquerade])
+            rules += masqueradeFromOutside.map { [toClusterIP] + $0 + [.masquerade] }
         }
         if options.preservesLocalSource {
             rules.append([.sourceIsNotLocal, .lookup(Self.frontend, set: "local-backends"), .accept])
@@ -203,7 +203,8 @@ struct SchemaChains {
     /// masqueraded connections are still addressed to the node's own address here.
     private var martian: Rule {
         [
-            .inputInterface("lo", isPrefix: false, negated: true), .lookup([.destinationAddress], set: "loopback"), .counter, .drop,
+            .inputInterface("lo", isPrefix: false, negated: true), .lookup([.destinationAddress], set: "loopback"),
+            .counter, .drop,
         ]
     }
 
@@ -213,6 +214,15 @@ struct SchemaChains {
         case .clusterCIDRs, .nodeCIDRs: .lookup([.sourceAddress], set: "cluster-cidrs", negated: true)
         case .bridge(let name): .inputInterface(name, isPrefix: false, negated: true)
         case .interfacePrefix(let prefix): .inputInterface(prefix, isPrefix: true, negated: true)
+        }
+    }
+
+    /// The same after routing. With br_netfilter, what goes from one port of a bridge to another passes postrouting without
+    /// an input interface, as the node's own packets do; its source is a neighbour on the bridge.
+    private var masqueradeFromOutside: [Rule] {
+        switch options.localDetector {
+        case .clusterCIDRs, .nodeCIDRs: [[fromOutside]]
+        case .bridge, .interfacePrefix: [[.hasInputInterface, fromOutside], [.sourceIsLocal]]
         }
     }
 
