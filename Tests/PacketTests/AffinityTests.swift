@@ -88,7 +88,8 @@ struct AffinityTests {
         #expect(try await crowd.ask(.clusterIP, .tcp, family, service: 2) == inside)
     }
 
-    @Test("a client is forgotten after the timeout, which each new connection starts anew", arguments: IPFamily.allCases)
+    @Test(
+        "a client is forgotten after the timeout, which each new connection starts anew", arguments: IPFamily.allCases)
     func timeout(_ family: IPFamily) async throws {
         let timeout = Duration.seconds(4)
         let bench = try await Bench(.apply, [.affine(timeout: 4)])

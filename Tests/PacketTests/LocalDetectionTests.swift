@@ -77,7 +77,8 @@ struct LocalDetectionTests {
 
     @Test("podCIDRs of the Node that come, change and go act at once", arguments: Mode.allCases)
     func podCIDRs(_ mode: Mode) async throws {
-        let scenario = Scenario(name: "external policy Local", externalPolicy: "Local", endpoints: shape, expectations: [])
+        let scenario = Scenario(
+            name: "external policy Local", externalPolicy: "Local", endpoints: shape, expectations: [])
         let bench = try await Bench(
             mode, [scenario], options: ["--detect-local-mode", "NodeCIDR"], cluster: Detector.cluster(podCIDRs: []))
         let steps: [([String], isLocal: Bool)] = [

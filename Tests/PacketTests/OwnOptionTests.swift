@@ -20,12 +20,16 @@ struct OwnOptionTests {
             expectations: [])
     }
 
-    @Test("prefer-local: local endpoints with the source kept, else all endpoints, masqueraded", arguments: Mode.allCases)
+    @Test(
+        "prefer-local: local endpoints with the source kept, else all, masqueraded", arguments: Mode.allCases)
     func preferLocal(_ mode: Mode) async throws {
         let everywhere = all.map { EndpointShape.ready($0) }
         let steps: [(String, Scenario, Verdict)] = [
             ("local endpoints", Self.preferring(everywhere), .answered(["local-1", "local-2"], sees: .client)),
-            ("none", Self.preferring([.ready("remote-1"), .ready("remote-2")]), .answered(["remote-1", "remote-2"], sees: .node)),
+            (
+                "none", Self.preferring([.ready("remote-1"), .ready("remote-2")]),
+                .answered(["remote-1", "remote-2"], sees: .node)
+            ),
             (
                 "one that terminates", Self.preferring([.serving("local-1"), .ready("remote-1")]),
                 .answered(["remote-1"], sees: .node)
@@ -34,7 +38,10 @@ struct OwnOptionTests {
                 "only those that terminate", Self.preferring([.serving("local-1"), .serving("remote-1")]),
                 .answered(["local-1", "remote-1"], sees: .node)
             ),
-            ("a local one again", Self.preferring([.ready("local-2"), .ready("remote-1")]), .answered(["local-2"], sees: .client)),
+            (
+                "a local one again", Self.preferring([.ready("local-2"), .ready("remote-1")]),
+                .answered(["local-2"], sees: .client)
+            ),
             ("no endpoint", Self.preferring([]), .rejected),
             ("no annotation", Self.preferring(everywhere, isAnnotated: false), .answered(all, sees: .node)),
             ("the annotation again", Self.preferring(everywhere), .answered(["local-1", "local-2"], sees: .client)),
@@ -60,7 +67,8 @@ struct OwnOptionTests {
         try await bench.check("here", .from(outside, to: external, .answered(here, sees: .client)))
         try await bench.check("here", .from(["local-1"], to: external, .answered(here, sees: .nodeIfSelf)))
         try await bench.check("here", .from(["node1"], to: external, .answered(here, sees: .node)))
-        try await bench.check("elsewhere", .from(outside, to: external, .answered(["remote-1"], sees: .node)), service: 2)
+        try await bench.check(
+            "elsewhere", .from(outside, to: external, .answered(["remote-1"], sees: .node)), service: 2)
         // The Services change places: an endpoint that has left is not in the set of local ones any more.
         try await bench.show([remote, local])
         try await bench.check("moved away", .from(outside, to: external, .answered(["remote-1"], sees: .node)))
@@ -80,7 +88,12 @@ struct OwnOptionTests {
                 ["node1"], to: [.nodePortOnLoopback], .answered(all, sees: .node), transports: [.tcp, .udp],
                 families: [.ipv4])
             try await bench.check("localhost", expectation, service: service)
-            try await bench.check("localhost", .from(["client"], to: [.nodePort], .answered(service == 1 ? all : ["local-1", "local-2"], sees: service == 1 ? .node : .client)), service: service)
+            try await bench.check(
+                "localhost",
+                .from(
+                    ["client"], to: [.nodePort],
+                    .answered(service == 1 ? all : ["local-1", "local-2"], sees: service == 1 ? .node : .client)),
+                service: service)
         }
     }
 
