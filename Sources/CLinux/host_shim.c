@@ -66,6 +66,24 @@ int fl_host_name(char *buffer, size_t capacity)
     return 0;
 }
 
+int fl_enable_parameter(const char *path)
+{
+    char value = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t count = read(fd, &value, 1);
+    close(fd);
+    if (count == 1 && value == '1')
+        return 0;
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int status = write(fd, "1\n", 2) < 0 ? -errno : 0;
+    close(fd);
+    return status;
+}
+
 void fl_wall_clock(int64_t *seconds, int32_t *microseconds)
 {
     struct timespec now;

@@ -33,6 +33,7 @@ struct Apply: ParsableCommand {
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
+            if node.localhostNodeports { try KernelParameters.routeLocalnet() }
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)

@@ -76,8 +76,8 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             "Accept node ports on 127.0.0.1 (IPv4), for the node's own connections.",
             discussion: """
-                Needs net.ipv4.conf.all.route_localnet, which the daemon sets; packets of other hosts to 127.0.0.1 are \
-                dropped.
+                Needs net.ipv4.conf.all.route_localnet, which run and apply set; packets of other hosts to \
+                127.0.0.0/8 are dropped.
                 """))
     var localhostNodeports = false
 

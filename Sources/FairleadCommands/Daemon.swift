@@ -87,6 +87,7 @@ actor Daemon {
             let report = try body()
             noteSuccess(report, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
+                if reconciler.desired.options.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
                 hasStarted = true
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
             }

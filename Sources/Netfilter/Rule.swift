@@ -28,6 +28,8 @@ public enum Statement: Hashable, Sendable {
     case sourceIsNotLocal
     /// `iifname` is, or is not, a name, or begins with it.
     case inputInterface(String, isPrefix: Bool, negated: Bool)
+    /// `iif != 0`: the packet came through an interface that the hook is told of.
+    case hasInputInterface
     /// `counter`.
     case counter
     /// `meta priority set`: the packet priority becomes what the map holds; no match where the map has no such key.

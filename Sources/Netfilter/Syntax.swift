@@ -14,6 +14,7 @@ extension Statement {
         case .sourceIsNotLocal: "fib saddr type != local"
         case .inputInterface(let name, let isPrefix, let negated):
             "iifname \(negated ? "!= " : "")\"\(name)\(isPrefix ? "*" : "")\""
+        case .hasInputInterface: "iif != 0"
         case .counter: "counter"
         case .setPriority(let fields, let map): "meta priority set \(fields.text(family)) map @\(map)"
         case .resetPriority: "meta priority set 0:0"

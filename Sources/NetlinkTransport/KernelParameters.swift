@@ -21,4 +21,11 @@ public enum KernelParameters {
 
     /// How many processors are online.
     public static var processors: Int { Int(fl_processor_count()) }
+
+    /// Lets packets from 127.0.0.0/8 leave loopback, which node ports on 127.0.0.1 need. The rules have to be in force
+    /// before: they keep other hosts from sending packets to 127.0.0.0/8.
+    public static func routeLocalnet() throws(NetlinkError) {
+        let status = fl_enable_parameter("/proc/sys/net/ipv4/conf/all/route_localnet")
+        if status < 0 { throw .system(operation: "set net.ipv4.conf.all.route_localnet", errno: -status) }
+    }
 }

@@ -45,6 +45,9 @@ struct RuleEncoder {
         case .inputInterface(let name, let isPrefix, let negated):
             meta(6, register: 1, to: rule)
             compareText(name, isPrefix: isPrefix, differs: negated, to: rule)
+        case .hasInputInterface:
+            meta(4, register: 1, to: rule)
+            compare(differs: true, UInt32(0), to: rule)
         case .counter: add("counter", to: rule) { _ in }
         case .setPriority(let fields, let map):
             load(fields, to: rule)

@@ -21,6 +21,8 @@ public struct DesiredState: Sendable {
     public var held: Set<ObjectKey> = []
     /// Those of them that the kernel had something of at the last full pass.
     private var suspended: Set<ObjectKey> = []
+    /// The pools with affinity that were left in the tables at the last full pass although nothing asked for them.
+    private var sparedPools: Set<UInt32> = []
     /// Whether the packet path may remember clients for endpoints that their pool has no longer.
     public private(set) var mayHaveStaleClients = false
     /// What policy finds wrong with Services, by Service.
@@ -140,6 +142,7 @@ public struct DesiredState: Sendable {
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
         ledger.removeAll(except: suspended)
+        sparedPools = Dataplane.pools(in: observed) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
         // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
@@ -238,7 +241,7 @@ public struct DesiredState: Sendable {
     public func staleClients(
         _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]]
     ) -> [SetID: [Element]] {
-        dataplane.staleClients(family, remembered: remembered)
+        dataplane.staleClients(family, remembered: remembered, sparing: sparedPools)
     }
 
     /// Notes that stale clients have been forgotten.

@@ -78,9 +78,11 @@ extension Dataplane {
     /// What the packet path remembers of clients although it must not: entries of pools that are gone, or for endpoints
     /// that their pool has no longer. A client with such an entry would be sent there until it expires.
     ///
-    /// - Parameter remembered: the elements of the memories of a family's table, by set.
+    /// - Parameters:
+    ///   - remembered: the elements of the memories of a family's table, by set.
+    ///   - spared: numbers of pools that are left as they are in the tables, whoever's they are.
     public func staleClients(
-        _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]]
+        _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]], sparing spared: Set<UInt32>
     ) -> [SetID: [Element]] {
         var pools: [UInt32: Set<Backend>] = [:]
         for key in affineServices { pools.merge(record(key)?.pools(of: family) ?? [:]) { $1 } }
@@ -89,6 +91,7 @@ extension Dataplane {
         let ports = remembered[.affinityPort] ?? [:]
         for (key, element) in addresses {
             let number = UInt32(bigEndian: key[family == .ipv4 ? 8 : 12])
+            if pools[number] == nil && spared.contains(number) { continue }
             var data: ElementKey? = element.value
             if family == .ipv6 { data = ports[key].map { element.value.with($0.value[0], at: 16) } }
             let backend = data.flatMap { Backend(data: $0, family) }
@@ -105,12 +108,23 @@ extension Dataplane {
 
     /// The first number that no pool in the tables has.
     public static func nextPool(after tables: [IPFamily: ObservedTable]) -> UInt32 {
-        let used = tables.values.flatMap { table in
-            PoolKind.allCases.flatMap { kind in
-                (table.elements[kind.sticky] ?? [:]).values.map { UInt32(bigEndian: $0.value[0]) }
+        let used = pools(in: tables)
+        return max(used.max().map { $0 &+ 1 } ?? AffinitySchema.firstPool, AffinitySchema.firstPool)
+    }
+
+    /// The numbers of pools in the tables: of all, or of those whose frontends pass.
+    public static func pools(
+        in tables: [IPFamily: ObservedTable], where passes: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in true }
+    ) -> Set<UInt32> {
+        var numbers: Set<UInt32> = []
+        for (family, table) in tables {
+            for set in PoolKind.allCases.map(\.sticky) {
+                for (key, element) in table.elements[set] ?? [:] where passes(family, set, key) {
+                    numbers.insert(UInt32(bigEndian: element.value[0]))
+                }
             }
         }
-        return max(used.max().map { $0 &+ 1 } ?? AffinitySchema.firstPool, AffinitySchema.firstPool)
+        return numbers
     }
 }
 

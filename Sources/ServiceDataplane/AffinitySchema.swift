@@ -72,8 +72,9 @@ public enum AffinitySchema {
             : [set, .destinationNATFromTwo(key(family), addresses: "affinity", ports: "affinity-port")]
     }
 
+    /// A rule ends where a full map takes no more: the number is taken off the packet by a rule of its own.
     static func remember(_ family: IPFamily, timeouts: [Int]) -> [Rule] {
-        timeouts.sorted().map { seconds in
+        timeouts.sorted().flatMap { seconds in
             var rule: Rule = [.lookup([.priority], set: membersName(timeout: seconds))]
             if family == .ipv4 {
                 let data: [Selector] = [.destinationAddress, .destinationPort]
@@ -82,7 +83,7 @@ public enum AffinitySchema {
                 rule.append(.update(key(family), map: "affinity", data: [.destinationAddress], seconds: seconds))
                 rule.append(.update(key(family), map: "affinity-port", data: [.destinationPort], seconds: seconds))
             }
-            return rule + [.resetPriority]
+            return [rule, [.lookup([.priority], set: membersName(timeout: seconds)), .resetPriority]]
         }
     }
 }

@@ -38,7 +38,7 @@ struct SchemaChains {
         let size = 1 << exponent
         let rules =
             size <= 2 ? [attempt(size)] : Array(repeating: attempt(size), count: 8) + [attempt(size / 2 + 1)]
-        return Chain(kind.pickName(exponent: exponent), rules: rules)
+        return Chain(kind.pickName(exponent: exponent), rules: [AffinitySchema.recall(kind, family)] + rules)
     }
 
     private func picks() -> [Chain] {
@@ -46,13 +46,12 @@ struct SchemaChains {
     }
 
     private func dispatch(_ kind: PoolKind) -> [Rule] {
-        [AffinitySchema.recall(kind, family)]
-            + (0...largestExponent).map { exponent in
-                [
-                    .lookup(kind.isNodePort ? Self.nodePort : Self.frontend, set: kind.membersName(exponent: exponent)),
-                    .goto(kind.pickName(exponent: exponent)),
-                ]
-            }
+        (0...largestExponent).map { exponent in
+            [
+                .lookup(kind.isNodePort ? Self.nodePort : Self.frontend, set: kind.membersName(exponent: exponent)),
+                .goto(kind.pickName(exponent: exponent)),
+            ]
+        }
     }
 
     private func nodePorts() -> Chain {
@@ -94,22 +93,15 @@ struct SchemaChains {
     }
 
     /// A stray segment of an endpoint would reset its client, a client's would make this node answer in place of the
-    /// endpoint: conntrack translates neither.
+    /// endpoint: conntrack translates neither. The sets of size classes are not asked: they may count connections.
     private func invalid() -> Chain {
         var rules: [Rule] = [
             [.lookup([.sourceAddress, .transportProtocol, .sourcePort], set: "backends"), .drop],
             [.lookup([.destinationAddress], set: "cluster-ips"), .drop],
         ]
-        for exponent in 0...largestExponent {
-            rules.append([
-                .lookup(Self.frontend, set: PoolKind.services.membersName(exponent: exponent)), .drop,
-            ])
-        }
-        for exponent in 0...largestExponent {
-            rules.append([
-                Self.toNodePortAddress,
-                .lookup(Self.nodePort, set: PoolKind.nodePorts.membersName(exponent: exponent)), .drop,
-            ])
+        for set in ["external-local", "masquerade-external"] {
+            rules.append([.lookup(Self.frontend, set: set), .drop])
+            rules.append([Self.toNodePortAddress, .lookup(Self.nodePort, set: "\(set)-nodeports"), .drop])
         }
         return Chain("invalid", comment: "packets of service traffic that fit no flow", rules: rules)
     }
@@ -171,7 +163,7 @@ struct SchemaChains {
         if options.masqueradeAll {
             rules.append([toClusterIP, .masquerade])
         } else if options.localDetector.isActive(family) {
-            rules.append([toClusterIP, fromOutside, .masquerade])
+            rules += masqueradeFromOutside.map { [toClusterIP] + $0 + [.masquerade] }
         }
         if options.preservesLocalSource {
             rules.append([.sourceIsNotLocal, .lookup(Self.frontend, set: "local-backends"), .accept])
@@ -207,11 +199,12 @@ struct SchemaChains {
     /// Node ports on 127.0.0.1 exist in IPv4 only: the kernel routes `::1` to no other interface.
     private var servesLocalhost: Bool { options.servesLocalhostNodePorts && family == .ipv4 }
 
-    /// With route_localnet a neighbour could send packets to 127.0.0.1 of this node; only answers may.
+    /// With route_localnet a neighbour could send packets to 127.0.0.1 of this node. None has a reason to: answers to
+    /// masqueraded connections are still addressed to the node's own address here.
     private var martian: Rule {
         [
-            .inputInterface("lo", isPrefix: false, negated: true), .connectionState(.new),
-            .lookup([.destinationAddress], set: "loopback"), .counter, .drop,
+            .inputInterface("lo", isPrefix: false, negated: true), .lookup([.destinationAddress], set: "loopback"),
+            .counter, .drop,
         ]
     }
 
@@ -221,6 +214,15 @@ struct SchemaChains {
         case .clusterCIDRs, .nodeCIDRs: .lookup([.sourceAddress], set: "cluster-cidrs", negated: true)
         case .bridge(let name): .inputInterface(name, isPrefix: false, negated: true)
         case .interfacePrefix(let prefix): .inputInterface(prefix, isPrefix: true, negated: true)
+        }
+    }
+
+    /// The same after routing. With br_netfilter, what goes from one port of a bridge to another passes postrouting without
+    /// an input interface, as the node's own packets do; its source is a neighbour on the bridge.
+    private var masqueradeFromOutside: [Rule] {
+        switch options.localDetector {
+        case .clusterCIDRs, .nodeCIDRs: [[fromOutside]]
+        case .bridge, .interfacePrefix: [[.hasInputInterface, fromOutside], [.sourceIsLocal]]
         }
     }
 

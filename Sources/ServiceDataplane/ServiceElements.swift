@@ -15,6 +15,8 @@ struct ServiceElements {
     private(set) var items: [Item] = []
     private let service: ObjectKey
     private var pools = PoolNumbers()
+    /// The pool numbers that frontends of the port have: a number without a frontend would be another one in each process.
+    private var used: [UInt32] = []
     private let listsLocalBackends: Bool
 
     /// - Parameter listsLocalBackends: whether the endpoints of this node have a set of their own.
@@ -26,6 +28,7 @@ struct ServiceElements {
     /// Appends the elements of a port. Its pools are in the order of their slots.
     mutating func append(_ port: ResolvedServicePort, pools: PoolNumbers, owns: (Frontend) -> Bool) {
         self.pools = pools
+        used = []
         let expected = port.frontends.count * (port.clusterPool.count + port.localPool.count + 4)
         items.reserveCapacity(items.count + expected + port.usable.count)
         let comment = Self.comment(service, port.name)
@@ -39,7 +42,7 @@ struct ServiceElements {
             if frontend.kind == .loadBalancerIP { appendRanges(key, port, comment) }
         }
         appendShared(port)
-        appendTimeouts(port)
+        appendTimeouts()
     }
 
     private mutating func appendClusterIP(
@@ -99,6 +102,7 @@ struct ServiceElements {
             var data = KeyBuilder()
             data.append(priority: number)
             items.append(Item(set: kind.sticky, element: Element(frontend.key, data: data.key, comment: comment)))
+            if !used.contains(number) { used.append(number) }
         }
         let exponent = min(PoolSize.exponent(pool.count), PoolSize.largestExponent)
         items.append(Item(set: kind.members(exponent: exponent), element: Element(frontend.key, comment: comment)))
@@ -113,9 +117,8 @@ struct ServiceElements {
     }
 
     /// Which pools have which timeout.
-    private mutating func appendTimeouts(_ port: ResolvedServicePort) {
-        guard pools.cluster != 0 else { return }
-        for number in [pools.cluster, pools.local] {
+    private mutating func appendTimeouts() {
+        for number in used {
             var key = KeyBuilder()
             key.append(priority: number)
             let set = AffinitySchema.members(at: pools.timeout)

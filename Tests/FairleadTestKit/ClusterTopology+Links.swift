@@ -23,7 +23,7 @@ extension ClusterTopology {
         "fd00:10:96::/112", "fd00:10:250::/112", "fd00:10:251::/112",
     ]
 
-    func connect() async throws(TestKitError) {
+    func connect(_ podLinks: Options.PodLinks) async throws(TestKitError) {
         let routers = [router, node1.namespace, node2.namespace, podRouter]
         for namespace in routers { try namespace.setParameters(Self.hostParameters + Self.routerParameters) }
         let ends = ([client, localCaller, remoteCaller] + localPods + remotePods).map(\.namespace)
@@ -33,7 +33,7 @@ extension ClusterTopology {
         // Links first where both ends are made, then what lies behind them; independent ones side by side.
         try await Self.together([(router, routerLines)])
         try await Self.together([
-            (node1.namespace, node1Lines + localHosts.flatMap { Self.podLink($0, node: 1) }),
+            (node1.namespace, node1Lines + Self.localLinks(podLinks, localHosts)),
             (podRouter, podRouterLines + remoteHosts.flatMap { Self.podLink($0, node: 2) }),
             (node2.namespace, node2Lines),
             (client.namespace, clientLines),
@@ -146,6 +146,21 @@ extension ClusterTopology {
         lines += ["route add \(pod.ipv4)/32 dev \(name)", "route add \(pod.ipv6)/128 dev \(name)"]
         if node == 2 { lines += [throughNode1(pod)] }
         return lines
+    }
+
+    private static func localLinks(_ kind: Options.PodLinks, _ pods: [Host]) -> [String] {
+        if kind == .routed { return pods.flatMap { podLink($0, node: 1) } }
+        let bridge = [
+            "link add pods type bridge mcast_snooping 0", "link set pods up",
+            "address add 10.128.1.1/32 dev pods", "address add fd00:10:128:1::1/128 dev pods nodad",
+        ]
+        return bridge
+            + pods.flatMap { pod in
+                link(pod.name, to: pod.namespace) + [
+                    "link set \(pod.name) master pods", "route add \(pod.ipv4)/32 dev pods",
+                    "route add \(pod.ipv6)/128 dev pods",
+                ]
+            }
     }
 
     /// The rule that sends everything that comes from a pod behind node2 to node1.

@@ -37,6 +37,17 @@ public struct ClusterTopology: Sendable {
         /// The ports of the servers on the nodes themselves, for each protocol.
         public var nodePorts: [UInt16] = [9100]
 
+        /// How node1 reaches its pods.
+        public var podLinks = PodLinks.routed
+
+        /// How node1 reaches its pods.
+        public enum PodLinks: Sendable {
+            /// Each by an interface with the pod's name (`local-1`), point to point.
+            case routed
+            /// All on the bridge `pods`, which has the pods' gateway.
+            case bridged
+        }
+
         /// The usual cluster.
         public init() {}
     }
@@ -80,7 +91,7 @@ public struct ClusterTopology: Sendable {
     /// Raises the cluster.
     public static func make(_ options: Options = Options()) async throws(TestKitError) -> ClusterTopology {
         let topology = try ClusterTopology(options)
-        try await topology.connect()
+        try await topology.connect(options.podLinks)
         try topology.serve(options)
         return topology
     }

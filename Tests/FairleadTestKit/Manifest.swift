@@ -6,9 +6,12 @@ public enum Manifest {
     public static func documents(_ documents: [String]) -> String { documents.joined(separator: "---\n") }
 
     /// A Node with its addresses.
-    public static func node(_ name: String, _ addresses: [String], labels: [String: String] = [:]) -> String {
+    public static func node(
+        _ name: String, _ addresses: [String], podCIDRs: [String] = [], labels: [String: String] = [:]
+    ) -> String {
+        let spec = podCIDRs.isEmpty ? [] : ["spec:", "  podCIDRs: \(list(podCIDRs))"]
         let lines =
-            ["apiVersion: v1", "kind: Node", "metadata:", "  name: \(name)"] + Self.labels(labels)
+            ["apiVersion: v1", "kind: Node", "metadata:", "  name: \(name)"] + Self.labels(labels) + spec
             + ["status:", "  addresses:"] + addresses.flatMap { ["  - type: InternalIP", "    address: \"\($0)\""] }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -41,9 +44,9 @@ public enum Manifest {
 
     static func list(_ items: [String]) -> String { "[" + items.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
 
-    static func labels(_ labels: [String: String]) -> [String] {
+    static func labels(_ labels: [String: String], title: String = "labels") -> [String] {
         if labels.isEmpty { return [] }
-        return ["  labels:"] + labels.sorted { $0.key < $1.key }.map { "    \($0.key): \"\($0.value)\"" }
+        return ["  \(title):"] + labels.sorted { $0.key < $1.key }.map { "    \($0.key): \"\($0.value)\"" }
     }
 }
 

@@ -23,6 +23,11 @@ public struct NFT: Sendable {
             .standardOutput
     }
 
+    /// What `nft list` prints with these arguments.
+    public func list(_ arguments: [String]) async throws(TestKitError) -> String {
+        try await namespace.execute(Program("nft", ["list"] + arguments)).requireSuccess().standardOutput
+    }
+
     /// What `nft list tables` prints, sorted.
     public func listTables() async throws(TestKitError) -> [String] {
         let output = try await namespace.execute(Program("nft", ["list", "tables"])).requireSuccess().standardOutput

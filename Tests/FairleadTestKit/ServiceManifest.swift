@@ -46,6 +46,8 @@ public struct ServiceManifest: Sendable {
     public var created: String?
     /// `metadata.labels`.
     public var labels: [String: String] = [:]
+    /// `metadata.annotations`.
+    public var annotations: [String: String] = [:]
     /// More lines of `spec`, not indented.
     public var extra: [String] = []
 
@@ -57,6 +59,7 @@ public struct ServiceManifest: Sendable {
         var lines = ["apiVersion: v1", "kind: Service", "metadata:", "  name: \(name)", "  namespace: default"]
         if let created { lines += ["  creationTimestamp: \"\(created)\""] }
         lines += Manifest.labels(labels)
+        lines += Manifest.labels(annotations, title: "annotations")
         lines += ["spec:", "  type: \(type)"]
         if let first = clusterIPs.first {
             lines += ["  clusterIP: \"\(first)\"", "  clusterIPs: \(Manifest.list(clusterIPs))"]

@@ -5,10 +5,25 @@ import NetworkTypes
 struct Scene: Sendable {
     let cluster: ClusterTopology
     private let options: [String]
-    private let beyond: Servers
-    private let directory: TemporaryDirectory
+    private let beyond: Servers?
+    private let directory: TemporaryDirectory?
     /// What keeps the rules; nil if they are applied once.
     private let daemon: Daemon?
+
+    /// A cluster whose rules are somebody else's business.
+    init(around cluster: ClusterTopology) {
+        self.init(cluster: cluster, options: [], beyond: nil, directory: nil, daemon: nil)
+    }
+
+    private init(
+        cluster: ClusterTopology, options: [String], beyond: Servers?, directory: TemporaryDirectory?, daemon: Daemon?
+    ) {
+        self.cluster = cluster
+        self.options = options
+        self.beyond = beyond
+        self.directory = directory
+        self.daemon = daemon
+    }
 
     /// Raises the cluster and applies.
     ///
@@ -26,15 +41,16 @@ struct Scene: Sendable {
             let arguments = ["run"] + FairleadCommand.clusterArguments(manifests: directory.path) + options
             daemon = try await FairleadCommand().start(arguments, in: cluster.node1.namespace)
         }
-        let scene = Scene(
-            cluster: cluster, options: options, beyond: try Servers(), directory: directory, daemon: daemon)
-        try scene.openBeyond(scenarios)
+        let beyond = try Servers()
+        let scene = Scene(cluster: cluster, options: options, beyond: beyond, directory: directory, daemon: daemon)
+        try scene.openBeyond(scenarios, beyond)
         try await scene.apply(Scenario.manifests(scenarios, cluster: nodes))
         return scene
     }
 
     /// Brings node1 in line with these manifests.
     func apply(_ manifests: String) async throws(TestKitError) {
+        guard let directory else { throw .conversation("the rules of this scene are somebody else's business") }
         let file = try directory.write(manifests, to: "cluster.yaml")
         let arguments = FairleadCommand.clusterArguments(manifests: file) + options
         let fairlead = try FairleadCommand()
@@ -51,7 +67,7 @@ struct Scene: Sendable {
     }
 
     /// What node1 leaves alone is answered, so that it is told from what node1 refuses.
-    private func openBeyond(_ scenarios: [Scenario]) throws(TestKitError) {
+    private func openBeyond(_ scenarios: [Scenario], _ beyond: Servers) throws(TestKitError) {
         for offset in scenarios.indices {
             let numbers = Numbers(index: offset + 1)
             let addresses = numbers.clusterIPs + numbers.externalIPs + numbers.loadBalancerIPs + numbers.freeClusterIPs

@@ -17,6 +17,9 @@ int fl_primary_address(int family, struct fl_address *address);
 /* The node's name as uname has it. Returns 0 or -errno. */
 int fl_host_name(char *buffer, size_t capacity);
 
+/* Makes sure that a kernel parameter is 1: `path` below /proc/sys. Writes only if it is not. Returns 0 or -errno. */
+int fl_enable_parameter(const char *path);
+
 /* Seconds since the epoch and microseconds of the second, for log lines. */
 void fl_wall_clock(int64_t *seconds, int32_t *microseconds);
 

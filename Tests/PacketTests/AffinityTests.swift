@@ -1,0 +1,171 @@
+import FairleadTestKit
+import Glibc
+import NetworkTypes
+import Testing
+
+extension Scenario {
+    /// A Service with ClientIP affinity.
+    static func affine(
+        _ endpoints: [String] = ["local-1", "local-2", "local-3", "remote-1", "remote-2"], terminating: [String] = [],
+        timeout: Int? = nil, externalPolicy: String = "Cluster", internalPolicy: String = "Cluster"
+    ) -> Scenario {
+        Scenario(
+            name: "affinity", externalPolicy: externalPolicy, internalPolicy: internalPolicy,
+            endpoints: endpoints.map { .ready($0) } + terminating.map { .serving($0) },
+            adjust: { objects, _ in
+                objects.service.extra += ["sessionAffinity: ClientIP"]
+                if let timeout {
+                    objects.service.extra += ["sessionAffinityConfig: {clientIP: {timeoutSeconds: \(timeout)}}"]
+                }
+                objects.service.ports.append(ServiceManifest.Port("other", .tcp, 81))
+                objects.eachSlice { $0.ports.append(SliceManifest.Port("other", .tcp, 8081)) }
+            },
+            expectations: [])
+    }
+
+    /// The same endpoints without affinity.
+    static func plain(_ endpoints: [String] = ["local-1", "local-2", "local-3", "remote-1", "remote-2"]) -> Scenario {
+        Scenario(name: "no affinity", endpoints: endpoints.map { .ready($0) }, expectations: [])
+    }
+}
+
+/// ClientIP affinity: who is sent where.
+@Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
+struct AffinityTests {
+    private static let callers = ["client", "second-client", "local-caller", "remote-caller", "node1", "local-1"]
+
+    @Test("a client stays with one endpoint, whichever address of the Service it uses", arguments: Mode.allCases)
+    func shared(_ mode: Mode) async throws {
+        let bench = try await Bench(mode, [.affine()])
+        for family in IPFamily.allCases {
+            for transport in TransportProtocol.allCases {
+                for caller in Self.callers {
+                    var tally = Tally()
+                    for target in Target.all {
+                        tally.add(try await bench.tally(caller, to: target, transport, family).outcomes)
+                    }
+                    #expect(
+                        tally.servers.count == 1 && tally.answers.count == tally.outcomes.count,
+                        "\(caller), \(transport), \(family): \(tally)")
+                }
+            }
+        }
+    }
+
+    @Test("clients spread, and each port of a Service has a memory of its own", arguments: IPFamily.allCases)
+    func spread(_ family: IPFamily) async throws {
+        let bench = try await Bench(.apply, [.affine()])
+        let crowd = try await Crowd.join(bench)
+        let homes = try await crowd.ask(.clusterIP, .tcp, family)
+        #expect(!homes.values.contains("nobody") && Set(homes.values).count > 1, "\(homes)")
+        // Twenty clients with five endpoints agree by chance once in 10^14 times.
+        #expect(try await crowd.ask(.clusterIP, .udp, family) != homes)
+        #expect(try await crowd.ask(.clusterIPPort(81), .tcp, family) != homes)
+        #expect(try await crowd.ask(.loadBalancerIP, .tcp, family) == homes)
+        #expect(try await crowd.ask(.nodePort, .tcp, family) == homes)
+    }
+
+    @Test("policies Local have a memory of the local endpoints", arguments: IPFamily.allCases)
+    func local(_ family: IPFamily) async throws {
+        let endpoints = ["local-1", "local-2", "local-3", "remote-1", "remote-2"]
+        let bench = try await Bench(
+            .apply,
+            [.affine(endpoints, externalPolicy: "Local"), .affine(endpoints, internalPolicy: "Local")])
+        let locals: Set = ["local-1", "local-2", "local-3"]
+        let crowd = try await Crowd.join(bench)
+        let homes = try await crowd.ask(.loadBalancerIP, .tcp, family)
+        #expect(Set(homes.values).isSubset(of: locals) && Set(homes.values).count > 1, "\(homes)")
+        for target in Target.external { #expect(try await crowd.ask(target, .tcp, family) == homes, "\(target)") }
+        let outside = try await bench.tally("client", to: .nodePort, .tcp, family)
+        #expect(outside.sources == [bench.cluster.client.address(family)], "\(outside)")
+        // Pods are short-circuited to all endpoints, and remembered among those.
+        for target in Target.all {
+            let pod = try await bench.tally("local-caller", to: target, .udp, family, count: 12)
+            #expect(pod.servers.count == 1 && pod.answers.count == 12, "\(pod)")
+        }
+        let inside = try await crowd.ask(.clusterIP, .tcp, family, service: 2)
+        #expect(Set(inside.values).isSubset(of: locals) && Set(inside.values).count > 1, "\(inside)")
+        #expect(try await crowd.ask(.clusterIP, .tcp, family, service: 2) == inside)
+    }
+
+    @Test(
+        "a client is forgotten after the timeout, which each new connection starts anew", arguments: IPFamily.allCases)
+    func timeout(_ family: IPFamily) async throws {
+        let timeout = Duration.seconds(4)
+        let bench = try await Bench(.apply, [.affine(timeout: 4)])
+        let crowd = try await Crowd.join(bench)
+        var start = ContinuousClock.now
+        var last = try await crowd.ask(.clusterIP, .tcp, family)
+        for _ in 0..<6 {
+            try await Task.sleep(for: .seconds(1))
+            let (before, homes) = (start, last)
+            start = .now
+            last = try await crowd.ask(.clusterIP, .tcp, family)
+            // A machine that is busy with other things may have let the time pass.
+            if .now - before < timeout { #expect(last == homes) }
+        }
+        try await Task.sleep(for: timeout + .seconds(1))
+        let later = try await crowd.ask(.clusterIP, .tcp, family)
+        #expect(later != last && !later.values.contains("nobody"))
+    }
+
+    @Test("a changed timeout holds from the next connection on", arguments: Mode.allCases)
+    func changedTimeout(_ mode: Mode) async throws {
+        let bench = try await Bench(mode, [.affine()])
+        let crowd = try await Crowd.join(bench)
+        let homes = try await crowd.ask(.clusterIP, .tcp, .ipv4)
+        let homes6 = try await crowd.ask(.clusterIP, .tcp, .ipv6)
+        try await bench.show([.affine(timeout: 2)])
+        #expect(try await crowd.ask(.clusterIP, .tcp, .ipv4) == homes)
+        #expect(try await crowd.ask(.clusterIP, .tcp, .ipv6) == homes6)
+        try await Task.sleep(for: .seconds(3))
+        #expect(try await crowd.ask(.clusterIP, .tcp, .ipv4) != homes)
+        #expect(try await crowd.ask(.clusterIP, .tcp, .ipv6) != homes6)
+    }
+
+    @Test("rules for another timeout come while clients connect", arguments: Mode.allCases)
+    func anotherTimeout(_ mode: Mode) async throws {
+        let bench = try await Bench(mode, [.affine()])
+        let crowd = try await Crowd.join(bench, size: 10)
+        let homes = try await crowd.ask(.clusterIP, .tcp, .ipv6)
+        let changes = Task {
+            for count in 1...8 {
+                try await bench.show([.affine()] + (0..<count).map { .affine(timeout: 100 + $0) })
+            }
+        }
+        for _ in 0..<20 {
+            #expect(try await crowd.ask(.clusterIP, .tcp, .ipv6) == homes)
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        try await changes.value
+        let second = try await crowd.ask(.clusterIP, .udp, .ipv6, service: 2)
+        #expect(!second.values.contains("nobody"))
+        #expect(try await crowd.ask(.loadBalancerIP, .udp, .ipv6, service: 2) == second)
+    }
+
+    @Test("packets leave the node with the priority that they had", arguments: IPFamily.allCases)
+    func priority(_ family: IPFamily) async throws {
+        let bench = try await Bench(.apply, [.affine()])
+        let watch = """
+            table inet watch {
+                counter clean { }
+                counter tainted { }
+                chain out {
+                    type filter hook postrouting priority 300;
+                    ct status dnat meta priority 0 counter name clean return
+                    ct status dnat counter name tainted
+                }
+            }
+            """
+        try await NFT(bench.cluster.node1.namespace).load(watch)
+        for caller in ["client", "local-caller", "node1"] {
+            for transport in TransportProtocol.allCases {
+                let tally = try await bench.tally(caller, to: .loadBalancerIP, transport, family)
+                #expect(tally.servers.count == 1, "\(tally)")
+            }
+        }
+        let counters = try await NFT(bench.cluster.node1.namespace).list(["counters", "table", "inet", "watch"])
+        #expect(counters.contains("counter tainted {\n\t\tpackets 0 "), "\(counters)")
+        #expect(!counters.contains("counter clean {\n\t\tpackets 0 "), "\(counters)")
+    }
+}

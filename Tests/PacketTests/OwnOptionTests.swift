@@ -1,0 +1,158 @@
+import FairleadTestKit
+import NetworkTypes
+import Testing
+
+private let all = ["local-1", "local-2", "remote-1"]
+private let outside = Expectation.outside
+private let external = Target.external
+
+/// Options and annotations that only Fairlead has.
+@Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
+struct OwnOptionTests {
+    // MARK: prefer-local
+
+    private static func preferring(_ endpoints: [EndpointShape], isAnnotated: Bool = true) -> Scenario {
+        Scenario(
+            name: "prefer-local", endpoints: endpoints,
+            adjust: { objects, _ in
+                if isAnnotated { objects.service.annotations["fairlead.dev/external-traffic"] = "prefer-local" }
+            },
+            expectations: [])
+    }
+
+    @Test(
+        "prefer-local: local endpoints with the source kept, else all, masqueraded", arguments: Mode.allCases)
+    func preferLocal(_ mode: Mode) async throws {
+        let everywhere = all.map { EndpointShape.ready($0) }
+        let steps: [(String, Scenario, Verdict)] = [
+            ("local endpoints", Self.preferring(everywhere), .answered(["local-1", "local-2"], sees: .client)),
+            (
+                "none", Self.preferring([.ready("remote-1"), .ready("remote-2")]),
+                .answered(["remote-1", "remote-2"], sees: .node)
+            ),
+            (
+                "one that terminates", Self.preferring([.serving("local-1"), .ready("remote-1")]),
+                .answered(["remote-1"], sees: .node)
+            ),
+            (
+                "only those that terminate", Self.preferring([.serving("local-1"), .serving("remote-1")]),
+                .answered(["local-1", "remote-1"], sees: .node)
+            ),
+            (
+                "a local one again", Self.preferring([.ready("local-2"), .ready("remote-1")]),
+                .answered(["local-2"], sees: .client)
+            ),
+            ("no endpoint", Self.preferring([]), .rejected),
+            ("no annotation", Self.preferring(everywhere, isAnnotated: false), .answered(all, sees: .node)),
+            ("the annotation again", Self.preferring(everywhere), .answered(["local-1", "local-2"], sees: .client)),
+        ]
+        let bench = try await Bench(mode, [])
+        for (name, scenario, verdict) in steps {
+            try await bench.show([scenario])
+            try await bench.check("prefer-local, \(name)", .from(outside, to: external, verdict))
+        }
+        try await bench.check("prefer-local", .from(["local-caller"], to: [.clusterIP], .answered(all, sees: .client)))
+        try await bench.check("prefer-local", .from(["client"], to: [.clusterIP], .answered(all, sees: .node)))
+        try await bench.check("prefer-local", .from(["node1"], to: external, .answered(all, sees: .node)))
+    }
+
+    // MARK: --preserve-local-source
+
+    @Test("--preserve-local-source keeps the source where the endpoint is on this node", arguments: Mode.allCases)
+    func preserveLocalSource(_ mode: Mode) async throws {
+        let local = Scenario(name: "here", endpoints: [.ready("local-1"), .ready("local-2")], expectations: [])
+        let remote = Scenario(name: "elsewhere", endpoints: [.ready("remote-1")], expectations: [])
+        let bench = try await Bench(mode, [local, remote], options: ["--preserve-local-source"])
+        let here = ["local-1", "local-2"]
+        try await bench.check("here", .from(outside, to: external, .answered(here, sees: .client)))
+        try await bench.check("here", .from(["local-1"], to: external, .answered(here, sees: .nodeIfSelf)))
+        try await bench.check("here", .from(["node1"], to: external, .answered(here, sees: .node)))
+        try await bench.check(
+            "elsewhere", .from(outside, to: external, .answered(["remote-1"], sees: .node)), service: 2)
+        // The Services change places: an endpoint that has left is not in the set of local ones any more.
+        try await bench.show([remote, local])
+        try await bench.check("moved away", .from(outside, to: external, .answered(["remote-1"], sees: .node)))
+        try await bench.check("moved here", .from(outside, to: external, .answered(here, sees: .client)), service: 2)
+    }
+
+    // MARK: --localhost-nodeports
+
+    @Test("--localhost-nodeports: the node itself reaches node ports on 127.0.0.1", arguments: Mode.allCases)
+    func localhost(_ mode: Mode) async throws {
+        let cluster = Scenario(name: "Cluster", endpoints: all.map { .ready($0) }, expectations: [])
+        let local = Scenario(
+            name: "Local", externalPolicy: "Local", endpoints: all.map { .ready($0) }, expectations: [])
+        let bench = try await Bench(mode, [cluster, local], options: ["--localhost-nodeports"])
+        for service in 1...2 {
+            let expectation = Expectation.from(
+                ["node1"], to: [.nodePortOnLoopback], .answered(all, sees: .node), transports: [.tcp, .udp],
+                families: [.ipv4])
+            try await bench.check("localhost", expectation, service: service)
+            try await bench.check(
+                "localhost",
+                .from(
+                    ["client"], to: [.nodePort],
+                    .answered(service == 1 ? all : ["local-1", "local-2"], sees: service == 1 ? .node : .client)),
+                service: service)
+        }
+    }
+
+    @Test("--localhost-nodeports: no other host reaches 127.0.0.1 of the node")
+    func localhostFromOutside() async throws {
+        let scenario = Scenario(name: "Cluster", endpoints: all.map { .ready($0) }, expectations: [])
+        let bench = try await Bench(.apply, [scenario], options: ["--localhost-nodeports"])
+        let (node, pod) = (bench.cluster.node1.namespace, bench.cluster.localCaller.namespace)
+        let servers = try Servers()
+        try servers.open("private", in: node, at: ["127.0.0.1"], ports: [7777], transports: [.tcp, .udp])
+        // A pod that wants to: its packets to 127.0.0.1 leave by its link, and answers from there are taken.
+        try await pod.perform { () throws(TestKitError) in
+            try pod.setParameters([("ipv4/conf/all/route_localnet", "1"), ("ipv4/conf/all/rp_filter", "0")])
+        }
+        let lines = [
+            "rule add pref 10 iif lo to 127.0.0.1 lookup 77", "rule add pref 32000 lookup local", "rule del pref 0",
+            "route add 127.0.0.1/32 via 10.128.1.1 dev eth0 table 77",
+        ]
+        let program = Program("ip", ["-batch", "-"], input: lines.joined(separator: "\n") + "\n")
+        try await pod.execute(program).requireSuccess()
+        func attempt() async throws -> [Outcome] {
+            let ports: [UInt16] = [7777, Numbers(index: 1).nodePort]
+            let probes = ports.flatMap { port in
+                [TransportProtocol.tcp, .udp].map {
+                    Probe(
+                        $0, to: HostPort("127.0.0.1", port), source: bench.cluster.localCaller.ipv4,
+                        timeLimit: .milliseconds(700))
+                }
+            }
+            return try await pod.probe(probes)
+        }
+        let outcomes = try await attempt()
+        #expect(outcomes.allSatisfy { $0 == .timedOut }, "\(outcomes)")
+        // Without the rules they do arrive: the attempt is real.
+        try await FairleadCommand().run(["cleanup"], in: node).requireSuccess()
+        let unprotected = try await attempt()
+        #expect(unprotected.contains { $0.answer?.server == "private" }, "\(unprotected)")
+    }
+
+    // MARK: --service-counters
+
+    @Test("--service-counters counts each new connection of a frontend once", arguments: IPFamily.allCases)
+    func counters(_ family: IPFamily) async throws {
+        let plain = Scenario(name: "plain", endpoints: all.map { .ready($0) }, expectations: [])
+        let bench = try await Bench(.apply, [plain, .affine(all)], options: ["--service-counters"])
+        for service in 1...2 {
+            let tally = try await bench.tally("client", to: .loadBalancerIP, .tcp, family, service: service, count: 7)
+            #expect(tally.answers.count == 7)
+            let port = try await bench.tally("client", to: .nodePort, .udp, family, service: service, count: 5)
+            #expect(port.answers.count == 5)
+        }
+        let services = try await bench.list("set", family, "services-4")
+        let nodePorts = try await bench.list("set", family, "nodeports-4")
+        for service in 1...2 {
+            let numbers = Numbers(index: service)
+            let address = numbers.loadBalancerIPs[family == .ipv4 ? 0 : 1]
+            #expect(services.contains("\(address) . tcp . 80 counter packets 7 "), "\(services)")
+            #expect(services.contains("\(address) . udp . 80 counter packets 0 "), "\(services)")
+            #expect(nodePorts.contains("udp . \(numbers.nodePort) counter packets 5 "), "\(nodePorts)")
+        }
+    }
+}
