@@ -154,18 +154,18 @@ extension ManifestSet {
 
     /// Reads one file; whatever happened to it, it may also be gone or new.
     mutating func read(_ rank: Rank) {
-        // Taken out, not copied: the tables of a big file would be copied before the first change.
-        let known = files.removeValue(forKey: rank)
-        var file = known ?? ManifestFile(path: rank.path)
+        let isKnown = files[rank] != nil
+        // Taken out, with no other reference left: the tables of a big file would be copied before the first change.
+        var file = files.removeValue(forKey: rank) ?? ManifestFile(path: rank.path)
         let outcome = file.read()
         if case .missing = outcome {
             faulty.remove(rank)
             neverGood.remove(rank)
-            if known != nil { hasNews = true }
+            if isKnown { hasNews = true }
             if roots[rank.root].isDirectory == true {
                 for (id, entry) in file.objects { release(id, entry.object, rank) }
             } else {
-                files[rank] = known
+                if isKnown { files[rank] = file }
                 unavailable(rank.root, FileSystem.Failure(code: ENOENT))
             }
             return
