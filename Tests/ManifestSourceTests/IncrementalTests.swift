@@ -199,6 +199,15 @@ struct EditedFile {
         }
     }
 
+    @Test func aDirectiveThatIsAddedJoinsTheDocuments() throws {
+        var decoder = ManifestDecoder(path: "f.yaml")
+        let pod = "---\nkind: Pod\napiVersion: v1\n"
+        #expect(try decoder.decode(pod + "...\n" + pod).skipped.count == 2)
+        let tagged = "%TAG !t! tag:yaml.org,2002:\n---\nkind: !t!str 7\napiVersion: v1\n"
+        #expect(try decoder.decode(pod + "...\n" + tagged).skipped.map(\.kind) == ["v1 Pod", "v1 7"])
+        #expect(try decoder.decode(pod + "...\n" + pod).skipped.map(\.location.line) == [2, 6])
+    }
+
     @Test func onlyWhatTheEditTouchesIsDecoded() throws {
         func json(_ names: [String]) -> String {
             let items = names.map {
