@@ -21,15 +21,23 @@ bool fl_has_surrogates(const uint8_t *bytes, size_t length) {
     return false;
 }
 
+/* Whether what follows three dashes makes them a document marker. */
+static bool is_marker_end(const uint8_t *bytes, size_t length, size_t at) {
+    return at == length || bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\n' || bytes[at] == '\r';
+}
+
+bool fl_starts_document(const uint8_t *bytes, size_t length, size_t at) {
+    if (at == length) return true;
+    return at > 0 && length - at >= 3 && memcmp(bytes + at - 1, "\n---", 4) == 0 &&
+           is_marker_end(bytes, length, at + 3);
+}
+
 size_t fl_next_document(const uint8_t *bytes, size_t length, size_t from) {
     while (from < length) {
         const uint8_t *found = memmem(bytes + from, length - from, "\n---", 4);
         if (found == NULL) return length;
         size_t start = (size_t)(found - bytes) + 1;
-        size_t after = start + 3;
-        if (after == length || bytes[after] == ' ' || bytes[after] == '\t' || bytes[after] == '\n' ||
-            bytes[after] == '\r')
-            return start;
+        if (is_marker_end(bytes, length, start + 3)) return start;
         from = start;
     }
     return length;

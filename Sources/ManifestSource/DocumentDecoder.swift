@@ -56,11 +56,10 @@ struct DocumentDecoder {
     private mutating func decode(
         _ node: ManifestNode, _ version: String, _ kind: String, _ depth: Int
     ) throws(FieldError) {
-        if kind == "List" && version == "v1" || Self.listKinds.contains(kind) && Self.group(version) != nil {
+        if let items = Self.listItems(version, kind) {
             guard depth < Self.maximumListDepth else { throw node.error("lists are nested deeper than 8 levels") }
             // An empty list of the API server has null or no items.
-            let item = kind == "List" ? nil : (version, String(kind.dropLast("List".count)))
-            for entry in try node.list("items") { decode(entry, listed: item, depth: depth + 1) }
+            for entry in try node.list("items") { decode(entry, listed: items.header, depth: depth + 1) }
             return
         }
         guard let known = ObjectID.Kind(rawValue: kind), Self.group(version) == known.group else {
@@ -68,6 +67,21 @@ struct DocumentDecoder {
             return
         }
         read(node, known, version)
+    }
+
+    /// What a list says of its items; nil if the node is no list.
+    static func listItems(_ node: ManifestNode) -> ListItems? {
+        guard node.kind == .map, let version = try? node["apiVersion"]?.asString(),
+            let kind = try? node["kind"]?.asString()
+        else { return nil }
+        return listItems(version, kind)
+    }
+
+    private static func listItems(_ version: String, _ kind: String) -> ListItems? {
+        if kind == "List" && version == "v1" { return ListItems(type: []) }
+        guard listKinds.contains(kind), group(version) != nil else { return nil }
+        // The kind of the items; "List" itself is none of these.
+        return ListItems(type: [version, String(kind.dropLast("List".count))])
     }
 
     private mutating func read(_ node: ManifestNode, _ kind: ObjectID.Kind, _ version: String) {

@@ -85,21 +85,36 @@ enum FileSystem {
 }
 
 /// The content of a file, in memory that goes when it does.
-struct FileBytes: ~Copyable {
-    private let bytes: UnsafeMutablePointer<UInt8>
-    private let count: Int
+final class FileBytes: Sendable {
+    /// The bytes; valid while this object lives.
+    // Safe: nobody writes to them.
+    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
+    /// Takes over memory from `malloc`.
     init(bytes: UnsafeMutablePointer<UInt8>, count: Int) {
-        self.bytes = bytes
-        self.count = count
+        self.bytes = UnsafeRawBufferPointer(start: bytes, count: count)
     }
 
-    deinit { free(bytes) }
+    /// Copies bytes.
+    init(copying bytes: UnsafeRawBufferPointer) {
+        let copy = malloc(max(1, bytes.count))
+        guard let copy else { fatalError("out of memory") }
+        if let base = bytes.baseAddress, !bytes.isEmpty { memcpy(copy, base, bytes.count) }
+        self.bytes = UnsafeRawBufferPointer(start: copy, count: bytes.count)
+    }
 
-    /// The bytes; valid while this value lives.
-    borrowing func withBytes<Result: ~Copyable, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try body(UnsafeRawBufferPointer(start: bytes, count: count))
+    deinit { free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
+
+    static func == (lhs: FileBytes, rhs: FileBytes) -> Bool {
+        lhs.bytes.count == rhs.bytes.count && lhs.bytes.matches(0..<lhs.bytes.count, rhs.bytes, at: 0)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes of the range stand in another text at this offset.
+    func matches(_ range: Range<Int>, _ other: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        guard offset >= 0, offset <= other.count, range.count <= other.count - offset else { return false }
+        guard let base = baseAddress, let otherBase = other.baseAddress, !range.isEmpty else { return range.isEmpty }
+        return memcmp(base + range.lowerBound, otherBase + offset, range.count) == 0
     }
 }

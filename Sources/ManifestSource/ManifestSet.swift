@@ -76,17 +76,34 @@ public struct ManifestSet {
 
     /// The objects in force, sorted by identity.
     public var objects: [DecodedObject] {
-        owners.sorted { $0.key < $1.key }.compactMap { files[$0.value]?.objects[$0.key] }
+        let lines = files.mapValues { $0.linesBeforeDocuments() }
+        return owners.sorted { $0.key < $1.key }.compactMap { id, rank in
+            guard let file = files[rank], let entry = file.objects[id] else { return nil }
+            return DecodedObject(object: entry.object, location: file.location(entry, lines[rank] ?? [:]))
+        }
     }
 
     /// All findings in force, in path order, duplicates of other files last.
     public var findings: [Finding] {
-        var result = faulty.sorted().flatMap { files[$0]?.findings ?? [] }
+        let result = faulty.sorted().flatMap { files[$0]?.findings ?? [] }
+        return contested.isEmpty ? result : result + duplicates
+    }
+
+    /// A finding for each object that another file defines, too.
+    private var duplicates: [Finding] {
+        var lines: [Rank: [ObjectIdentifier: Int]] = [:]
+        for rank in contested.values.reduce(into: Set<Rank>(), { $0.formUnion($1) }) {
+            lines[rank] = files[rank]?.linesBeforeDocuments()
+        }
+        func location(_ id: ObjectID, _ rank: Rank) -> SourceLocation? {
+            guard let file = files[rank], let entry = file.objects[id] else { return nil }
+            return file.location(entry, lines[rank] ?? [:])
+        }
+        var result: [Finding] = []
         for (id, ranks) in contested.sorted(by: { $0.key < $1.key }) {
-            guard let owner = owners[id], let first = files[owner]?.objects[id] else { continue }
+            guard let owner = owners[id], let first = location(id, owner) else { continue }
             for rank in ranks.sorted() where rank != owner {
-                guard let other = files[rank]?.objects[id] else { continue }
-                result.append(.duplicate(id, at: other.location, of: first.location))
+                if let other = location(id, rank) { result.append(.duplicate(id, at: other, of: first)) }
             }
         }
         return result
@@ -137,19 +154,18 @@ extension ManifestSet {
 
     /// Reads one file; whatever happened to it, it may also be gone or new.
     mutating func read(_ rank: Rank) {
-        // Taken out, not copied: the tables of a big file would be copied before the first change.
-        let known = files.removeValue(forKey: rank)
-        var file = known ?? ManifestFile(path: rank.path)
-        let before = file.objects
+        let isKnown = files[rank] != nil
+        // Taken out, with no other reference left: the tables of a big file would be copied before the first change.
+        var file = files.removeValue(forKey: rank) ?? ManifestFile(path: rank.path)
         let outcome = file.read()
         if case .missing = outcome {
             faulty.remove(rank)
             neverGood.remove(rank)
-            if known != nil { hasNews = true }
+            if isKnown { hasNews = true }
             if roots[rank.root].isDirectory == true {
-                replace(before, [:], rank)
+                for (id, entry) in file.objects { release(id, entry.object, rank) }
             } else {
-                files[rank] = known
+                if isKnown { files[rank] = file }
                 unavailable(rank.root, FileSystem.Failure(code: ENOENT))
             }
             return
@@ -162,8 +178,8 @@ extension ManifestSet {
         case .failed(let error):
             failures.append(error)
             hasNews = true
-        case .changed:
-            replace(before, file.objects, rank)
+        case .changed(let changes):
+            for change in changes { apply(change, rank) }
             skippedNews += file.skipped
             hasNews = true
         }
@@ -190,25 +206,19 @@ extension ManifestSet {
         guard let file = files.removeValue(forKey: rank) else { return }
         faulty.remove(rank)
         neverGood.remove(rank)
-        replace(file.objects, [:], rank)
+        for (id, entry) in file.objects { release(id, entry.object, rank) }
         hasNews = true
     }
 
     /// Takes over what a file defines now in place of what it defined.
-    private mutating func replace(
-        _ old: [ObjectID: DecodedObject], _ new: [ObjectID: DecodedObject], _ rank: Rank
-    ) {
-        var remaining = old.count
-        for (id, decoded) in new {
-            if let before = old[id] {
-                remaining -= 1
-                if before.object != decoded.object, owners[id] == rank { changes[id] = .applied(decoded.object) }
-            } else {
-                claim(id, decoded.object, rank)
-            }
+    private mutating func apply(_ change: ManifestFile.ObjectChange, _ rank: Rank) {
+        switch (change.old, change.new) {
+        case (let old?, let new?):
+            if old != new, owners[change.id] == rank { changes[change.id] = .applied(new) }
+        case (nil, let new?): claim(change.id, new, rank)
+        case (let old?, nil): release(change.id, old, rank)
+        case (nil, nil): break
         }
-        if remaining == 0 { return }
-        for (id, decoded) in old where new[id] == nil { release(id, decoded.object, rank) }
     }
 
     private mutating func claim(_ id: ObjectID, _ object: ClusterObject, _ rank: Rank) {

@@ -87,6 +87,9 @@ uint32_t fl_manifest_find(const struct fl_manifest *manifest, uint32_t map, cons
  */
 size_t fl_next_document(const uint8_t *bytes, size_t length, size_t from);
 
+/* Whether a document begins at this offset with a `---` line, or the text ends there. */
+bool fl_starts_document(const uint8_t *bytes, size_t length, size_t at);
+
 /* Whether a line begins with `%`: a directive may reach over `---`, so such a stream must not be cut at it. */
 bool fl_has_directives(const uint8_t *bytes, size_t length);
 
@@ -105,3 +108,20 @@ bool fl_has_surrogates(const uint8_t *bytes, size_t length);
  * follows stay right but for the columns after such a pair on its line.
  */
 size_t fl_join_surrogates(const uint8_t *bytes, size_t length, uint8_t *out);
+
+/*
+ * The three functions below cut a list in strict JSON into its items, so that each can be parsed by itself. They refuse
+ * all that could mean something else to libyaml inside the list than outside of it.
+ */
+
+/* The offset of the first item if the text is an object with a filled list `items` in it; else 0. */
+size_t fl_json_list(const uint8_t *bytes, size_t length);
+
+/*
+ * Steps over the item at `from`, an object: puts where it ends in `end` and returns the offset of the next item, or of
+ * the bracket that closes the list. 0 if the text is not what it should be.
+ */
+size_t fl_json_item(const uint8_t *bytes, size_t length, size_t from, size_t *end);
+
+/* Whether the text from the bracket that closes the list on closes the object, and ends. */
+bool fl_json_list_ends(const uint8_t *bytes, size_t length, size_t from);
