@@ -9,7 +9,7 @@ import ServicePolicy
 /// whole after each commit, however many commits a first load takes. What the kernel has and nobody asked for goes last.
 public struct Planner {
     /// How many elements a transaction has at the most, unless one group alone has more. The kernel's hash tables grow
-    /// between transactions only: one huge batch into a fresh table makes long chains (see docs/performance.md).
+    /// between transactions only: one huge batch into a fresh table makes long chains (docs/performance.md).
     public static let elementsPerTransaction = 10_000
 
     private let limit: Int
