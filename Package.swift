@@ -8,7 +8,7 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// A pure target: values in, values out. `Scripts/check-imports` keeps I/O out of it.
+/// A pure target: values in, values out. `Scripts/lint` keeps I/O out of it.
 func pure(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -77,9 +77,11 @@ let package = Package(
         // Tests of the pure stages; they run anywhere.
         .testTarget(name: "NetworkTypesTests", dependencies: ["NetworkTypes"], swiftSettings: strict),
         .testTarget(
-            name: "KubernetesModelTests", dependencies: ["KubernetesModel", "NetworkTypes"], swiftSettings: strict),
+            name: "KubernetesModelTests", dependencies: ["KubernetesModel", "NetworkTypes", "DataplaneTestKit"],
+            swiftSettings: strict),
         .testTarget(
-            name: "ServicePolicyTests", dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes"],
+            name: "ServicePolicyTests",
+            dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes", "DataplaneTestKit"],
             swiftSettings: strict),
 
         .testTarget(

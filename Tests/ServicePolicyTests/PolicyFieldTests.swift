@@ -1,3 +1,4 @@
+import DataplaneTestKit
 import KubernetesModel
 import NetworkTypes
 import ServicePolicy
