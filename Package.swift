@@ -21,6 +21,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
     targets: [
         // Pure stages.
@@ -29,7 +31,7 @@ let package = Package(
         pure("Netfilter", ["NetworkTypes"]),
         pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
         pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
-
+        pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),
         pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
 
         // C: the shims, and the system libraries they wrap.
@@ -46,6 +48,20 @@ let package = Package(
         .target(
             name: "ManifestSource",
             dependencies: ["KubernetesModel", "NetworkTypes", "CManifest", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "KubernetesConfiguration",
+            dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"], swiftSettings: strict),
+        .target(
+            name: "KubernetesClient",
+            dependencies: [
+                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
         .target(
             name: "Reconciliation",
             dependencies: [
@@ -65,7 +81,7 @@ let package = Package(
             dependencies: [
                 "Observability", "Telemetry", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
                 "Netfilter", "NetworkTypes",
-                "NetlinkTransport", "ManifestSource", "CLinux",
+                "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -98,6 +114,32 @@ let package = Package(
             name: "ObservabilityTests",
             dependencies: ["Observability", "Telemetry", "FairleadTestKit", "KubernetesModel", "NetworkTypes"],
             swiftSettings: strict),
+
+        // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
+        .testTarget(
+            name: "KubernetesWireTests", dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
+            swiftSettings: strict),
+        .target(
+            name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",
+            swiftSettings: strict),
+        .testTarget(
+            name: "KubernetesConfigurationTests",
+            dependencies: ["KubernetesConfiguration", "KubernetesModel", "NetworkTypes"], swiftSettings: strict),
+        .target(
+            name: "APIServerKit",
+            dependencies: [
+                "WireTestKit", "KubernetesModel", "NetworkTypes",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ], path: "Tests/APIServerKit", swiftSettings: strict),
+        .testTarget(
+            name: "KubernetesClientTests",
+            dependencies: [
+                "KubernetesClient", "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
+                "APIServerKit", "WireTestKit", "FairleadTestKit",
+            ], swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
         .target(
