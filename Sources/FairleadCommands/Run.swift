@@ -41,7 +41,12 @@ struct Run: AsyncParsableCommand {
         await servers.start()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
-            group.addTask { for await update in watcher.updates { await daemon.take(update) } }
+            group.addTask {
+                for await update in watcher.updates {
+                    Session.report(update.failures, update.skipped, logger)
+                    await daemon.take(update.clusterUpdate)
+                }
+            }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
             group.addTask { [received = stop.received] in
