@@ -87,6 +87,7 @@ actor Daemon {
             if !hasStarted {
                 if reconciler.desired.options.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
                 hasStarted = true
+                ServiceManager.notifyReady()
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
             }
             retryDelay = Self.firstRetry

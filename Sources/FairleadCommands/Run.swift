@@ -35,6 +35,7 @@ struct Run: AsyncParsableCommand {
         let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
         let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
         conntrack.apply(logger)
+        Takeover.warn(logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
@@ -52,6 +53,7 @@ struct Run: AsyncParsableCommand {
             group.addTask { [received = stop.received] in
                 for await name in received {
                     logger.notice("stopping", metadata: ["signal": "\(name)"])
+                    ServiceManager.notifyStopping()
                     return
                 }
             }
