@@ -135,7 +135,8 @@ public struct DesiredState: Sendable {
     ) throws(Failure) {
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
-            timeouts: affinityTimeouts, nextPool: Dataplane.nextPool(after: observed))
+            timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),
+            nextPool: Dataplane.nextPool(after: observed))
         touched.formUnion(policyFindings.keys)
         policyFindings = [:]
         staleFlows.keepWithdrawn()
@@ -165,15 +166,16 @@ public struct DesiredState: Sendable {
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
         if !keepingUnknown { staleFlows.noteWithdrawn(in: observed) { retained.keeps($0, $1, $2) } }
-        planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
+        dataplane.retireTimeouts { keepingUnknown || retained.keepsAny(of: $0) }
+        planner.finish(dataplane) { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
 
-    /// The affinity timeouts of all Services.
-    public var affinityTimeouts: Set<Int> {
+    /// The affinity timeouts of all Services that are served for sure. (Those that are held may be left as they are.)
+    private var affinityTimeouts: Set<Int> {
         var timeouts: Set<Int> = []
         cluster.forEachService { service, _ in
-            if case .clientIP(let seconds) = service.sessionAffinity { timeouts.insert(min(max(seconds, 1), 86_400)) }
+            if let seconds = service.affinityTimeoutInForce, !held.contains(service.key) { timeouts.insert(seconds) }
         }
         return timeouts
     }
@@ -253,7 +255,7 @@ public struct DesiredState: Sendable {
     public func expectedSchema(_ family: IPFamily, existingSets: [Set<String>]) -> TableSchema {
         Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
-            timeouts: affinityTimeouts
+            timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts)
         ).schema(family)
     }
 

@@ -25,6 +25,9 @@ public struct RetainedServices: Sendable {
         kept[family]?[set]?.contains(key) ?? false
     }
 
+    /// Whether any element of a set, in either table, is part of what is left as it is.
+    public func keepsAny(of set: SetID) -> Bool { kept.values.contains { $0[set]?.isEmpty == false } }
+
     private mutating func keepFrontends(
         _ table: ObservedTable, _ family: IPFamily, _ names: [String: ObjectKey]
     ) -> Set<ElementKey> {

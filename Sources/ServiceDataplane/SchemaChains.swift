@@ -6,7 +6,7 @@ struct SchemaChains {
     let family: IPFamily
     let options: DataplaneOptions
     let largestExponent: Int
-    let timeouts: [Int]
+    let timeouts: AffinityTimeouts
 
     private static let frontend = SchemaSets.frontend
     private static let nodePort = SchemaSets.nodePort
@@ -262,11 +262,10 @@ extension TableSchema {
     ///
     /// - Parameters:
     ///   - largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
-    ///   - timeouts: the affinity timeouts in seconds that there have to be rules for, each once. A timeout keeps its place
-    ///     in the list as long as the list grows.
+    ///   - timeouts: the affinity timeouts that there have to be rules for.
     public init(
         family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent,
-        timeouts: [Int] = [AffinitySchema.usualTimeout]
+        timeouts: AffinityTimeouts = AffinityTimeouts()
     ) {
         self.init(
             family: family, name: options.tableName, comment: "Kubernetes Services, kept by fairlead",
