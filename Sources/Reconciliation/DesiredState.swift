@@ -83,6 +83,12 @@ public struct DesiredState: Sendable {
         return data
     }
 
+    /// From now on keeps what triggered changes of EndpointSlices, where that was later (nanoseconds since 1970).
+    public mutating func countTriggers(after start: Int64) { cluster.countTriggers(after: start) }
+
+    /// What triggered the changes that the kernel holds now and did not hold at the last call.
+    mutating func takeTriggers() -> [EndpointTrigger] { cluster.takeTriggers() }
+
     /// The addresses that accept node ports, as they are in the tables.
     public var nodePortAddresses: [IPAddress] { dataplane.node.nodePortAddresses }
 
