@@ -85,6 +85,15 @@ struct NodeOptions: ParsableArguments {
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Tolerate packets that fit no connection: let those of Services pass that conntrack calls INVALID.",
+            discussion: """
+                For networks where only one direction of a connection passes this node. run also sets the kernel's \
+                nf_conntrack_tcp_be_liberal, so that TCP packets outside the window are not called INVALID.
+                """))
+    var conntrackTcpBeLiberal = false
+
     func validate() throws {
         _ = try dataplaneOptions()
         _ = try addresses()
@@ -99,6 +108,7 @@ struct NodeOptions: ParsableArguments {
         options.countsConnections = serviceCounters
         options.masqueradeAll = masqueradeAll
         options.strictLocal = strictLocal
+        options.dropsInvalid = !conntrackTcpBeLiberal
         return options
     }
 

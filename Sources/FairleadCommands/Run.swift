@@ -37,7 +37,7 @@ struct Run: AsyncParsableCommand {
         let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
         let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
         let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
-        conntrack.apply(logger)
+        conntrack.apply(tcpBeLiberal: node.conntrackTcpBeLiberal, logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])

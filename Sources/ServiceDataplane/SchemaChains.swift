@@ -18,8 +18,10 @@ struct SchemaChains {
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
-        picks() + [nodePorts(), services()] + external() + [outside(), refuse(), invalid()]
-            + [remember(), unservedOutside(), unserved(), translateOwnSource(), translateSource()]
+        picks() + [nodePorts(), services()] + external() + [outside(), refuse()]
+            + (options.dropsInvalid ? [invalid()] : []) + [
+                remember(), unservedOutside(), unserved(), translateOwnSource(), translateSource(),
+            ]
             + guards() + translation() + verdicts() + [postrouting()]
     }
 
@@ -188,10 +190,11 @@ struct SchemaChains {
             .connectionState(.new), .lookup(Self.frontend, set: "restricted"),
             .lookup(Self.frontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
         ]
+        let invalid: [Rule] = options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : []
         return [
             Chain(
                 "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
-                rules: (servesLocalhost ? [martian] : []) + [[.connectionState(.invalid), .goto("invalid")], ranges]),
+                rules: (servesLocalhost ? [martian] : []) + invalid + [ranges]),
             Chain("guard-output", hook: Chain.Hook(.filter, .output, priority: -110), rules: [ranges]),
         ]
     }
