@@ -33,6 +33,7 @@ struct Run: AsyncParsableCommand {
         let addresses = try Wiring.addressWatcher(node, logger)
         let board = StatusBoard(version: Fairlead.version)
         var desired = try Wiring.desiredState(node, logger)
+        desired.answersHealthChecks = true
         desired.countTriggers(after: Moment.now.microseconds * 1000)
         let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
         let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)

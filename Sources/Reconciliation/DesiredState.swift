@@ -35,6 +35,8 @@ public struct DesiredState: Sendable {
     private var takenOfLedger: [Finding] = []
     /// The findings that were taken and hold, counted.
     public private(set) var findingCounts: [ProxyMetrics.FindingKind: Int] = [:]
+    /// Whether health check ports are answered, so that one that is not known matters.
+    public var answersHealthChecks = false
     /// What changes since the last `takeStaleFlows` mean for flows.
     private var staleFlows = StaleFlows()
 
@@ -149,6 +151,7 @@ public struct DesiredState: Sendable {
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
         ledger.removeAll(except: suspended)
+        if answersHealthChecks { noteUnknownHealthChecks(retained.externalLocal) }
         sparedPools = Dataplane.pools(in: observed) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
@@ -175,6 +178,20 @@ public struct DesiredState: Sendable {
         dataplane.retireTimeouts { keepingUnknown || retained.keepsAny(of: $0) }
         planner.finish(dataplane) { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
+    }
+
+    /// The kernel does not hold what a health check port answers for: it stays closed if the object has made no sense since
+    /// this process started.
+    private mutating func noteUnknownHealthChecks(_ candidates: Set<ObjectKey>) {
+        for key in candidates where cluster.service(key) == nil {
+            policyFindings[key, default: []].append(
+                Finding(
+                    .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
+                    field: "spec.healthCheckNodePort",
+                    message: "cannot be told while the object makes no sense: its packets are served as before, but a "
+                        + "health check port stays closed, and load balancers leave this node out, until it is mended"))
+            touched.insert(key)
+        }
     }
 
     /// The affinity timeouts of all Services that are served for sure. (Those that are held may be left as they are.)
