@@ -33,7 +33,6 @@ struct Apply: ParsableCommand {
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
-            if node.localhostNodeports { try KernelParameters.routeLocalnet() }
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)
@@ -43,6 +42,7 @@ struct Apply: ParsableCommand {
             logger.error("\(error)")
             throw ExitCode.failure
         }
+        if node.localhostNodeports, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
     }
 
     private static func summarize(_ report: SyncReport, services: Int) {

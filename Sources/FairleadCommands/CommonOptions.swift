@@ -45,7 +45,8 @@ struct NodeOptions: ParsableArguments {
             "Addresses of the node that accept node ports: primary, all, or ranges separated by commas.",
             discussion: """
                 primary: the first address of each family in the Node object; without one, the address of the default \
-                route. Loopback addresses never accept node ports.
+                route. A family without a range accepts them on all its addresses, as with kube-proxy. Loopback \
+                addresses never accept node ports.
                 """))
     var nodeportAddresses: [String] = ["primary"]
 
@@ -84,6 +85,15 @@ struct NodeOptions: ParsableArguments {
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Tolerate packets that fit no connection: let those of Services pass that conntrack calls INVALID.",
+            discussion: """
+                For networks where only one direction of a connection passes this node. run also sets the kernel's \
+                nf_conntrack_tcp_be_liberal, so that TCP packets outside the window are not called INVALID.
+                """))
+    var conntrackTcpBeLiberal = false
+
     func validate() throws {
         _ = try dataplaneOptions()
         _ = try addresses()
@@ -98,6 +108,7 @@ struct NodeOptions: ParsableArguments {
         options.countsConnections = serviceCounters
         options.masqueradeAll = masqueradeAll
         options.strictLocal = strictLocal
+        options.dropsInvalid = !conntrackTcpBeLiberal
         return options
     }
 
@@ -106,6 +117,15 @@ struct NodeOptions: ParsableArguments {
         detection.warn(logger)
         for block in (try? addresses())?.blocksWithLoopback ?? [] where !(localhostNodeports && block.family == .ipv4) {
             logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
+        }
+        let open = (try? addresses())?.familiesWithoutBlock ?? []
+        let own = open.isEmpty ? [] : (try? HostAddresses.all()) ?? []
+        for family in open where own.contains(where: { $0.family == family && NodePortAddresses.isOrdinary($0) }) {
+            logger.warning(
+                """
+                --nodeport-addresses: no range of \(family): node ports are served on all its addresses, as with \
+                kube-proxy; with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
+                """)
         }
     }
 

@@ -26,9 +26,6 @@ struct ConntrackOptions: ParsableArguments {
     @Option(help: "When a UDP flow with answers is forgotten (2m0s); 0 leaves it alone.")
     var conntrackUdpTimeoutStream = GoDuration(seconds: 0)
 
-    @Flag(help: "Tolerate TCP packets outside the window, instead of calling them INVALID.")
-    var conntrackTcpBeLiberal = false
-
     func validate() throws {
         if conntrackMaxPerCore < 0 { throw ValidationError("--conntrack-max-per-core must not be negative") }
         if conntrackMin < 0 { throw ValidationError("--conntrack-min must not be negative") }
@@ -42,7 +39,8 @@ struct ConntrackOptions: ParsableArguments {
         }
     }
 
-    var settings: ConntrackSettings {
+    /// - Parameter tcpBeLiberal: `--conntrack-tcp-be-liberal`, which also shapes the rules.
+    func settings(tcpBeLiberal: Bool) -> ConntrackSettings {
         func positive(_ value: Int) -> Int? { value > 0 ? value : nil }
         var settings = ConntrackSettings()
         settings.maximumPerCore = positive(conntrackMaxPerCore)
@@ -51,13 +49,14 @@ struct ConntrackOptions: ParsableArguments {
         settings.tcpCloseWaitTimeout = positive(conntrackTcpTimeoutCloseWait.seconds)
         settings.udpTimeout = positive(conntrackUdpTimeout.seconds)
         settings.udpStreamTimeout = positive(conntrackUdpTimeoutStream.seconds)
-        settings.tcpBeLiberal = conntrackTcpBeLiberal
+        settings.tcpBeLiberal = tcpBeLiberal
         return settings
     }
 
     /// Writes the settings; one that cannot be written is a warning.
-    func apply(_ logger: Logger) {
-        let plan = settings.plan(processors: KernelParameters.processors, read: KernelParameters.read)
+    func apply(tcpBeLiberal: Bool, _ logger: Logger) {
+        let plan = settings(tcpBeLiberal: tcpBeLiberal).plan(
+            processors: KernelParameters.processors, read: KernelParameters.read)
         if let kept = plan.keptMaximum {
             logger.notice(
                 "the conntrack table keeps its size, which is larger than --conntrack-max-per-core and --conntrack-min ask",

@@ -23,6 +23,7 @@ extension Daemon {
         let now = Moment.now
         board.update {
             $0.health.applied(at: now)
+            $0.metrics.programmed(report.triggers, at: now)
             if isFull || report.transactions > 0 {
                 let round: ProxyMetrics.Round = isFull ? .full : .partial
                 $0.metrics.succeeded(round, restarts: report.restarts, duration: duration, at: now)

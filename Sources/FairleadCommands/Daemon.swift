@@ -28,6 +28,7 @@ actor Daemon {
     private var nextAttempt: ContinuousClock.Instant = .now
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
+    private let localhost: LocalhostRoute?
 
     /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
     private static let watchInterval: Duration = .seconds(1)
@@ -42,6 +43,7 @@ actor Daemon {
         self.logger = logger
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
+        localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
             board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
         }
@@ -85,10 +87,10 @@ actor Daemon {
             let report = try body()
             noteSuccess(report, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
-                if reconciler.desired.options.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
                 hasStarted = true
                 ServiceManager.notifyReady()
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
+                localhost?.open()
             }
             retryDelay = Self.firstRetry
             log(report, cause: cause, duration: clock.now - start)
@@ -150,6 +152,7 @@ actor Daemon {
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
+            if hasStarted { localhost?.tick() }
             guard isReady, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }

@@ -4,6 +4,8 @@ import Logging
 import ManifestSource
 import NetlinkTransport
 import Observability
+import Reconciliation
+import Telemetry
 
 /// `fairlead run`.
 struct Run: AsyncParsableCommand {
@@ -30,11 +32,13 @@ struct Run: AsyncParsableCommand {
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(node, logger)
         let board = StatusBoard(version: Fairlead.version)
-        let desired = try Wiring.desiredState(node, logger)
+        var desired = try Wiring.desiredState(node, logger)
+        desired.answersHealthChecks = true
+        desired.countTriggers(after: Moment.now.microseconds * 1000)
         let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
         let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
         let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
-        conntrack.apply(logger)
+        conntrack.apply(tcpBeLiberal: node.conntrackTcpBeLiberal, logger)
         Takeover.warn(logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()

@@ -31,6 +31,7 @@ public struct ClusterState: Sendable {
     private var names = NamePool()
     private var nodesByName: [String: Node] = [:]
     private var serviceCIDRsByName: [String: ServiceCIDR] = [:]
+    private var triggers = PendingTriggers()
 
     /// The number of Services.
     public private(set) var serviceCount = 0
@@ -41,7 +42,8 @@ public struct ClusterState: Sendable {
     /// Applies changes in their order.
     ///
     /// An object that is applied again without a difference, and the deletion of an unknown object, change nothing. A
-    /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept.
+    /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept. What triggered a change of a
+    /// slice is no difference, and is not kept with the slice.
     ///
     /// - Returns: What has to be computed anew. A change that a later one takes back may still be in it.
     public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {
@@ -57,6 +59,16 @@ public struct ClusterState: Sendable {
         }
         return affected
     }
+}
+
+/// Triggers of changes of EndpointSlices: how long changes took to get here.
+extension ClusterState {
+    /// From now on keeps what triggered changes of EndpointSlices, where that was later than a moment (nanoseconds since 1970).
+    public mutating func countTriggers(after start: Int64) { triggers.start = start }
+
+    /// What triggered the changes since the last call. For a change of a slice that came with the annotation, once for each
+    /// change; those of a Service are forgotten when one of its slices goes, as kube-proxy does it.
+    public mutating func takeTriggers() -> [EndpointTrigger] { triggers.take() }
 }
 
 /// Reading.
@@ -131,13 +143,15 @@ extension ClusterState {
         let position = slot(of: owner)
         let index = slots[Int(position)].insertionIndex(of: slice.key)
         let isNew = slotOfSlice.updateValue(position, forKey: slice.key) == nil
-        guard isNew || slots[Int(position)].slices[index] != slice else { return }
-        var slice = slice
-        names.share(&slice)
+        var plain = slice
+        plain.lastChangeTriggerTime = nil
+        guard isNew || slots[Int(position)].slices[index] != plain else { return }
+        if slots[Int(position)].service?.serviceProxyName == nil { triggers.note(slice, of: owner) }
+        names.share(&plain)
         if isNew {
-            slots[Int(position)].slices.insert(slice, at: index)
+            slots[Int(position)].slices.insert(plain, at: index)
         } else {
-            slots[Int(position)].slices[index] = slice
+            slots[Int(position)].slices[index] = plain
         }
         noteSliceChange(at: position, affected: &affected)
     }
@@ -146,6 +160,7 @@ extension ClusterState {
         guard let position = slotOfSlice.removeValue(forKey: key) else { return }
         let index = slots[Int(position)].insertionIndex(of: key)
         slots[Int(position)].slices.remove(at: index)
+        triggers.noteRemoval(from: slots[Int(position)].key)
         noteSliceChange(at: position, affected: &affected)
         releaseIfVacant(position)
     }

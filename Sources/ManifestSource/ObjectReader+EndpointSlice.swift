@@ -1,6 +1,9 @@
 import KubernetesModel
 import NetworkTypes
 
+/// When what the slice tells of happened. What is no time there is as good as nothing: it is for a metric only.
+private let triggerAnnotation: StaticString = "endpoints.kubernetes.io/last-change-trigger-time"
+
 extension ObjectReader {
     private enum AddressType: String, CaseIterable {
         case ipv4 = "IPv4"
@@ -22,6 +25,11 @@ extension ObjectReader {
         let labels = try metadata.map("labels")
         slice.isHeadless = labels?["service.kubernetes.io/headless"] != nil
         slice.serviceName = try labels?.string("kubernetes.io/service-name")
+        if let node = metadata["annotations"], node.kind == .map, let time = node[triggerAnnotation],
+            time.kind == .scalar
+        {
+            slice.lastChangeTriggerTime = Timestamp.nanoseconds(time.bytes)
+        }
         guard let type = try root.choice("addressType", AddressType.self) else {
             throw FieldError(node: root, missing: "addressType", message: "is missing")
         }

@@ -118,7 +118,7 @@ public final class StatusBoard: Sendable {
         case "/proxyMode": return .text("nftables")
         default:
             let metrics = ServiceCounter.metrics(await counters())
-            let text = PrometheusText.render(current.metrics.metrics + metrics)
+            let text = PrometheusText.render(current.metrics.metrics + metrics + ProcessUsage.now.metrics)
             return HTTPAnswer(
                 status: 200, headers: [HTTPAnswer.Header("Content-Type", PrometheusText.contentType)], body: text)
         }

@@ -14,6 +14,8 @@ public struct SyncReport: Sendable {
     /// The flows that may not go on as they are. They are to be removed now: before the commit, their next packet would
     /// have made the same entry again.
     public var staleFlows = StaleFlows()
+    /// What triggered the changes of EndpointSlices that the kernel now holds.
+    public var triggers: [EndpointTrigger] = []
 
     /// Nothing done.
     public init() {}
@@ -73,6 +75,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
                 report.restarts = restarts
                 try forgetStaleClients()
                 report.staleFlows = desired.takeStaleFlows()
+                report.triggers = desired.takeTriggers()
                 isSynchronized = true
                 return report
             } catch {
@@ -156,6 +159,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         var report = SyncReport()
         guard !transactions.isEmpty else {
             report.staleFlows = desired.takeStaleFlows()
+            report.triggers = desired.takeTriggers()
             return report
         }
         isSynchronized = false
@@ -170,6 +174,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         try forgetStaleClients()
         isSynchronized = true
         report.staleFlows = desired.takeStaleFlows()
+        report.triggers = desired.takeTriggers()
         return report
     }
 

@@ -82,9 +82,20 @@ public struct Planner {
 
     /// Ends the plan: removes what nobody asked for.
     ///
-    /// - Parameter keeps: elements that are to stay although nobody asked for them.
-    public mutating func finish(keeping keeps: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in false }) {
+    /// - Parameters:
+    ///   - dataplane: its schema as it is now; sets that it has no longer go with all that is in them.
+    ///   - keeps: elements that are to stay although nobody asked for them.
+    public mutating func finish(
+        _ dataplane: Dataplane, keeping keeps: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in false }
+    ) {
         for family in IPFamily.allCases {
+            let schema = dataplane.schema(family)
+            if let old = schemas[family] {
+                let plan = SchemaPlan(from: old, to: schema)
+                builder.lead(family, plan.leading)
+                builder.trail(family, plan.trailing)
+            }
+            schemas[family] = schema
             for set in schemas[family]?.sets ?? [] {
                 for (key, element) in observed[family]?[set.id] ?? [:] where !keeps(family, set.id, key) {
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? element.value : nil))
@@ -149,7 +160,9 @@ extension Dataplane {
                 let old = TableSchema(
                     family: family, options: options, largestExponent: previous.largestExponent,
                     timeouts: previous.timeouts)
-                builder.lead(family, SchemaPlan(from: old, to: schema(family)).leading)
+                let plan = SchemaPlan(from: old, to: schema(family))
+                builder.lead(family, plan.leading)
+                builder.trail(family, plan.trailing)
             }
         }
         for (family, table) in delta.tables { builder.take(family, table) }
@@ -159,11 +172,16 @@ extension Dataplane {
     /// What decides the structure of the tables beside the options.
     public struct Provision: Hashable, Sendable {
         var largestExponent: Int
-        var timeouts: [Int]
+        var timeouts: AffinityTimeouts
     }
 
     /// What the tables provide for now.
     public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
+
+    /// The affinity timeouts that tables with these sets provide for, and these.
+    public static func timeouts(
+        providedBy names: some Sequence<Set<String>>, and needed: Set<Int>
+    ) -> AffinityTimeouts { AffinityTimeouts(AffinityTimeouts.provided(by: names).union(needed)) }
 
     /// The largest size class that tables with these sets provide for.
     public static func largestExponent(providedBy names: some Sequence<Set<String>>) -> Int {

@@ -57,7 +57,7 @@ public final class SimulatedKernel: DataplaneKernel {
         result.chains = Set(table.chains.keys)
         for set in schema.sets {
             guard let found = table.sets[set.name] else { continue }
-            guard found.declaration == set else {
+            guard found.declaration.isDeclared(as: set) else {
                 result.differingSets.insert(set.name)
                 continue
             }

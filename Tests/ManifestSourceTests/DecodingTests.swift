@@ -92,6 +92,25 @@ import Testing
         #expect(file.findings.isEmpty)
     }
 
+    @Test(
+        "the time that triggered a change of a slice is read, and what is no time is passed over",
+        arguments: [
+            (
+                #"{endpoints.kubernetes.io/last-change-trigger-time: "2026-11-21T09:05:00.25Z"}"#,
+                1_795_251_900_250_000_000
+            ),
+            ("{endpoints.kubernetes.io/last-change-trigger-time: 2026-11-21T09:05:00Z}", 1_795_251_900_000_000_000),
+            (#"{endpoints.kubernetes.io/last-change-trigger-time: "yesterday"}"#, nil),
+            ("{endpoints.kubernetes.io/last-change-trigger-time: [1]}", nil), ("{other: x}", nil), ("text", nil),
+        ] as [(String, Int64?)])
+    func triggerTime(_ annotations: String, _ expected: Int64?) throws {
+        let file = try decode(
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-1, "
+                + "labels: {kubernetes.io/service-name: web}, annotations: \(annotations)}\naddressType: IPv4\n")
+        #expect(file.slices.map(\.lastChangeTriggerTime) == [expected])
+        #expect(file.findings.isEmpty)
+    }
+
     @Test func nodesAndServiceCIDRsAreRead() throws {
         let file = try decode(
             """

@@ -47,6 +47,16 @@ struct PacketTests {
         let ranges = ["--nodeport-addresses", "172.31.0.0/24,fd00:172:31::/64"]
         return try await Scene.make(secondAddressScenarios, options: ranges)
     }
+    private static func rangeScene(
+        _ scenarios: [Scenario], _ ranges: String
+    ) -> Shared<Scene> {
+        Shared { () async throws(TestKitError) in
+            try await Scene.make(scenarios, options: ["--nodeport-addresses", ranges])
+        }
+    }
+    private static let rangedIPv4Scene = rangeScene(otherFamilyScenarios(ranged: .ipv4), "172.31.0.0/24")
+    private static let rangedIPv6Scene = rangeScene(otherFamilyScenarios(ranged: .ipv6), "fd00:172:31::/64")
+    private static let closedFamilyScene = rangeScene(closedFamilyScenarios, "172.31.0.0/24,::1/128")
     private static let allAddressScene = Shared { () async throws(TestKitError) in
         try await Scene.make(allAddressScenarios, options: ["--nodeport-addresses", "all"])
     }
@@ -67,6 +77,27 @@ struct PacketTests {
     @Test("packets with --nodeport-addresses and ranges", arguments: PacketCase.all(secondAddressScenarios))
     func secondAddress(_ packetCase: PacketCase) async throws {
         try await packetCase.check(in: Self.secondAddressScene.value())
+    }
+
+    @Test(
+        "packets with --nodeport-addresses and ranges of IPv4 only",
+        arguments: PacketCase.all(otherFamilyScenarios(ranged: .ipv4)))
+    func rangedIPv4(_ packetCase: PacketCase) async throws {
+        try await packetCase.check(in: Self.rangedIPv4Scene.value())
+    }
+
+    @Test(
+        "packets with --nodeport-addresses and ranges of IPv6 only",
+        arguments: PacketCase.all(otherFamilyScenarios(ranged: .ipv6)))
+    func rangedIPv6(_ packetCase: PacketCase) async throws {
+        try await packetCase.check(in: Self.rangedIPv6Scene.value())
+    }
+
+    @Test(
+        "packets with --nodeport-addresses and nothing but loopback of IPv6",
+        arguments: PacketCase.all(closedFamilyScenarios))
+    func closedFamily(_ packetCase: PacketCase) async throws {
+        try await packetCase.check(in: Self.closedFamilyScene.value())
     }
 
     @Test("packets with --nodeport-addresses all", arguments: PacketCase.all(allAddressScenarios))

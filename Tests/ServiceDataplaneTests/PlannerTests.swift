@@ -21,7 +21,7 @@ struct PlannerTests {
             result += planner.drain()
         }
         planner.take(dataplane.setNode(node), of: dataplane)
-        planner.finish { _, _, _ in keeping }
+        planner.finish(dataplane) { _, _, _ in keeping }
         return result + planner.drain()
     }
 
