@@ -88,18 +88,19 @@ public struct ProxyMetrics: Sendable {
         seconds = [.full: empty, .partial: empty]
     }
 
-    /// Changes came.
+    /// Changes came. What a complete list removes is counted once the Services that it concerns are known: not here.
     public mutating func queued(_ changes: [ClusterChange], at now: Moment) {
         for change in changes {
-            let kind: ObjectID.Kind =
+            let kind: ObjectID.Kind? =
                 switch change {
                 case .applied(let object): object.id.kind
                 case .deleted(let id): id.kind
+                case .retained: nil
                 }
             switch kind {
             case .service: serviceChanges.add()
             case .endpointSlice: endpointChanges.add()
-            case .node, .serviceCIDR: continue
+            case .node, .serviceCIDR, nil: continue
             }
         }
         lastQueued = now
