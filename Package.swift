@@ -117,7 +117,8 @@ let package = Package(
 
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
-            name: "KubernetesWireTests", dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
+            name: "KubernetesWireTests",
+            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
             swiftSettings: strict),
         .target(
             name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",
