@@ -118,7 +118,7 @@ let package = Package(
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
             name: "KubernetesWireTests",
-            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
+            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit", "DataplaneTestKit"],
             swiftSettings: strict),
         .target(
             name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",

@@ -16,6 +16,17 @@ public enum IPAddress: Hashable, Sendable, Comparable {
         }
     }
 
+    /// Parses an IPv4 or IPv6 address in ASCII; nil for anything else.
+    public init?(utf8 bytes: UnsafeRawBufferPointer) {
+        if let address = IPv4Address(bytes: bytes) {
+            self = .v4(address)
+        } else if let address = IPv6Address(bytes: bytes) {
+            self = .v6(address)
+        } else {
+            return nil
+        }
+    }
+
     /// The family of the address.
     @inlinable public var family: IPFamily {
         switch self {
