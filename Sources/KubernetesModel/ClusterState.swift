@@ -43,7 +43,8 @@ public struct ClusterState: Sendable {
     ///
     /// An object that is applied again without a difference, and the deletion of an unknown object, change nothing. A
     /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept. What triggered a change of a
-    /// slice is no difference, and is not kept with the slice.
+    /// slice is no difference, and is not kept with the slice. A complete list (``ClusterChange/retained(_:_:)``) costs a
+    /// look at each known object of its kind.
     ///
     /// - Returns: What has to be computed anew. A change that a later one takes back may still be in it.
     public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {
@@ -55,6 +56,7 @@ public struct ClusterState: Sendable {
             case .applied(.node(let object)): setNode(object, named: object.name, affected: &affected)
             case .applied(.serviceCIDR(let object)): setServiceCIDR(object, named: object.name, affected: &affected)
             case .deleted(let id): delete(id, affected: &affected)
+            case .retained(let kind, let keys): retain(keys, of: kind, affected: &affected)
             }
         }
         return affected
@@ -120,6 +122,17 @@ extension ClusterState {
         case .node: setNode(nil, named: id.key.name, affected: &affected)
         case .serviceCIDR: setServiceCIDR(nil, named: id.key.name, affected: &affected)
         }
+    }
+
+    private mutating func retain(_ keys: Set<ObjectKey>, of kind: ObjectID.Kind, affected: inout AffectedState) {
+        let gone: [ObjectKey] =
+            switch kind {
+            case .service: slots.lazy.filter { $0.service != nil }.map(\.key).filter { !keys.contains($0) }
+            case .endpointSlice: slotOfSlice.keys.filter { !keys.contains($0) }
+            case .node: nodesByName.keys.lazy.map { ObjectKey(name: $0) }.filter { !keys.contains($0) }
+            case .serviceCIDR: serviceCIDRsByName.keys.lazy.map { ObjectKey(name: $0) }.filter { !keys.contains($0) }
+            }
+        for key in gone { delete(ObjectID(kind: kind, key: key), affected: &affected) }
     }
 
     private mutating func set(_ service: Service?, for key: ObjectKey, affected: inout AffectedState) {

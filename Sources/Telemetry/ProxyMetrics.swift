@@ -97,18 +97,19 @@ public struct ProxyMetrics: Sendable {
         [0, 0.25, 0.5] + (1...59).map { Double($0) } + stride(from: 60, through: 115, by: 5)
         + stride(from: 120, through: 300, by: 30)
 
-    /// Changes came.
+    /// Changes came. What a complete list removes is counted once the Services that it concerns are known: not here.
     public mutating func queued(_ changes: [ClusterChange], at now: Moment) {
         for change in changes {
-            let kind: ObjectID.Kind =
+            let kind: ObjectID.Kind? =
                 switch change {
                 case .applied(let object): object.id.kind
                 case .deleted(let id): id.kind
+                case .retained: nil
                 }
             switch kind {
             case .service: serviceChanges.add()
             case .endpointSlice: endpointChanges.add()
-            case .node, .serviceCIDR: continue
+            case .node, .serviceCIDR, nil: continue
             }
         }
         lastQueued = now
