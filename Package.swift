@@ -117,14 +117,16 @@ let package = Package(
 
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
-            name: "KubernetesWireTests", dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
+            name: "KubernetesWireTests",
+            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
             swiftSettings: strict),
         .target(
             name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",
             swiftSettings: strict),
         .testTarget(
             name: "KubernetesConfigurationTests",
-            dependencies: ["KubernetesConfiguration", "KubernetesModel", "NetworkTypes"], swiftSettings: strict),
+            dependencies: ["KubernetesConfiguration", "KubernetesModel", "NetworkTypes", "FairleadTestKit"],
+            swiftSettings: strict),
         .target(
             name: "APIServerKit",
             dependencies: [

@@ -1,7 +1,7 @@
 /// Equal strings of one load share their storage: 100,000 endpoints name the same few hundred nodes and zones.
 ///
 /// A direct-mapped cache rather than a set: bounded, and a miss costs one allocation, as without it.
-final class StringPool {
+package final class StringPool {
     private var slots = [String](repeating: "", count: 4096)
 
     /// The string with these bytes. Swift keeps up to 15 bytes inline, so only longer ones are pooled.
@@ -19,7 +19,7 @@ final class StringPool {
 
 extension String {
     /// The text on one line: control characters as `\u{…}`, so that a manifest cannot forge log lines.
-    var printable: String {
+    package var printable: String {
         var result = ""
         for scalar in unicodeScalars {
             switch scalar.properties.generalCategory {
@@ -32,10 +32,10 @@ extension String {
     }
 
     /// The printable text, cut to 60 characters.
-    var excerpt: String { count <= 60 ? printable : prefix(60).description.printable + "…" }
+    package var excerpt: String { count <= 60 ? printable : prefix(60).description.printable + "…" }
 
     /// The excerpt in quotes.
-    var quoted: String { "\"\(excerpt)\"" }
+    package var quoted: String { "\"\(excerpt)\"" }
 
     /// The text without blanks and tabs at its ends.
     var trimmingBlanks: String {
