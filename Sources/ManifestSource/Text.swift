@@ -38,7 +38,7 @@ extension String {
     package var quoted: String { "\"\(excerpt)\"" }
 
     /// The text without blanks and tabs at its ends.
-    var trimmingBlanks: String {
+    package var trimmingBlanks: String {
         var rest = self[...]
         while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
         while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
