@@ -151,6 +151,9 @@ let package = Package(
         .testTarget(
             name: "PacketTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
             swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
+            swiftSettings: strict),
         .executableTarget(
             name: "fairlead-lab",
             dependencies: [

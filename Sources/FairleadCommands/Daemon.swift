@@ -1,7 +1,6 @@
 import Dispatch
 import KubernetesModel
 import Logging
-import ManifestSource
 import Netfilter
 import NetlinkTransport
 import Observability
@@ -22,6 +21,8 @@ actor Daemon {
     let board: StatusBoard
     private let kernel: NftablesKernel
     private let logger: Logger
+    /// Whether the source has told so much that rules may be written.
+    private var isReady = false
     private var hasStarted = false
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
@@ -48,27 +49,24 @@ actor Daemon {
 
     // MARK: Updates
 
-    /// Commits what an update of the manifests means.
-    func take(_ update: ManifestUpdate) {
-        for failure in update.failures {
-            logger.error("\(failure); the last good version of the file, if there was one, stays in force")
-        }
+    /// Takes news of the objects and commits what they mean. Before the first complete list nothing is written.
+    func take(_ update: ClusterUpdate) {
         noteQueued(update.changes)
-        for object in update.skipped { logger.debug("\(object)") }
         reportSourceFindings(update.findings)
         _ = reconciler.hold(update.heldServices)
-        if update.isComplete != reconciler.knowsAllObjects {
-            reconciler.knowsAllObjects = update.isComplete
-            if !update.isComplete {
-                logger.warning("some manifests could not be read yet: until then no rule is removed")
-            }
+        let knowsAll = update.readiness == .complete
+        if update.readiness == .loading {
             reconciler.load(update.changes)
-            synchronize(cause: "manifests")
-        } else if hasStarted {
-            attempt("change") { () throws(NetlinkError) in try reconciler.apply(update.changes) }
+            return
+        }
+        if knowsAll != reconciler.knowsAllObjects || !isReady {
+            isReady = true
+            reconciler.knowsAllObjects = knowsAll
+            if !knowsAll { logger.warning("some objects could not be read yet: until then no rule is removed") }
+            reconciler.load(update.changes)
+            synchronize(cause: hasStarted ? "source" : "start")
         } else {
-            reconciler.load(update.changes)
-            synchronize(cause: "start")
+            attempt("change") { () throws(NetlinkError) in try reconciler.apply(update.changes) }
         }
         reportFindings()
         publish()
@@ -89,6 +87,7 @@ actor Daemon {
             if !hasStarted {
                 if reconciler.desired.options.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
                 hasStarted = true
+                ServiceManager.notifyReady()
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
             }
             retryDelay = Self.firstRetry
@@ -151,7 +150,7 @@ actor Daemon {
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
-            guard hasStarted || !reconciler.isSynchronized, !Task.isCancelled, clock.now >= nextAttempt else {
+            guard isReady, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }
             if !reconciler.desired.knowsAddresses { refreshNode() }
@@ -160,7 +159,7 @@ actor Daemon {
     }
 
     private func verify(at now: ContinuousClock.Instant) {
-        guard hasLoaded else { return }
+        guard isReady else { return }
         attempt("verification") { () throws(NetlinkError) in
             let wasSynchronized = reconciler.isSynchronized
             guard let report = try reconciler.verify() else { return SyncReport() }
@@ -172,8 +171,6 @@ actor Daemon {
             return report
         }
     }
-
-    private var hasLoaded: Bool { hasStarted || reconciler.desired.cluster.serviceCount > 0 }
 
     /// Removes the tables. False if that failed; it has been logged then.
     func cleanUp() -> Bool {

@@ -35,18 +35,25 @@ struct Run: AsyncParsableCommand {
         let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
         let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
         conntrack.apply(logger)
+        Takeover.warn(logger)
         let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
         await servers.start()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
-            group.addTask { for await update in watcher.updates { await daemon.take(update) } }
+            group.addTask {
+                for await update in watcher.updates {
+                    Session.report(update.failures, update.skipped, logger)
+                    await daemon.take(update.clusterUpdate)
+                }
+            }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
             group.addTask { [received = stop.received] in
                 for await name in received {
                     logger.notice("stopping", metadata: ["signal": "\(name)"])
+                    ServiceManager.notifyStopping()
                     return
                 }
             }

@@ -29,6 +29,14 @@ struct Session {
         return update.failures.isEmpty
     }
 
+    /// Logs what could not be read, and what there is no use for.
+    static func report(_ failures: [ManifestError], _ skipped: [SkippedObject], _ logger: Logger) {
+        for failure in failures {
+            logger.error("\(failure); the last good version of the file, if there was one, stays in force")
+        }
+        for object in skipped { logger.debug("\(object)") }
+    }
+
     /// Logs findings, each at the level of its severity.
     func report(_ findings: [Finding], _ logger: Logger) { Self.report(findings, logger) }
 

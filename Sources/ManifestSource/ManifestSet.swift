@@ -25,6 +25,16 @@ public struct ManifestUpdate: Sendable, Equatable {
             findings.lazy.filter { finding in finding.subject.map { !standIns.contains($0) } ?? true }
                 .compactMap(\.heldService))
     }
+
+    /// What a consumer of any source has to know of it.
+    public var clusterUpdate: ClusterUpdate {
+        var update = ClusterUpdate()
+        update.changes = changes
+        update.findings = findings
+        update.heldServices = heldServices
+        update.readiness = isComplete ? .complete : .partial
+        return update
+    }
 }
 
 /// The files that `--manifests PATH` (may be given several times) names, and the objects in them.

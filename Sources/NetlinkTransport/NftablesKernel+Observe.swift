@@ -39,7 +39,7 @@ extension NftablesKernel {
         throw .interrupted(operation: "read the tables")
     }
 
-    private func setNames(_ tableName: String, _ family: IPFamily) throws(NetlinkError) -> Set<String> {
+    func setNames(_ tableName: String, _ family: IPFamily) throws(NetlinkError) -> Set<String> {
         var names: Set<String> = []
         try request(
             NFTMessage.getSet, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list sets"

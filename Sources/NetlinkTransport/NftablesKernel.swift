@@ -99,8 +99,14 @@ public final class NftablesKernel: DataplaneKernel {
         try exchange(batch, transaction, isCheck: true)
     }
 
-    private func exchange(
-        _ batch: borrowing EncodedBatch, _ transaction: Transaction, isCheck: Bool
+    /// The sequence number that the next batch begins with.
+    var batchSequence: UInt32 { sequence }
+
+    /// Sends a batch and waits for the verdict.
+    ///
+    /// - Parameter transaction: what it was made from, to name elements in errors.
+    func exchange(
+        _ batch: borrowing EncodedBatch, _ transaction: Transaction = Transaction(tableName: ""), isCheck: Bool = false
     ) throws(NetlinkError) {
         let bytes = batch.writer.bytes
         sequence = (batch.acknowledged ?? sequence) &+ 2

@@ -25,6 +25,8 @@ public struct DesiredState: Sendable {
     private var sparedPools: Set<UInt32> = []
     /// Whether the packet path may remember clients for endpoints that their pool has no longer.
     public private(set) var mayHaveStaleClients = false
+    /// What policy knew of the node when the Services were resolved last.
+    private var resolvedNode: NodeContext?
     /// What policy finds wrong with Services, by Service.
     private var policyFindings: [ObjectKey: [Finding]] = [:]
     /// Health check ports, and what else is known of Services besides their elements.
@@ -145,6 +147,7 @@ public struct DesiredState: Sendable {
         sparedPools = Dataplane.pools(in: observed) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
+        resolvedNode = node
         // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
         let data = lookAtNode()
         var early = data
@@ -291,11 +294,12 @@ public struct DesiredState: Sendable {
     private mutating func transactions(for affected: AffectedState) -> [Transaction] {
         var result: [Transaction] = []
         let node = nodeContext
-        // A changed label of the node can change every Service's pools; its other fields only its own data.
-        let isOwnNode = affected.nodes.contains(settings.nodeName)
+        // What policy knows of the node can change every Service's pools; heartbeats and the like change nothing.
+        let isNodeChanged = node != resolvedNode
+        resolvedNode = node
         let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
-            isOwnNode ? gone.sorted() + servicesByAge() : affected.services.subtracting(suspended).sorted()
+            isNodeChanged ? gone.sorted() + servicesByAge() : affected.services.subtracting(suspended).sorted()
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)

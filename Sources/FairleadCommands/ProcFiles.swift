@@ -1,0 +1,45 @@
+import CLinux
+import Glibc
+
+/// What the files below /proc tell of programs that run, and of parts of the kernel that they use.
+enum ProcFiles {
+    private static let capacity = 4096
+
+    /// The lines of a file, of its first 4 KiB; none if it cannot be read.
+    static func lines(_ path: String) -> [String] {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
+            guard let base = buffer.baseAddress else { return [] }
+            let length = fl_read_small(path, base, buffer.count)
+            guard length > 0 else { return [] }
+            let text = String(decoding: UnsafeRawBufferPointer(start: base, count: length), as: UTF8.self)
+            return text.split(separator: "\n").map(String.init)
+        }
+    }
+
+    /// The processes of this network namespace that can be seen from here and have this name, by number. One that does
+    /// not tell its namespace counts.
+    static func processes(named name: String) -> [Int] {
+        guard let directory = opendir("/proc") else { return [] }
+        defer { closedir(directory) }
+        var result: [Int] = []
+        while let entry = readdir(directory) {
+            let process = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                Int(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+            }
+            guard let process, lines("/proc/\(process)/comm").first == name else { continue }
+            let namespace = target("/proc/\(process)/ns/net")
+            if namespace == nil || namespace == target("/proc/self/ns/net") { result.append(process) }
+        }
+        return result.sorted()
+    }
+
+    /// Where a symbolic link leads; nil if that cannot be read.
+    private static func target(_ path: String) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+            guard let base = buffer.baseAddress else { return nil }
+            let length = readlink(path, base, buffer.count)
+            guard length > 0 else { return nil }
+            return String(decoding: UnsafeRawBufferPointer(start: base, count: length), as: UTF8.self)
+        }
+    }
+}

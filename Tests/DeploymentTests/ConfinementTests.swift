@@ -1,0 +1,80 @@
+import FairleadTestKit
+import Glibc
+import NetworkTypes
+import Testing
+
+/// The daemon as the unit and the DaemonSet run it: with one capability, and telling the service manager how it is.
+@Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
+struct ConfinementTests {
+    private static let samples = Repository.path("docs/samples")
+
+    private static func arguments(_ more: [String] = []) -> [String] {
+        ["run", "--healthz-bind-address", "", "--metrics-bind-address", ""]
+            + FairleadCommand.clusterArguments(manifests: samples) + more
+    }
+
+    @Test("the capability NET_ADMIN alone is enough to keep the rules", arguments: [true, false])
+    func capability(has: Bool) async throws {
+        let namespace = try NetworkNamespace("node")
+        let kept = has ? "-all,+net_admin" : "-all"
+        let program = try Program(
+            "setpriv",
+            ["--bounding-set", kept, "--inh-caps", kept, "--no-new-privs", FairleadCommand().path] + Self.arguments(),
+            timeLimit: .seconds(60))
+        let daemon = try await Daemon(program, in: namespace)
+        if has {
+            try await daemon.waitForOutput("serving", timeLimit: .seconds(30))
+            #expect(!daemon.output.contains("error:"), "\(daemon.output)")
+            let tables = try await namespace.execute(Program("nft", ["list", "tables"])).requireSuccess()
+            #expect(tables.standardOutput.contains("table ip6 fairlead"))
+        } else {
+            // Says what is missing and neither serves nor pretends to.
+            try await daemon.waitForOutput("Operation not permitted", timeLimit: .seconds(30))
+            #expect(!daemon.output.contains("serving"))
+        }
+    }
+
+    @Test("the service manager is told when the kernel has the rules, and when the daemon is about to end")
+    func readiness() async throws {
+        let namespace = try NetworkNamespace("node")
+        let directory = try TemporaryDirectory()
+        let manager = try NotifySocket(path: "\(directory.path)/notify")
+        var program = try FairleadCommand().program(Self.arguments(), timeLimit: .seconds(60))
+        program.environment["NOTIFY_SOCKET"] = manager.path
+        let daemon = try await Daemon(program, in: namespace)
+        #expect(await eventually(within: .seconds(30)) { manager.receive() == "READY=1" })
+        let tables = try await namespace.execute(Program("nft", ["list", "tables"])).requireSuccess()
+        #expect(tables.standardOutput.contains("table ip fairlead"))
+        daemon.signal(SIGTERM)
+        #expect(await eventually(within: .seconds(30)) { manager.receive() == "STOPPING=1" })
+        #expect(try await daemon.waitForEnd(timeLimit: .seconds(30)).status == 0)
+    }
+}
+
+/// The service manager's end of `sd_notify(3)`.
+private final class NotifySocket: Sendable {
+    let path: String
+    private let descriptor: Int32
+
+    init(path: String) throws {
+        self.path = path
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+        }
+        try #require(result == 0)
+    }
+
+    deinit { close(descriptor) }
+
+    /// The next message; nil if there is none.
+    func receive() -> String? {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}
