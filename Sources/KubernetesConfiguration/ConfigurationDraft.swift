@@ -64,9 +64,13 @@ public struct ConfigurationDraft: Sendable {
         switch origins[key] {
         case .file(let line): ConfigurationError(path, line: line, field: key, message)
         case .flag(let name): ConfigurationError(name, message)
-        case nil: ConfigurationError(path.isEmpty ? "configuration" : path, field: key, message)
+        case nil where path.isEmpty: ConfigurationError(KubeProxyFlag.forKey(key), message)
+        case nil: ConfigurationError(path, field: key, message)
         }
     }
+
+    /// Whether a file or a flag says something of a key.
+    public func says(_ key: String) -> Bool { origins[key] != nil }
 
     /// One message for each key or flag that was set and has no effect. A file's key that says what is the default anyway asks
     /// for nothing, and there is no message for it.
