@@ -158,6 +158,7 @@ static bool same_text(const struct fl_manifest *out, uint32_t left, uint32_t rig
 }
 
 static int duplicate(struct fl_manifest *out, uint32_t key) {
+    if (out->keeps_duplicates) return 0;
     const struct fl_node *node = &out->nodes[key];
     out->error_line = node->line_and_kind >> FL_LINE_SHIFT;
     out->error_column = 1;

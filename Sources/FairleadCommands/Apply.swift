@@ -5,7 +5,7 @@ import NetlinkTransport
 import Reconciliation
 
 /// `fairlead apply`.
-struct Apply: ParsableCommand {
+struct Apply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring the kernel's rules in line with the manifests, once.",
         discussion: """
@@ -15,18 +15,20 @@ struct Apply: ParsableCommand {
             """)
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var log: LogOptions
 
     @Flag(name: .shortAndLong, help: "Print nothing when it went well.")
     var quiet = false
 
-    func run() throws {
-        let logger = log.logger()
-        node.warn(logger)
+    func run() async throws {
+        let settings = try Settings(file: file, source: source, node: node, log: log)
+        let logger = settings.logger
         var times = PhaseTimes()
-        var session = try Session(source: source, node: node, logger)
-        guard session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
+        var session = try Session(settings, source: try settings.source())
+        settings.warn()
+        guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
             throw ExitCode.failure
         }
         times.end("decode")
@@ -42,7 +44,7 @@ struct Apply: ParsableCommand {
             logger.error("\(error)")
             throw ExitCode.failure
         }
-        if node.localhostNodeports, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
+        if settings.servesLocalhostNodePorts, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
     }
 
     private static func summarize(_ report: SyncReport, services: Int) {

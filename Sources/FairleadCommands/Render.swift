@@ -5,7 +5,7 @@ import NetworkTypes
 import Reconciliation
 
 /// `fairlead render`.
-struct Render: ParsableCommand {
+struct Render: AsyncParsableCommand {
     enum Form: String, ExpressibleByArgument, CaseIterable {
         case nft
         case json
@@ -16,17 +16,19 @@ struct Render: ParsableCommand {
         discussion: "A dry run: needs no privilege, reads and changes nothing in the kernel's rules.")
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var log: LogOptions
 
     @Option(name: .shortAndLong, help: "nft: text for 'nft -f'; json: for programs, with what was found wrong.")
     var output = Form.nft
 
-    func run() throws {
-        let logger = log.logger()
-        node.warn(logger)
-        var session = try Session(source: source, node: node, logger)
-        guard session.load(logger) else { throw ExitCode.failure }
+    func run() async throws {
+        let settings = try Settings(file: file, source: source, node: node, log: log)
+        let logger = settings.logger
+        var session = try Session(settings, source: try settings.source())
+        settings.warn()
+        guard await session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()
         session.report(session.desired.findings, logger)
         let stdout = StandardOutput()

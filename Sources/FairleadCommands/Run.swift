@@ -1,7 +1,7 @@
 import ArgumentParser
 import Dispatch
+import KubernetesClient
 import Logging
-import ManifestSource
 import NetlinkTransport
 import Observability
 import Reconciliation
@@ -13,47 +13,61 @@ struct Run: AsyncParsableCommand {
         abstract: "Keep the kernel's rules in line with the manifests, as a daemon.",
         discussion: """
             Brings the rules in line at the start, then commits each change by itself, as it happens. A file that becomes \
-            invalid keeps its last good version in force. SIGTERM or SIGINT ends the daemon and leaves the rules in place.
-            """)
+            invalid keeps its last good version in force. SIGTERM or SIGINT ends the daemon and leaves the rules in place. \
+            If the file of --config comes to ask for something else, the daemon ends with exit code 1, to be started again.
+
+            \(KubeProxyArguments.help)
+            """,
+        version: Fairlead.version)
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var observation: ObservationOptions
     @OptionGroup(title: "Connection tracking") var conntrack: ConntrackOptions
+    @OptionGroup(title: "Process") var process: ProxyOptions
     @OptionGroup var log: LogOptions
 
     @Flag(help: "Remove the rules when the daemon ends.")
     var cleanupOnExit = false
 
     func run() async throws {
-        let logger = log.logger(showsTime: true)
-        node.warn(logger)
+        let settings = try Settings(
+            file: file, source: source, node: node, log: log, others: [process, observation, conntrack], showsTime: true
+        )
+        let logger = settings.logger
+        if try process.runsInstead(settings) { return }
+        let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, logger)
+        settings.warn()
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
-        let addresses = try Wiring.addressWatcher(node, logger)
+        let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)
-        var desired = try Wiring.desiredState(node, logger)
+        var desired = try Wiring.desiredState(settings)
         desired.answersHealthChecks = true
         desired.countTriggers(after: Moment.now.microseconds * 1000)
         let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
-        let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
-        let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
-        conntrack.apply(tcpBeLiberal: node.conntrackTcpBeLiberal, logger)
+        let counters = ServiceCounters(options: settings.dataplane, logger: logger)
+        let servers = NodeServers(settings.configuration, board: board, counters: counters, logger: logger)
+        settings.prepare(board)
         Takeover.warn(logger)
-        let watcher = ManifestWatcher(paths: source.manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
-        await servers.start()
+        let unopened = await servers.start()
+        if settings.endsOnTakenPorts, let failure = unopened.first {
+            logger.error("\(failure); --bind-address-hard-fail ends the daemon")
+            await feed.stop()
+            addresses?.stop()
+            await servers.stop()
+            throw ExitCode.failure
+        }
+        let configurationWatch = settings.configurationWatch
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
-            group.addTask {
-                for await update in watcher.updates {
-                    Session.report(update.failures, update.skipped, logger)
-                    await daemon.take(update.clusterUpdate)
-                }
-            }
+            group.addTask { await feed.run(daemon, pace: Pace(period: settings.minSyncPeriod), logger) }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
+            if let configurationWatch { group.addTask { await configurationWatch.run() } }
             group.addTask { [received = stop.received] in
                 for await name in received {
                     logger.notice("stopping", metadata: ["signal": "\(name)"])
@@ -64,12 +78,22 @@ struct Run: AsyncParsableCommand {
             await group.next()
             group.cancelAll()
         }
-        watcher.stop()
+        await feed.stop()
         addresses?.stop()
         withExtendedLifetime(stop) {}
-        let isClean = cleanupOnExit ? await daemon.cleanUp() : true
+        let isToStartAgain = configurationWatch?.hasChanged ?? false
+        let isClean = cleanupOnExit && !isToStartAgain ? await daemon.cleanUp() : true
         await servers.stop()
-        if !isClean { throw ExitCode.failure }
+        if !isClean || isToStartAgain { throw ExitCode.failure }
+    }
+}
+
+extension Run {
+    private static func open(_ choice: SourceChoice, nodeName: String, _ logger: Logger) throws -> ObjectFeed {
+        do throws(APIError) { return try ObjectFeed(choice, nodeName: nodeName, logger) } catch {
+            logger.error("\(error)")
+            throw ExitCode.failure
+        }
     }
 }
 

@@ -1,4 +1,6 @@
 import ArgumentParser
+import KubernetesClient
+import KubernetesConfiguration
 import KubernetesModel
 import Logging
 import ManifestSource
@@ -10,23 +12,46 @@ import Reconciliation
 struct Session {
     var desired: DesiredState
     private(set) var findings: [Finding] = []
-    private var manifests: ManifestSet
+    private let source: SourceChoice
 
-    init(source: SourceOptions, node: NodeOptions, _ logger: Logger) throws {
-        desired = try Wiring.desiredState(node, logger)
-        manifests = ManifestSet(paths: source.manifests)
+    init(_ settings: Settings, source: SourceChoice) throws {
+        desired = try Wiring.desiredState(settings)
+        self.source = source
     }
 
-    /// Reads the manifests. False if a file could not be read or parsed; each such file has been logged then.
-    mutating func load(_ logger: Logger) -> Bool {
-        let update = manifests.load()
-        for failure in update.failures { logger.error("\(failure)") }
+    /// Reads the objects. False if a file could not be read or parsed, or the API server did not give them; why has been
+    /// logged then.
+    mutating func load(_ logger: Logger) async -> Bool {
+        switch source {
+        case .manifests(let paths):
+            var manifests = ManifestSet(paths: paths)
+            let update = manifests.load()
+            for failure in update.failures { logger.error("\(failure)") }
+            for object in update.skipped { logger.debug("\(object)") }
+            take(update.clusterUpdate, logger)
+            return update.failures.isEmpty
+        case .api(let settings):
+            do throws(APIError) {
+                let connection = try Wiring.connection(settings, logger)
+                let result: Result<ClusterUpdate, APIError>
+                do throws(APIError) {
+                    result = .success(try await connection.readCluster(nodeName: desired.settings.nodeName))
+                } catch { result = .failure(error) }
+                await connection.shutdown()
+                take(try result.get(), logger)
+                return true
+            } catch {
+                logger.error("\(error)")
+                return false
+            }
+        }
+    }
+
+    private mutating func take(_ update: ClusterUpdate, _ logger: Logger) {
         findings = update.findings
         report(findings, logger)
-        for object in update.skipped { logger.debug("\(object)") }
         desired.held = update.heldServices
         _ = desired.load(update.changes)
-        return update.failures.isEmpty
     }
 
     /// Logs what could not be read, and what there is no use for.
@@ -55,9 +80,17 @@ struct Session {
 
 /// The single place that joins the stages with what does I/O.
 enum Wiring {
-    static func desiredState(_ node: NodeOptions, _ logger: Logger) throws -> DesiredState {
-        DesiredState(
-            options: try node.dataplaneOptions(), settings: try node.settings(),
+    /// A way to the API server.
+    static func connection(_ settings: ConnectionSettings, _ logger: Logger) throws(APIError) -> APIConnection {
+        var options = ConnectionOptions()
+        options.version = Fairlead.version
+        return try APIConnection(settings, options: options, logger: logger)
+    }
+
+    static func desiredState(_ settings: Settings) throws -> DesiredState {
+        let logger = settings.logger
+        return DesiredState(
+            options: settings.dataplane, settings: try settings.node(),
             host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
     }
 
@@ -69,9 +102,10 @@ enum Wiring {
     }
 
     /// Listens for changes of this network namespace's addresses, or logs why that is not possible.
-    static func addressWatcher(_ node: NodeOptions, _ logger: Logger) throws -> HostAddressWatcher? {
+    static func addressWatcher(_ settings: Settings) throws -> HostAddressWatcher? {
+        let logger = settings.logger
         // Other choices do not depend on routes.
-        let followsRoutes = try node.settings().nodePortAddresses == .primary
+        let followsRoutes = try settings.node().nodePortAddresses == .primary
         do throws(NetlinkError) { return try HostAddressWatcher(followsDefaultRoutes: followsRoutes) } catch {
             logger.error("\(error); changes of the node's addresses are not followed")
             return nil

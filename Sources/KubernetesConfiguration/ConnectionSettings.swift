@@ -17,7 +17,8 @@ public struct ConnectionSettings: Hashable, Sendable {
         case none
         /// `token`.
         case token(String)
-        /// `tokenFile`: read anew before it is older than a minute, as client-go does.
+        /// `tokenFile`: read anew before it is older than a minute, as client-go does. Blanks around the token are no
+        /// part of it.
         case tokenFile(String)
         /// `username` and `password`.
         case basic(username: String, password: String)
@@ -73,6 +74,11 @@ public struct ConnectionSettings: Hashable, Sendable {
     public var impersonatedGroups: [String] = []
     /// `as-user-extra`.
     public var impersonatedExtra: [String: [String]] = [:]
+    /// What the cluster's extension `client.authentication.k8s.io/exec` holds, as JSON: goes to a plugin that is given
+    /// information on the cluster, as `spec.cluster.config`.
+    public var execConfiguration: String?
+    /// What the log should say about how the configuration was read, one line each.
+    public var remarks: [String] = []
 
     /// Makes the settings of an anonymous connection.
     public init(server: String) { self.server = server }

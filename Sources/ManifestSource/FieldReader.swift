@@ -5,17 +5,17 @@ import NetworkTypes
 /// A field whose value cannot be used.
 ///
 /// It names the node only: the path is found by walking down to it, so that reading good objects costs nothing for it.
-struct FieldError: Error {
+package struct FieldError: Error {
     /// The index of the node at fault, or of the map that lacks a field.
     let index: UInt32
     /// The line of that node in the parsed text.
-    let line: Int
+    package let line: Int
     /// The field that the node lacks.
     let missing: String?
     /// What is wrong.
-    let message: String
+    package let message: String
 
-    init(node: ManifestNode, missing: String? = nil, message: String) {
+    package init(node: ManifestNode, missing: String? = nil, message: String) {
         index = node.index
         line = node.line
         self.missing = missing
@@ -23,7 +23,7 @@ struct FieldError: Error {
     }
 
     /// The path from the object down, such as `spec.ports[0].port`.
-    func path(from root: ManifestNode) -> String {
+    package func path(from root: ManifestNode) -> String {
         var path = root.path(to: index)
         if let missing { path += path.isEmpty ? "\(missing)" : ".\(missing)" }
         return path
@@ -32,7 +32,7 @@ struct FieldError: Error {
 
 extension ManifestNode {
     /// The path down to a node that is below this one.
-    func path(to target: UInt32) -> String {
+    package func path(to target: UInt32) -> String {
         var path = ""
         var node = self
         while node.index < target {
@@ -61,9 +61,9 @@ extension ManifestNode {
 
 extension ManifestNode {
     /// What a scalar means.
-    var value: ScalarValue { isQuoted ? .string : ScalarValue(plain: bytes) }
+    package var value: ScalarValue { isQuoted ? .string : ScalarValue(plain: bytes) }
 
-    var isNull: Bool { kind == .scalar && !isQuoted && value == .null }
+    package var isNull: Bool { kind == .scalar && !isQuoted && value == .null }
 
     /// How an error message names what is here.
     var noun: String {
@@ -74,33 +74,36 @@ extension ManifestNode {
         }
     }
 
-    func error(_ message: String) -> FieldError { FieldError(node: self, message: message) }
+    package func error(_ message: String) -> FieldError { FieldError(node: self, message: message) }
 
-    func wrongType(_ expected: String) -> FieldError { error("expected \(expected), found \(noun)") }
+    package func wrongType(_ expected: String) -> FieldError { error("expected \(expected), found \(noun)") }
 
     /// The value of a field that must be there.
-    func required(_ key: StaticString) throws(FieldError) -> ManifestNode {
+    package func required(_ key: StaticString) throws(FieldError) -> ManifestNode {
         guard let node = self[key] else { throw FieldError(node: self, missing: "\(key)", message: "is missing") }
         return node
     }
 
     /// This node, which has to be a map.
-    func asMap() throws(FieldError) -> ManifestNode {
+    package func asMap() throws(FieldError) -> ManifestNode {
         guard kind == .map else { throw wrongType("a map") }
         return self
     }
 
-    func map(_ key: StaticString) throws(FieldError) -> ManifestNode? { try self[key]?.asMap() }
+    package func map(_ key: StaticString) throws(FieldError) -> ManifestNode? { try self[key]?.asMap() }
 
     /// The entries of a list; none if the field is absent.
-    func list(_ key: StaticString) throws(FieldError) -> Elements {
+    package func list(_ key: StaticString) throws(FieldError) -> Elements {
         guard let node = self[key] else { return noElements }
         guard node.kind == .sequence else { throw node.wrongType("a list") }
         return node.elements
     }
 
     /// This node, which has to be a string.
-    func asString(_ context: DecodeContext? = nil) throws(FieldError) -> String {
+    package func asString() throws(FieldError) -> String { try asString(nil) }
+
+    /// The same, with the text shared among equal ones.
+    func asString(_ context: DecodeContext?) throws(FieldError) -> String {
         guard kind == .scalar else { throw wrongType("a string") }
         if !isQuoted {
             let value = self.value
@@ -109,7 +112,11 @@ extension ManifestNode {
         return context?.strings.string(bytes) ?? text
     }
 
-    func string(_ key: StaticString, _ context: DecodeContext? = nil) throws(FieldError) -> String? {
+    /// The string under a key; nil if it is absent.
+    package func string(_ key: StaticString) throws(FieldError) -> String? { try self[key]?.asString() }
+
+    /// The same, with the text shared among equal ones.
+    func string(_ key: StaticString, _ context: DecodeContext?) throws(FieldError) -> String? {
         try self[key]?.asString(context)
     }
 
@@ -120,24 +127,32 @@ extension ManifestNode {
         return result
     }
 
-    func boolean(_ key: StaticString) throws(FieldError) -> Bool? {
-        guard let node = self[key] else { return nil }
-        guard node.kind == .scalar, case .boolean(let value) = node.value else { throw node.wrongType("a boolean") }
+    package func boolean(_ key: StaticString) throws(FieldError) -> Bool? {
+        try self[key]?.asBoolean()
+    }
+
+    /// This node, which has to be a boolean.
+    package func asBoolean() throws(FieldError) -> Bool {
+        guard kind == .scalar, case .boolean(let value) = self.value else { throw wrongType("a boolean") }
         return value
     }
 
     func integer(_ key: StaticString, in range: ClosedRange<Int>) throws(FieldError) -> Int? {
-        guard let node = self[key] else { return nil }
-        guard node.kind == .scalar else { throw node.wrongType("a number") }
-        switch node.value {
+        try self[key]?.asInteger(in: range)
+    }
+
+    /// This node, which has to be a whole number of the range.
+    package func asInteger(in range: ClosedRange<Int>) throws(FieldError) -> Int {
+        guard kind == .scalar else { throw wrongType("a number") }
+        switch self.value {
         case .integer(let value?) where range.contains(value): return value
-        case .integer: throw node.error(FieldRule.outOfRange(node.text, range))
+        case .integer: throw error(FieldRule.outOfRange(text, range))
         case .ambiguousInteger:
-            throw node.error("\(node.text.excerpt) is octal to some readers; write it without the leading zero")
-        case .number: throw node.error("expected a whole number, found \(node.text.excerpt)")
-        case .string where node.isQuoted && Int(node.text) != nil:
-            throw node.error("expected a number, found a string; remove the quotes")
-        case .null, .boolean, .string: throw node.wrongType("a number")
+            throw error("\(text.excerpt) is octal to some readers; write it without the leading zero")
+        case .number: throw error("expected a whole number, found \(text.excerpt)")
+        case .string where isQuoted && Int(text) != nil:
+            throw error("expected a number, found a string; remove the quotes")
+        case .null, .boolean, .string: throw wrongType("a number")
         }
     }
 
@@ -155,7 +170,7 @@ extension ManifestNode {
     }
 
     /// A string that has to be one of an enumeration's; nil if absent or empty.
-    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    package func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: StaticString, _: Choice.Type = Choice.self
     ) throws(FieldError) -> Choice? {
         guard let node = self[key] else { return nil }

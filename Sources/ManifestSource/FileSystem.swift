@@ -2,15 +2,16 @@ import CLinux
 import Glibc
 
 /// The file system calls that this module needs.
-enum FileSystem {
+package enum FileSystem {
     /// What went wrong, as an error number.
-    struct Failure: Error, Hashable {
+    package struct Failure: Error, Hashable {
         let code: Int32
 
         /// Whether nothing of the name exists.
-        var isMissing: Bool { code == ENOENT || code == ENOTDIR }
+        package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
 
-        var problem: String {
+        /// One line that follows the path in a message.
+        package var problem: String {
             switch code {
             case EISDIR: return "is a directory"
             case ENOTSUP: return "is not a regular file"
@@ -26,7 +27,7 @@ enum FileSystem {
     }
 
     /// What tells a version of a file from another one without reading it.
-    struct Stamp: Hashable {
+    package struct Stamp: Hashable, Sendable {
         let device: UInt64
         let inode: UInt64
         let size: Int64
@@ -35,7 +36,7 @@ enum FileSystem {
         let isDirectory: Bool
     }
 
-    static func stamp(_ path: String) throws(Failure) -> Stamp {
+    package static func stamp(_ path: String) throws(Failure) -> Stamp {
         var raw = fl_stamp()
         let result = fl_stat_path(path, &raw)
         guard result == 0 else { throw Failure(code: -result) }
@@ -45,7 +46,7 @@ enum FileSystem {
     }
 
     /// The bytes of a regular file.
-    static func read(_ path: String) throws(Failure) -> FileBytes {
+    package static func read(_ path: String) throws(Failure) -> FileBytes {
         var bytes: UnsafeMutablePointer<UInt8>?
         var length = 0
         let result = fl_read_file(path, 512 << 20, &bytes, &length)
@@ -72,12 +73,12 @@ enum FileSystem {
     }
 
     /// A path in a directory.
-    static func join(_ directory: String, _ name: String) -> String {
+    package static func join(_ directory: String, _ name: String) -> String {
         directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
     }
 
     /// The directory and the last component of a path.
-    static func split(_ path: String) -> (directory: String, name: String) {
+    package static func split(_ path: String) -> (directory: String, name: String) {
         guard let slash = path.lastIndex(of: "/") else { return (".", path) }
         let directory = slash == path.startIndex ? "/" : String(path[..<slash])
         return (directory, String(path[path.index(after: slash)...]))
@@ -85,10 +86,10 @@ enum FileSystem {
 }
 
 /// The content of a file, in memory that goes when it does.
-final class FileBytes: Sendable {
+package final class FileBytes: Sendable {
     /// The bytes; valid while this object lives.
     // Safe: nobody writes to them.
-    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
     /// Takes over memory from `malloc`.
     init(bytes: UnsafeMutablePointer<UInt8>, count: Int) {

@@ -1,10 +1,10 @@
 import CManifest
 
 /// Why a text cannot be parsed, with lines counted from its beginning.
-struct SyntaxError: Error {
-    let line: Int
-    let column: Int
-    let problem: String
+package struct SyntaxError: Error {
+    package let line: Int
+    package let column: Int
+    package let problem: String
     /// What was being parsed and the line where it began.
     let context: (text: String, line: Int)?
 
@@ -16,19 +16,22 @@ struct SyntaxError: Error {
 }
 
 /// Owns a C arena. One worker uses one arena for all of its documents, so that memory is taken once.
-final class ManifestArena {
+package final class ManifestArena {
     private let arena: UnsafeMutablePointer<fl_manifest>
 
     /// Nil if there is no memory.
-    init?() {
+    ///
+    /// - Parameter keepsDuplicates: whether a key may stand twice in one map; a look-up finds the first then.
+    package init?(keepsDuplicates: Bool = false) {
         guard let arena = fl_manifest_new() else { return nil }
+        arena.pointee.keeps_duplicates = keepsDuplicates
         self.arena = arena
     }
 
     deinit { fl_manifest_free(arena) }
 
     /// Parses text and hands the documents' roots to `body`; the nodes are valid until it returns.
-    func parse(_ text: UnsafeRawBufferPointer, _ body: ([ManifestNode]) -> Void) throws(SyntaxError) {
+    package func parse(_ text: UnsafeRawBufferPointer, _ body: ([ManifestNode]) -> Void) throws(SyntaxError) {
         let bytes = text.bindMemory(to: UInt8.self)
         guard fl_manifest_parse(arena, bytes.baseAddress, bytes.count) == 0 else {
             throw syntaxError
@@ -51,24 +54,24 @@ final class ManifestArena {
 }
 
 /// A node of a parsed document; valid only inside `ManifestArena.parse`.
-struct ManifestNode {
+package struct ManifestNode {
     /// The kinds of nodes.
-    enum Kind: UInt32 {
+    package enum Kind: UInt32 {
         case scalar = 0
         case map = 1
         case sequence = 2
     }
 
     let tree: UnsafePointer<fl_manifest>
-    let index: UInt32
+    package let index: UInt32
 
     private var raw: fl_node { tree.pointee.nodes[Int(index)] }
 
-    var kind: Kind { Kind(rawValue: raw.line_and_kind & 3) ?? .scalar }
+    package var kind: Kind { Kind(rawValue: raw.line_and_kind & 3) ?? .scalar }
     /// The line from 1 in the parsed text.
-    var line: Int { Int(raw.line_and_kind >> UInt32(FL_LINE_SHIFT)) }
+    package var line: Int { Int(raw.line_and_kind >> UInt32(FL_LINE_SHIFT)) }
     /// Whether a scalar is a string whatever it looks like.
-    var isQuoted: Bool { raw.line_and_kind & UInt32(FL_QUOTED) != 0 }
+    package var isQuoted: Bool { raw.line_and_kind & UInt32(FL_QUOTED) != 0 }
     /// The number of entries of a map or sequence.
     var count: Int { kind == .scalar ? 0 : Int(raw.start) }
     /// The index just after this node and all below it.
@@ -80,7 +83,7 @@ struct ManifestNode {
     }
 
     /// The text of a scalar.
-    var text: String { String(decoding: bytes, as: UTF8.self) }
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// Whether this is a scalar with exactly this text.
     func equals(_ other: StaticString) -> Bool {
@@ -95,19 +98,19 @@ struct ManifestNode {
     }
 
     /// The entries of a sequence; none for anything else.
-    var elements: Elements { Elements(tree: tree, index: index + 1, end: kind == .sequence ? end : index + 1) }
+    package var elements: Elements { Elements(tree: tree, index: index + 1, end: kind == .sequence ? end : index + 1) }
 
     /// No entries.
     var noElements: Elements { Elements(tree: tree, index: 0, end: 0) }
 
     /// The keys of a map, without merged ones; none for anything else. The value of a key is `key.following`.
-    var keys: Keys { Keys(tree: tree, index: index + 1, end: kind == .map ? end : index + 1) }
+    package var keys: Keys { Keys(tree: tree, index: index + 1, end: kind == .map ? end : index + 1) }
 
     /// The node after this scalar: the value, if this is a key of a map.
-    var following: ManifestNode { ManifestNode(tree: tree, index: end) }
+    package var following: ManifestNode { ManifestNode(tree: tree, index: end) }
 
     /// The value of a key of this map; nil if there is none or if it is null, which Kubernetes takes as absent.
-    subscript(key: StaticString) -> ManifestNode? { key.withUTF8Buffer { value($0) } }
+    package subscript(key: StaticString) -> ManifestNode? { key.withUTF8Buffer { value($0) } }
 
     /// The same for a key that is not known when this is compiled.
     subscript(key: String) -> ManifestNode? {
@@ -126,12 +129,12 @@ struct ManifestNode {
     }
 
     /// Walks the entries of a sequence.
-    struct Elements: Sequence, IteratorProtocol {
+    package struct Elements: Sequence, IteratorProtocol {
         let tree: UnsafePointer<fl_manifest>
         var index: UInt32
         let end: UInt32
 
-        mutating func next() -> ManifestNode? {
+        package mutating func next() -> ManifestNode? {
             guard index < end else { return nil }
             let node = ManifestNode(tree: tree, index: index)
             index = node.end
@@ -140,12 +143,12 @@ struct ManifestNode {
     }
 
     /// Walks the keys of a map.
-    struct Keys: Sequence, IteratorProtocol {
+    package struct Keys: Sequence, IteratorProtocol {
         let tree: UnsafePointer<fl_manifest>
         var index: UInt32
         let end: UInt32
 
-        mutating func next() -> ManifestNode? {
+        package mutating func next() -> ManifestNode? {
             guard index < end else { return nil }
             let node = ManifestNode(tree: tree, index: index)
             index = node.following.end

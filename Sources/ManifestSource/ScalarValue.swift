@@ -2,7 +2,7 @@
 ///
 /// YAML 1.2 core rules, plus the booleans of YAML 1.1 (`yes`, `off` …): Kubernetes' parser still knows those, so
 /// `name: yes` is a boolean to the API server and must not be a name here.
-enum ScalarValue: Equatable {
+package enum ScalarValue: Equatable {
     case null
     case boolean(Bool)
     /// A whole number; nil if it does not fit an `Int`.

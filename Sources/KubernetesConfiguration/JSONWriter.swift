@@ -1,0 +1,46 @@
+import KubernetesModel
+
+import ManifestSource
+
+/// A tree as JSON text.
+enum JSONWriter {
+    /// The JSON of a node and all below it.
+    static func text(_ node: ManifestNode) -> String {
+        switch node.kind {
+        case .map:
+            "{" + node.keys.map { quoted($0.text) + ":" + text($0.following) }.joined(separator: ",") + "}"
+        case .sequence: "[" + node.elements.map(text).joined(separator: ",") + "]"
+        case .scalar: scalar(node)
+        }
+    }
+
+    private static func scalar(_ node: ManifestNode) -> String {
+        switch node.value {
+        case .null: "null"
+        case .boolean(let value): value ? "true" : "false"
+        case .integer(let value?): String(value)
+        // Numbers that JSON spells differently, or that readers disagree on.
+        case .number where node.text.first?.isNumber == true && Double(node.text) != nil: node.text
+        case .integer, .ambiguousInteger, .number, .string: quoted(node.text)
+        }
+    }
+
+    /// A text in quotes, with JSON's escapes.
+    static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.value < 32 || scalar.value == 127:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}
