@@ -257,6 +257,9 @@ public struct DesiredState: Sendable {
         ).schema(family)
     }
 
+    /// Which elements tables that were made for these objects probably have.
+    public var guesses: ElementGuesses { LikelyElements(cluster, nodeName: settings.nodeName).guesses }
+
     /// The schema of a family's table for the current state.
     public func schema(_ family: IPFamily) -> TableSchema { dataplane.schema(family) }
 

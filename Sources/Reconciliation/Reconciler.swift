@@ -104,7 +104,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
         var sets: [Set<String>] = []
         let desired = desired
-        let value = try kernel.observe(tableName: desired.options.tableName) { names in
+        let value = try kernel.observe(tableName: desired.options.tableName, guesses: desired.guesses) { names in
             sets = Array(names.values)
             return IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }
         }
