@@ -117,7 +117,8 @@ let package = Package(
 
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
-            name: "KubernetesWireTests", dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
+            name: "KubernetesWireTests",
+            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
             swiftSettings: strict),
         .target(
             name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",
@@ -159,6 +160,15 @@ let package = Package(
             dependencies: [
                 "FairleadTestKit", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
+
+        .target(name: "CProbe", path: "Tests/CProbe"),
+        .executableTarget(
+            name: "fairlead-probe",
+            dependencies: [
+                "Reconciliation", "NetlinkTransport", "ServiceDataplane", "KubernetesModel", "Netfilter",
+                "NetworkTypes", "FairleadTestKit", "CProbe",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/Probe", swiftSettings: strict),
 
         // The dataplane: plans against a simulated kernel, and the real one as referee.
         .target(

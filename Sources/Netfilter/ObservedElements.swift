@@ -56,7 +56,7 @@ public struct ObservedElements: Sendable {
         if count == 0 { return nil }
         return words.withUnsafeBufferPointer { words in
             table.withUnsafeBufferPointer { table in
-                var slot = Self.hash(key, keyWords) & mask
+                var slot = key.hash(words: keyWords) & mask
                 while table[slot] != 0 {
                     let position = Int(table[slot]) - 1
                     if matches(key, words, at: position) { return position }
@@ -122,7 +122,7 @@ public struct ObservedElements: Sendable {
     /// - Parameter comment: the text of the comment; cut off after 255 bytes.
     public mutating func insert(_ key: ElementKey, _ value: ElementKey, comment: UnsafeRawBufferPointer? = nil) {
         if (count + 1) * 3 > table.count * 2 { rebuild(count * 2 + 16) }
-        var slot = Self.hash(key, keyWords) & mask
+        var slot = key.hash(words: keyWords) & mask
         while table[slot] != 0 {
             let position = Int(table[slot]) - 1
             if words.withUnsafeBufferPointer({ matches(key, $0, at: position) }) {
@@ -157,25 +157,26 @@ public struct ObservedElements: Sendable {
         table = [UInt32](repeating: 0, count: size)
         mask = size - 1
         for position in 0..<count {
-            var slot = Self.hash(key(at: position), keyWords) & mask
+            var slot = key(at: position).hash(words: keyWords) & mask
             while table[slot] != 0 { slot = (slot + 1) & mask }
             table[slot] = UInt32(truncatingIfNeeded: position + 1)
         }
     }
+}
 
-    private static func hash(_ key: ElementKey, _ words: Int) -> Int {
+extension ElementKey {
+    /// A hash of the first words, the same in each process. Keys come from the cluster's own objects.
+    func hash(words count: Int) -> Int {
         var hash: UInt64 = 0
         var index = 0
-        while index < words {
-            let product = (hash ^ key[word: index]).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        while index < count {
+            let product = (hash ^ self[word: index]).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
             hash = product.high ^ product.low
             index += 1
         }
         return Int(truncatingIfNeeded: hash ^ hash >> 29)
     }
-}
 
-extension ElementKey {
     fileprivate init(_ words: [UInt64], from base: Int, count: Int) {
         self.init()
         var index = 0

@@ -78,8 +78,9 @@ public final class NftablesKernel: DataplaneKernel {
 
     /// The bytes that `commit` would send first: for measurements.
     package static func bytes(of transaction: Transaction) -> [UInt8] {
-        Array(
-            BatchEncoder.encode(transaction, generation: nil, firstSequence: 1, isComplete: true).writer.bytes)
+        // The bytes live as long as the batch: a function of its own has it for that long.
+        func copy(_ batch: borrowing EncodedBatch) -> [UInt8] { Array(batch.writer.bytes) }
+        return copy(BatchEncoder.encode(transaction, generation: nil, firstSequence: 1, isComplete: true))
     }
 
     /// Sends bytes that `bytes(of:)` made: for measurements, as the least that a commit can cost.

@@ -2,6 +2,7 @@ import KubernetesModel
 import Netfilter
 import NetworkTypes
 import ServiceDataplane
+import ServicePolicy
 
 /// What a synchronization did.
 public struct SyncReport: Sendable {
@@ -124,6 +125,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     /// The findings that are new since the last call.
     public func takeNewFindings() -> [Finding] { desired.takeNewFindings() }
+
+    /// The health checks that have changed since the last call, nil for those that are gone.
+    public func takeChangedHealthChecks() -> [UInt16: HealthCheck?] { desired.takeChangedHealthChecks() }
 
     // MARK: Changes
 

@@ -63,7 +63,7 @@ public struct Dataplane: Sendable {
 
     private(set) var records: [ObjectKey: Record] = [:]
     private var claims = Claims()
-    private var shared: [IPFamily: SharedElements] = [.ipv4: SharedElements(), .ipv6: SharedElements()]
+    private var shared: [IPFamily: SharedElements] = [.ipv4: SharedElements(.ipv4), .ipv6: SharedElements(.ipv6)]
 
     /// Starts without Services and addresses.
     ///

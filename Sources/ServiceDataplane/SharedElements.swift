@@ -3,28 +3,34 @@ import NetworkTypes
 
 /// Elements that several Services can call for; each is in the kernel as long as one does.
 struct SharedElements {
-    /// How many Service ports call for each element, by set.
-    private var counts: [SetID: [ElementKey: UInt32]] = [:]
+    /// How many Service ports call for each element, by the index of its set's identity.
+    private var counts: [KeyCounts?] = []
+    private let family: IPFamily
+
+    init(_ family: IPFamily) { self.family = family }
 
     /// Notes a call. True if it is the first one: the element has to come.
     ///
     /// In a round of changes all calls are noted before any is withdrawn, so that an element which one Service gives up
     /// and another takes on never leaves.
     mutating func call(_ set: SetID, _ key: ElementKey) -> Bool {
-        Self.increment(&counts[set, default: [:]][key, default: 0]) == 1
+        let index = Int(set.rawValue)
+        while counts.count <= index { counts.append(nil) }
+        if counts[index] == nil { counts[index] = KeyCounts(keyBytes: Self.keyBytes(set, family)) }
+        return counts[index]?.increment(key) == 1
     }
 
-    /// In place, so that the key is hashed once.
-    private static func increment(_ count: inout UInt32) -> UInt32 {
-        count += 1
-        return count
+    /// The width of the keys: an endpoint, an address, or an address twice.
+    private static func keyBytes(_ set: SetID, _ family: IPFamily) -> Int {
+        let address = family.addressBits / 8
+        return set == .hairpin ? 2 * address : address + 8
     }
 
     /// Withdraws a call. True if it was the last one: the element has to go.
     mutating func withdraw(_ set: SetID, _ key: ElementKey) -> Bool {
-        guard let count = counts[set]?[key] else { return false }
-        counts[set]?[key] = count > 1 ? count - 1 : nil
-        return count == 1
+        let index = Int(set.rawValue)
+        guard index < counts.count, counts[index] != nil else { return false }
+        return counts[index]?.decrement(key) == 0
     }
 }
 
