@@ -187,11 +187,6 @@ extension ElementKey {
     }
 }
 
-extension Element {
-    /// What stands for the element's data, or for the end of its interval, when it is observed.
-    fileprivate var observedValue: ElementKey { data ?? keyEnd ?? ElementKey() }
-}
-
 extension ObservedElements: Sequence, ExpressibleByDictionaryLiteral {
     /// Takes elements by key; the last one of a key counts.
     public init(dictionaryLiteral elements: (ElementKey, ObservedElement)...) {

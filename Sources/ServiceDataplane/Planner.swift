@@ -70,7 +70,7 @@ public struct Planner {
         grow(to: dataplane)
         for family in IPFamily.allCases {
             guard let table = delta.tables[family] else { continue }
-            for (set, elements) in table.added {
+            table.forEachAdded { set, elements in
                 if !observed.hasAny(family, set) {
                     builder.add(family, set, elements)
                 } else {

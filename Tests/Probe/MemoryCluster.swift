@@ -27,7 +27,12 @@ struct MemoryCluster {
         return changes
     }
 
-    private static func node(_ number: Int) -> String {
+    /// Made once: sources see to it that equal names share their storage.
+    private static let nodeNames = (0..<nodes).map { makeNodeName($0) }
+
+    private static func node(_ number: Int) -> String { nodeNames[number] }
+
+    private static func makeNodeName(_ number: Int) -> String {
         let digits = String(number)
         return "node-" + String(repeating: "0", count: max(0, 3 - digits.count)) + digits + ".bench.example"
     }
