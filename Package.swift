@@ -176,6 +176,15 @@ let package = Package(
                 "FairleadTestKit", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 
+        .target(name: "CProbe", path: "Tests/CProbe"),
+        .executableTarget(
+            name: "fairlead-probe",
+            dependencies: [
+                "Reconciliation", "NetlinkTransport", "ServiceDataplane", "KubernetesModel", "Netfilter",
+                "NetworkTypes", "FairleadTestKit", "CProbe",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/Probe", swiftSettings: strict),
+
         // The dataplane: plans against a simulated kernel, and the real one as referee.
         .target(
             name: "DataplaneTestKit",

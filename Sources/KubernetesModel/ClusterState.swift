@@ -1,6 +1,7 @@
 /// All objects of a cluster that the dataplane is made from, as they are now.
 ///
-/// Applying changes costs as much as the changes are many, whatever the size of the cluster.
+/// Applying changes costs as much as the changes are many, whatever the size of the cluster. Objects are kept as they are
+/// handed over, and share their storage with the source's: sources see to it that equal names share theirs.
 public struct ClusterState: Sendable {
     /// A Service and its slices. There is one for a Service that exists, and for one that only slices name as yet.
     private struct Slot {
@@ -28,7 +29,6 @@ public struct ClusterState: Sendable {
     private var vacantSlots: [Int32] = []
     private var slotOfService: [ObjectKey: Int32] = [:]
     private var slotOfSlice: [ObjectKey: Int32] = [:]
-    private var names = NamePool()
     private var nodesByName: [String: Node] = [:]
     private var serviceCIDRsByName: [String: ServiceCIDR] = [:]
     private var triggers = PendingTriggers()
@@ -160,7 +160,6 @@ extension ClusterState {
         plain.lastChangeTriggerTime = nil
         guard isNew || slots[Int(position)].slices[index] != plain else { return }
         if slots[Int(position)].service?.serviceProxyName == nil { triggers.note(slice, of: owner) }
-        names.share(&plain)
         if isNew {
             slots[Int(position)].slices.insert(plain, at: index)
         } else {

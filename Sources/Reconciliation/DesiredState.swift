@@ -116,10 +116,16 @@ public struct DesiredState: Sendable {
             taken[key] = now.isEmpty ? nil : now
         }
         touched = []
-        news += replace(takenOfLedger, by: ledger.findings)
-        takenOfLedger = ledger.findings
+        if ledger.takeContestNews() {
+            let now = ledger.findings
+            news += replace(takenOfLedger, by: now)
+            takenOfLedger = now
+        }
         return news
     }
+
+    /// The health checks that have changed since the last call, nil for those that are gone.
+    public mutating func takeChangedHealthChecks() -> [UInt16: HealthCheck?] { ledger.takeChangedHealthChecks() }
 
     /// Counts findings that go and come; returns those that were not there.
     private mutating func replace(_ before: [Finding], by now: [Finding]) -> [Finding] {
@@ -286,6 +292,9 @@ public struct DesiredState: Sendable {
             timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts)
         ).schema(family)
     }
+
+    /// Which elements tables that were made for these objects probably have.
+    public var guesses: ElementGuesses { LikelyElements(cluster, nodeName: settings.nodeName).guesses }
 
     /// The schema of a family's table for the current state.
     public func schema(_ family: IPFamily) -> TableSchema { dataplane.schema(family) }

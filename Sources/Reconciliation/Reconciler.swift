@@ -2,6 +2,7 @@ import KubernetesModel
 import Netfilter
 import NetworkTypes
 import ServiceDataplane
+import ServicePolicy
 
 /// What a synchronization did.
 public struct SyncReport: Sendable {
@@ -107,7 +108,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
         var sets: [Set<String>] = []
         let desired = desired
-        let value = try kernel.observe(tableName: desired.options.tableName) { names in
+        let value = try kernel.observe(tableName: desired.options.tableName, guesses: desired.guesses) { names in
             sets = Array(names.values)
             return IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }
         }
@@ -127,6 +128,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     /// The findings that are new since the last call.
     public func takeNewFindings() -> [Finding] { desired.takeNewFindings() }
+
+    /// The health checks that have changed since the last call, nil for those that are gone.
+    public func takeChangedHealthChecks() -> [UInt16: HealthCheck?] { desired.takeChangedHealthChecks() }
 
     // MARK: Changes
 

@@ -67,7 +67,7 @@ public struct Dataplane: Sendable {
 
     private(set) var records: [ObjectKey: Record] = [:]
     private var claims = Claims()
-    private var shared: [IPFamily: SharedElements] = [.ipv4: SharedElements(), .ipv6: SharedElements()]
+    private var shared = SharedElements()
 
     /// Starts without Services and addresses.
     ///
@@ -127,7 +127,7 @@ public struct Dataplane: Sendable {
             emit(key, old: old, new: records[key], into: &delta, withdrawn: &withdrawn)
             delta.staleFlows.note(old: old, new: records[key])
         }
-        for (family, set, key) in withdrawn where shared[family]?.withdraw(set, key) == true {
+        for (family, set, key) in withdrawn where shared.withdraw(family, set, key) {
             delta.tables[family, default: TableDelta()].remove(set, Element(key))
         }
         dropUnusedTimeouts()
@@ -294,7 +294,7 @@ public struct Dataplane: Sendable {
             if before.isEmpty && after.isEmpty { continue }
             var table = delta.tables.removeValue(forKey: family) ?? TableDelta()
             for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
-            for item in after where item.isShared && shared[family]?.call(item.set, item.element.key) == true {
+            for item in after where item.isShared && shared.call(family, item.set, item.element.key) {
                 table.add(item.set, item.element)
             }
             Self.compare(before, after, into: &table)

@@ -8,6 +8,8 @@ struct Bench {
     let runs: Int
     let endpoints: Int
     let format: ManifestFormat
+    /// The program that measures single stages; nil: they are left out.
+    let probe: String?
 
     /// The arguments after the subcommand.
     func arguments(manifests: String) -> [String] {
@@ -17,8 +19,10 @@ struct Bench {
         ]
     }
 
-    /// Measures a cluster of so many Services.
-    func measure(services: Int) throws(TestKitError) -> [Report.Table] {
+    /// Measures a cluster of so many Services. Also gives the seconds of cold loads.
+    func measure(
+        services: Int
+    ) throws(TestKitError) -> (tables: [Report.Table], seconds: [(name: String, value: Double)]) {
         let cluster = SyntheticCluster(services: services, endpoints: endpoints)
         let files = ManifestFiles(cluster: cluster, format: format)
         let work = try WorkDirectory()
@@ -27,7 +31,11 @@ struct Bench {
         defer { withExtendedLifetime(work) {} }
         let cold = try ColdLoad(bench: self, files: files, work: work).measure()
         let daemon = try DaemonLatency(bench: self, files: files, work: work).measure()
-        return cold + daemon
+        let stages =
+            if let probe {
+                try ProbeTables(bench: self, work: work, probe: probe).measure(services: services)
+            } else { [Report.Table]() }
+        return (cold.tables + stages + daemon, cold.seconds)
     }
 
     /// What the numbers depend on, for the head of the report.

@@ -29,8 +29,14 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "What the manifests are written in: yaml or json.")
     var format = ManifestFormat.yaml
 
+    @Option(help: "The fairlead-probe executable: measures single stages, too, and counts instructions with valgrind.")
+    var probe: String?
+
     @Option(help: "Also write the tables as Markdown to this file.")
     var markdown: String?
+
+    @Option(help: "Also draw the times of loads over the sizes, as SVG, to this file.")
+    var plot: String?
 
     private var numbers: [Int?] { sizes.split(separator: ",").map { Int($0) } }
 
@@ -57,15 +63,26 @@ struct BenchCommand: ParsableCommand {
     private func measure() throws(TestKitError) {
         let command = if let fairlead { FairleadCommand(path: fairlead) } else { try FairleadCommand() }
         let bench = Bench(
-            fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format)
+            fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format,
+            probe: probe)
         var report = Report(machine: bench.machine())
+        var times: [String: [(x: Double, y: Double)]] = [:]
         for services in numbers.compactMap({ $0 }) {
             let title = "\(services.grouped) Services with \(endpoints) endpoints each"
-            report.sections.append((title, try bench.measure(services: services)))
+            let (tables, seconds) = try bench.measure(services: services)
+            report.sections.append((title, tables))
+            for (name, value) in seconds { times[name, default: []].append((Double(services), value)) }
         }
         Progress.clear()
         print(report.text, terminator: "")
         if let markdown { try OutputFile(markdown).write(report.markdown) }
+        if let plot {
+            let lines = times.sorted { $0.key < $1.key }.map { Plot.Series(name: $0.key, points: $0.value) }
+            let picture = Plot(
+                title: "Loading Services with \(endpoints) endpoints each from manifests", xLabel: "Services",
+                yLabel: "seconds", series: lines)
+            try OutputFile(plot).write(picture.svg)
+        }
     }
 }
 

@@ -28,7 +28,7 @@ struct PlannerTests {
     private func observed(_ kernel: SimulatedKernel, _ options: DataplaneOptions = DataplaneOptions()) throws
         -> [IPFamily: ObservedTable]
     {
-        try kernel.observe(tableName: "fairlead") { _ in
+        try kernel.observe(tableName: "fairlead", guesses: ElementGuesses()) { _ in
             IPFamily.allCases.map { TableSchema(family: $0, options: options) }
         }.tables
     }
