@@ -142,7 +142,8 @@ private struct ListParser {
         var reader = WireReader(bytes)
         do throws(WireError) {
             guard try reader.advance() else { return 0 }
-        } catch  where error == .cutShort && !isWhole {
+        } catch {
+            guard error == .cutShort, !isWhole else { throw error }
             return 0
         }
         switch reader.field {
@@ -170,7 +171,8 @@ private struct ListParser {
     private static func complete(_ step: () throws(WireError) -> Bool) throws(WireError) -> Bool {
         do throws(WireError) {
             return try step()
-        } catch  where error == .cutShort {
+        } catch {
+            guard error == .cutShort else { throw error }
             return false
         }
     }

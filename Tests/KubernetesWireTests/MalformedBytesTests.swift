@@ -13,7 +13,7 @@ import WireTestKit
         let body = WireEncoder.list(kind, items, resourceVersion: "1")
         // What follows the object in the envelope may be missing: its two empty texts are two bytes each.
         let end = body.count - 4
-        for length in 0..<end {
+        for length in [0..<end, end + 1..<end + 2, end + 3..<end + 4].joined() {
             #expect(throws: WireError.self, "\(length) of \(body.count)") {
                 try ListDecoder.decode(Array(body[..<length]), kind: kind)
             }
@@ -21,6 +21,16 @@ import WireTestKit
         for length in [end, end + 2, body.count] {
             #expect(try ListDecoder.decode(Array(body[..<length]), kind: kind).items.count == 3)
         }
+    }
+
+    @Test func anItemBeyondTheEndOfItsListIsAnErrorAtOnce() throws {
+        var list = ProtobufMessage()
+        list.bytes = [0x12, 100, 1, 2, 3]
+        var body = WireEncoder.body(list, apiVersion: "v1", kind: "NodeList")
+        body += [UInt8](repeating: 0, count: 200)
+        var decoder = ListDecoder(kind: .node)
+        let error = try #require(throws: WireError.self) { try decoder.append(body) }
+        #expect(error.description == "the bytes end within a message")
     }
 
     @Test(arguments: [Golden.slice.bytes, Golden.node.bytes, Golden.serviceCIDR.bytes, Golden.status.bytes])
