@@ -61,7 +61,8 @@ enum Wiring {
             host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
     }
 
-    private static func addresses(_ logger: Logger) -> [IPAddress]? {
+    /// The addresses of this network namespace; nil if they cannot be read, which is logged.
+    static func addresses(_ logger: Logger) -> [IPAddress]? {
         do throws(NetlinkError) { return try HostAddresses.all() } catch {
             logger.error("\(error)")
             return nil

@@ -62,7 +62,7 @@ public struct Dataplane: Sendable {
     public private(set) var node = NodeData()
 
     private(set) var records: [ObjectKey: Record] = [:]
-    private var claims = Claims()
+    private(set) var claims = Claims()
     private var shared: [IPFamily: SharedElements] = [.ipv4: SharedElements(), .ipv6: SharedElements()]
 
     /// Starts without Services and addresses.
