@@ -31,6 +31,7 @@ let package = Package(
         pure("Netfilter", ["NetworkTypes"]),
         pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
         pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
+        pure("PacketPath", ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),
         pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
 
@@ -79,8 +80,8 @@ let package = Package(
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Observability", "Telemetry", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
-                "Netfilter", "NetworkTypes",
+                "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
+                "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -196,6 +197,13 @@ let package = Package(
             name: "ServiceDataplaneTests",
             dependencies: [
                 "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes", "DataplaneTestKit",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "PacketPathTests",
+            dependencies: [
+                "PacketPath", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter",
+                "NetworkTypes",
+                "DataplaneTestKit",
             ], swiftSettings: strict),
         .testTarget(
             name: "NetlinkTransportTests",

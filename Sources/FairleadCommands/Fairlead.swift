@@ -21,7 +21,7 @@ public struct Fairlead: AsyncParsableCommand {
             1 something to change, 2 failed.
             """,
         version: version,
-        subcommands: [Render.self, Diff.self, Apply.self, Run.self, Cleanup.self, Migrate.self])
+        subcommands: [Render.self, Diff.self, Explain.self, Apply.self, Run.self, Cleanup.self, Migrate.self])
 
     /// Makes the command; its parser fills it.
     public init() {}

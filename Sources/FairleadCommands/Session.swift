@@ -21,7 +21,9 @@ struct Session {
 
     /// Reads the objects. False if a file could not be read or parsed, or the API server did not give them; why has been
     /// logged then.
-    mutating func load(_ logger: Logger) async -> Bool {
+    ///
+    /// - Parameter allNodes: whether an API server is asked for more Nodes than this one.
+    mutating func load(_ logger: Logger, allNodes: Bool = false) async -> Bool {
         switch source {
         case .manifests(let paths):
             var manifests = ManifestSet(paths: paths)
@@ -32,10 +34,11 @@ struct Session {
             return update.failures.isEmpty
         case .api(let settings):
             do throws(APIError) {
+                let nodeName = allNodes ? nil : desired.settings.nodeName
                 let connection = try Wiring.connection(settings, logger)
                 let result: Result<ClusterUpdate, APIError>
                 do throws(APIError) {
-                    result = .success(try await connection.readCluster(nodeName: desired.settings.nodeName))
+                    result = .success(try await connection.readCluster(nodeName: nodeName))
                 } catch { result = .failure(error) }
                 await connection.shutdown()
                 take(try result.get(), logger)
@@ -94,7 +97,8 @@ enum Wiring {
             host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
     }
 
-    private static func addresses(_ logger: Logger) -> [IPAddress]? {
+    /// The addresses of this network namespace; nil if they cannot be read, which is logged.
+    static func addresses(_ logger: Logger) -> [IPAddress]? {
         do throws(NetlinkError) { return try HostAddresses.all() } catch {
             logger.error("\(error)")
             return nil

@@ -16,7 +16,8 @@ public struct DesiredState: Sendable {
     /// What the operator decides about the node.
     public let settings: NodeSettings
     private let host: HostFacts
-    private var dataplane: Dataplane
+    /// What the Services are to the tables.
+    public private(set) var dataplane: Dataplane
     /// Services of which an object makes no sense: what the kernel has of them stays as it is.
     public var held: Set<ObjectKey> = []
     /// Those of them that the kernel had something of at the last full pass.
@@ -51,6 +52,13 @@ public struct DesiredState: Sendable {
         self.settings = settings
         self.host = host
         dataplane = Dataplane(options: options)
+    }
+
+    /// The same objects on another node.
+    public func seen(by settings: NodeSettings, host: HostFacts) -> DesiredState {
+        var other = DesiredState(options: options, settings: settings, host: host)
+        (other.cluster, other.held) = (cluster, held)
+        return other
     }
 
     /// What policy has to know of the node.

@@ -66,7 +66,7 @@ public struct Dataplane: Sendable {
     public private(set) var node = NodeData()
 
     private(set) var records: [ObjectKey: Record] = [:]
-    private var claims = Claims()
+    private(set) var claims = Claims()
     private var shared = SharedElements()
 
     /// Starts without Services and addresses.

@@ -16,14 +16,14 @@ struct WatchedResource: Sendable, Equatable {
     /// What kube-proxy's informers ask for: nothing headless, and nothing that another proxy serves.
     static let servedByThisProxy = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
 
-    /// All that the dataplane of a node is made from.
-    static func all(nodeName: String) -> [WatchedResource] {
+    /// All that the dataplane of a node is made from; without a name, with all Nodes.
+    static func all(nodeName: String?) -> [WatchedResource] {
         [
             WatchedResource(kind: .service, paths: ["/api/v1/services"], labelSelector: servedByThisProxy),
             WatchedResource(
                 kind: .endpointSlice, paths: ["/apis/discovery.k8s.io/v1/endpointslices"],
                 labelSelector: servedByThisProxy),
-            WatchedResource(kind: .node, paths: ["/api/v1/nodes"], fieldSelector: "metadata.name=\(nodeName)"),
+            WatchedResource(kind: .node, paths: ["/api/v1/nodes"], fieldSelector: nodeName.map { "metadata.name=\($0)" }),
             WatchedResource(
                 kind: .serviceCIDR,
                 paths: ["/apis/networking.k8s.io/v1/servicecidrs", "/apis/networking.k8s.io/v1beta1/servicecidrs"],

@@ -5,10 +5,10 @@ import NIOCore
 extension APIConnection {
     /// Reads all objects that the dataplane of a node is made from, once.
     ///
-    /// - Parameter nodeName: The Node to read; no other one is.
+    /// - Parameter nodeName: The Node to read; nil for all.
     /// - Throws: ``APIError`` at the first request that fails; a kind that the server lacks, or keeps from this user, is none if
     ///   the dataplane can do without it.
-    public func readCluster(nodeName: String) async throws(APIError) -> ClusterUpdate {
+    public func readCluster(nodeName: String?) async throws(APIError) -> ClusterUpdate {
         var update = ClusterUpdate()
         for resource in WatchedResource.all(nodeName: nodeName) {
             for item in try await items(of: resource) {
