@@ -28,7 +28,10 @@ public struct KernelView: Sendable {
         extraChains = observed.chains.subtracting(chains)
         var schema = schema
         if !observed.exists { schema.chains = [] }
-        ruleset = Ruleset(schema: schema, elements: observed.elements.merging(remembered) { $1 })
+        let elements = observed.elements.mapValues { elements in
+            Dictionary(elements.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        }
+        ruleset = Ruleset(schema: schema, elements: elements.merging(remembered) { $1 })
     }
 
     /// What a packet meets that is not as expected, so that its outcomes may be wrong; empty if they hold.
