@@ -12,8 +12,9 @@ extension Explainer {
             describeGap(&result, place, field: "externalTrafficPolicy")
             result.add(
                 .mend,
-                "or set externalTrafficPolicy Cluster (the endpoint then sees an address of the node), or annotate the "
-                    + "Service with \(Service.externalTrafficAnnotation): \(Service.preferLocal)")
+                "or set externalTrafficPolicy Cluster: the endpoint then sees an address of the node (with the annotation "
+                    + "\(Service.externalTrafficAnnotation): \(Service.preferLocal) only from nodes without a ready one)"
+            )
         case .internalLocal:
             describeGap(&result, place, field: "internalTrafficPolicy")
             result.add(.mend, "or set internalTrafficPolicy Cluster")

@@ -163,11 +163,11 @@ extension Explainer {
 
     private func why(_ cause: MasqueradeCause, _ reached: Explanation.Reached) -> String {
         switch cause {
-        case .hairpin: "the connection leads back to where it comes from, whose answer to itself would pass no rule"
+        case .hairpin: "a pod that reaches itself would else answer itself, past the translation"
         case .clusterIPFromOutside: "a connection from outside the cluster to a ClusterIP has to come back through it"
         case .masqueradeAll: "--masquerade-all"
         case .externalCluster: "under externalTrafficPolicy Cluster the answer has to come back through it"
-        case .nodeItself: "the node itself has no better one (it is what the endpoint has to answer)"
+        case .nodeItself: "the node's own connections have the address of the interface that they leave by"
         case .loopback: "nobody else can answer 127.0.0.1"
         case .other: "a rule says so"
         }

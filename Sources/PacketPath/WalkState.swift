@@ -100,7 +100,7 @@ enum JenkinsHash {
 
     /// A number below the modulus: the upper half of the product (`reciprocal_scale`).
     static func scaled(_ hash: UInt32, to modulus: UInt32) -> UInt32 {
-        UInt32(truncatingIfNeeded: UInt64(hash) * UInt64(modulus) >> 32)
+        UInt32(truncatingIfNeeded: (UInt64(hash) * UInt64(modulus)) >> 32)
     }
 
     private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word << count | word >> (32 - count) }
