@@ -54,7 +54,7 @@ let package = Package(
         .target(
             name: "KubernetesClient",
             dependencies: [
-                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
+                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes", "CLinux",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -129,7 +129,7 @@ let package = Package(
         .target(
             name: "APIServerKit",
             dependencies: [
-                "WireTestKit", "KubernetesModel", "NetworkTypes",
+                "WireTestKit", "FairleadTestKit", "KubernetesModel", "NetworkTypes",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -139,7 +139,9 @@ let package = Package(
             name: "KubernetesClientTests",
             dependencies: [
                 "KubernetesClient", "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
-                "APIServerKit", "WireTestKit", "FairleadTestKit",
+                "APIServerKit", "WireTestKit", "FairleadTestKit", "DataplaneTestKit",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ], swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.

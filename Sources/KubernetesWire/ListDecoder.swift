@@ -15,6 +15,9 @@ public struct ListDecoder: Sendable {
     /// How many items were decoded so far.
     public var itemCount: Int { parser.page.items.count }
 
+    /// Hands over the items that were decoded so far; the page of ``finish()`` does not have them.
+    public mutating func takeItems() -> [DecodedObject] { parser.takeItems() }
+
     /// Decodes what the next bytes of the body complete.
     ///
     /// - Throws: `WireError` if this is no list of the kind; then the decoder is of no more use.
@@ -76,6 +79,11 @@ private struct ListParser {
     private var decoder: ObjectDecoder
 
     init(kind: ObjectID.Kind) { decoder = ObjectDecoder(kind: kind, pool: TextPool()) }
+
+    mutating func takeItems() -> [DecodedObject] {
+        defer { page.items = [] }
+        return page.items
+    }
 
     /// Whether the body may end here.
     var isComplete: Bool {
