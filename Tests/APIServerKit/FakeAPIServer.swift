@@ -40,7 +40,8 @@ public final class FakeAPIServer: Sendable {
         self.address = address
         self.port = port
         // Threads belong to the namespace of whoever starts them, sockets to that of their thread.
-        group = try await namespace.perform { () throws(TestKitError) in MultiThreadedEventLoopGroup(numberOfThreads: 1) }
+        group = try await namespace.perform { () throws(TestKitError) in MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        }
         if let certificate { try use(certificate, clientAuthority: clientAuthority) }
         try await comeBack()
     }

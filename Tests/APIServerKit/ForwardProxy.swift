@@ -21,7 +21,8 @@ public final class ForwardProxy: Sendable {
     public init(
         in namespace: NetworkNamespace, address: String, port: Int, target: (address: String, port: Int)? = nil
     ) async throws {
-        group = try await namespace.perform { () throws(TestKitError) in MultiThreadedEventLoopGroup(numberOfThreads: 1) }
+        group = try await namespace.perform { () throws(TestKitError) in MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        }
         let loop = group.next()
         let place = try SocketAddress(ipAddress: address, port: port)
         let note = Note()

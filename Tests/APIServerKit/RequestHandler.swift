@@ -158,7 +158,9 @@ final class RequestHandler: ChannelInboundHandler {
                 bound.value.send(first)
                 handler.value.endWatch(ifOver: bound.value)
             }
-        } send: { send($0) }
+        } send: {
+            send($0)
+        }
         switch result {
         case .success(let number?):
             watch = (number, stream)

@@ -41,7 +41,9 @@ final class ServerState: Sendable {
     let cluster = FakeCluster()
     private let content = Mutex(Content())
 
-    func update<Result: Sendable>(_ body: (inout Content) -> sending Result) -> Result { content.withLock { body(&$0) } }
+    func update<Result: Sendable>(_ body: (inout Content) -> sending Result) -> Result {
+        content.withLock { body(&$0) }
+    }
 
     var behaviour: ServerBehaviour { update { $0.behaviour } }
 
@@ -49,7 +51,9 @@ final class ServerState: Sendable {
     func receive(_ request: ReceivedRequest) -> Trouble.Kind? {
         update { content in
             content.requests.append(request)
-            guard let index = content.troubles.firstIndex(where: { $0.left > 0 && $0.matches(request) }) else { return nil }
+            guard let index = content.troubles.firstIndex(where: { $0.left > 0 && $0.matches(request) }) else {
+                return nil
+            }
             content.troubles[index].left -= 1
             return content.troubles[index].kind
         }

@@ -47,7 +47,8 @@ public struct Trouble: Sendable {
     /// A trouble of lists, and of streams that begin with one.
     public static func lists(_ object: ObjectID.Kind? = nil, _ kind: Kind, times: Int = 1) -> Trouble {
         Trouble(kind, times: times) {
-            (!$0.isWatch || $0.query["sendInitialEvents"] != nil) && $0.kind != nil && (object == nil || $0.kind == object)
+            (!$0.isWatch || $0.query["sendInitialEvents"] != nil) && $0.kind != nil
+                && (object == nil || $0.kind == object)
         }
     }
 

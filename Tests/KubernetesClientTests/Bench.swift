@@ -50,7 +50,8 @@ final class Bench: Sendable {
         self.authority = authority
         namespace = try NetworkNamespace("api")
         server = try await FakeAPIServer(in: namespace, certificate: isSecure ? certificate : nil)
-        group = try await namespace.perform { () throws(TestKitError) in MultiThreadedEventLoopGroup(numberOfThreads: 1) }
+        group = try await namespace.perform { () throws(TestKitError) in MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        }
         logger = Logger(label: "test") { [journal] _ in Handler(journal: journal) }
     }
 

@@ -319,7 +319,10 @@ struct ConnectionTests {
         try await Bench.run { (bench) async throws in
             try await bench.withConnection { (connection) async throws in
                 for (trouble, words, wait) in [
-                    (Trouble.Kind.status(403, reason: "Forbidden", message: "nodes is forbidden"), "403 nodes is forbidden", nil),
+                    (
+                        Trouble.Kind.status(403, reason: "Forbidden", message: "nodes is forbidden"),
+                        "403 nodes is forbidden", nil
+                    ),
                     (.status(429, message: "slow down", retryAfter: 3), "429 slow down", 3),
                     (.text(502, "bad\r\ngateway"), "502 bad gateway", nil),
                     (.status(500), "500", nil),
@@ -330,7 +333,9 @@ struct ConnectionTests {
                     #expect(error?.retryAfter == wait.map { .seconds($0) })
                 }
                 bench.server.add(Trouble(.hangUp))
-                await expect(.connection, "the connection was closed") { _ = try await bench.isAnswered(on: connection) }
+                await expect(.connection, "the connection was closed") {
+                    _ = try await bench.isAnswered(on: connection)
+                }
             }
         }
     }

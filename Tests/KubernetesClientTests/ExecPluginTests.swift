@@ -34,7 +34,8 @@ struct ExecPluginTests {
         /// How often the plugin has run, if its script says so.
         var runs: Int {
             get throws {
-                String(decoding: try SmallFile.read("\(directory.path)/runs"), as: UTF8.self).split(separator: "\n").count
+                String(decoding: try SmallFile.read("\(directory.path)/runs"), as: UTF8.self).split(separator: "\n")
+                    .count
             }
         }
     }
@@ -68,7 +69,8 @@ struct ExecPluginTests {
     func clusterInfo() async throws {
         for provides in [false, true] {
             var bench = try Bench(
-                "printf '%s' \"$KUBERNETES_EXEC_INFO\" > $(dirname $0)/info; echo '\(Self.credential(#""token":"t""#))'")
+                "printf '%s' \"$KUBERNETES_EXEC_INFO\" > $(dirname $0)/info; echo '\(Self.credential(#""token":"t""#))'"
+            )
             bench.plugin.providesClusterInfo = provides
             bench.settings.certificateAuthority = .inline(Array("PEM".utf8))
             bench.settings.tlsServerName = "name"
@@ -191,7 +193,8 @@ struct ExecPluginTests {
             #expect(first == Ticket(authorization: "Bearer first"))
             try directory.write("second", to: "token")
             #expect(
-                try await authenticator.ticket().authorization == (lifetime == .zero ? "Bearer second" : "Bearer first"))
+                try await authenticator.ticket().authorization == (lifetime == .zero ? "Bearer second" : "Bearer first")
+            )
             await authenticator.rejected(first)
             #expect(try await authenticator.ticket().authorization == "Bearer second")
             // Somebody is writing: what was good a moment ago is shown.

@@ -9,7 +9,10 @@ struct ProxyChoiceTests {
         arguments: [
             ("https://10.0.0.1:6443", "https://10.0.0.1:6443", 6443, ""),
             ("https://api.example.com", "https://api.example.com", 443, ""),
-            ("https://api.example.com/k8s/clusters/c-1/", "https://api.example.com/k8s/clusters/c-1", 443, "/k8s/clusters/c-1"),
+            (
+                "https://api.example.com/k8s/clusters/c-1/", "https://api.example.com/k8s/clusters/c-1", 443,
+                "/k8s/clusters/c-1"
+            ),
             ("https://[fd00::1]:6443/", "https://[fd00::1]:6443", 6443, ""),
             ("http://127.0.0.1:8001", "http://127.0.0.1:8001", 8001, ""),
             ("localhost:8080", "http://localhost:8080", 8080, ""),
@@ -36,7 +39,8 @@ struct ProxyChoiceTests {
         let all = ["HTTPS_PROXY": "http://secure:1", "HTTP_PROXY": "http://plain:2", "NO_PROXY": "*"]
         #expect(try Self.choice(all, proxyURL: "http://own:3") == "http own 3 -")
         #expect(try Self.choice(all.filter { $0.key != "NO_PROXY" }) == "http secure 1 -")
-        #expect(try Self.choice(all.filter { $0.key != "NO_PROXY" }, server: "http://api.example.com") == "http plain 2 -")
+        #expect(
+            try Self.choice(all.filter { $0.key != "NO_PROXY" }, server: "http://api.example.com") == "http plain 2 -")
         #expect(try Self.choice(all) == nil)
         #expect(try Self.choice() == nil)
         #expect(try Self.choice(proxyURL: "") == nil)
@@ -78,7 +82,8 @@ struct ProxyChoiceTests {
             ("https://api.example.com:6443", "api.example.com:6443", true),
             ("https://api.example.com:6443", "api.example.com:443", false),
             ("https://10.1.2.3", ".2.3", false), ("https://api.example.com", "", false),
-            ("https://localhost:6443", "", true), ("https://127.0.0.1:6443", "", true), ("https://[::1]:6443", "", true),
+            ("https://localhost:6443", "", true), ("https://127.0.0.1:6443", "", true),
+            ("https://[::1]:6443", "", true),
         ])
     func exemptions(server: String, noProxy: String, isExempt: Bool) throws {
         #expect(ProxyChoice.isExempt(try ServerAddress(server), noProxy) == isExempt)

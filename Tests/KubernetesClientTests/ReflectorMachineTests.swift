@@ -118,8 +118,9 @@ struct ReflectorMachineTests {
         #expect(bench.order() == Self.stream(""))
         for name in ["a", "b", "c"] {
             #expect(
-                try bench.machine.received(.applied(Self.object(name, version: "100"))) == .object(
-                    Self.object(name, version: "100")))
+                try bench.machine.received(.applied(Self.object(name, version: "100")))
+                    == .object(
+                        Self.object(name, version: "100")))
         }
         let gone = ObjectID(kind: .service, key: Self.key("b"))
         #expect(try bench.machine.received(.deleted(gone, resourceVersion: "101")) == .deleted(gone))
@@ -262,7 +263,8 @@ struct ReflectorMachineTests {
         #expect(bench.next().order == Self.list("0"))
     }
 
-    @Test("A server that cannot stream lists is asked for a plain one at once, and not again for a stream",
+    @Test(
+        "A server that cannot stream lists is asked for a plain one at once, and not again for a stream",
         arguments: [400, 405, 406, 415, 422, 500])
     func noStreams(code: Int) throws {
         var bench = Bench(streams: true)

@@ -42,10 +42,14 @@ struct SourceTests {
                 cluster.apply([SampleCluster.service(3, port: 81), SampleCluster.service(50)])
                 cluster.delete(SampleCluster.slice(4).id)
                 try await bench.converged(view)
-                #expect(bench.server.requests.filter { !$0.isWatch && $0.kind == .service }.count
-                    == [ListMode.streamed: 0, .paged: 8, .whole: 1][mode])
-                #expect(bench.server.requests.filter { $0.isWatch && $0.kind == .service && $0.query["sendInitialEvents"] == nil }.count
-                    == [ListMode.streamed: 0, .paged: 1, .whole: 1][mode])
+                #expect(
+                    bench.server.requests.filter { !$0.isWatch && $0.kind == .service }.count
+                        == [ListMode.streamed: 0, .paged: 8, .whole: 1][mode])
+                #expect(
+                    bench.server.requests.filter {
+                        $0.isWatch && $0.kind == .service && $0.query["sendInitialEvents"] == nil
+                    }.count
+                        == [ListMode.streamed: 0, .paged: 1, .whole: 1][mode])
             }
         }
     }
@@ -179,8 +183,8 @@ struct SourceTests {
                     times.append(clock.now - start)
                 }
                 try await bench.converged(view)
-                // The machine may be busy, but not all the time.
-                #expect(try #require(times.min()) < .milliseconds(100))
+                // A millisecond, if the machine is not busy: nothing waits for more changes.
+                #expect(try #require(times.min()) < .seconds(1))
             }
         }
     }

@@ -61,7 +61,8 @@ struct UpdateMailboxTests {
     @Test("What comes after a complete list changes what it says")
     func afterList() throws {
         let mailbox = Self.mailbox()
-        mailbox.post([Self.news("old"), Self.news("a"), .complete([Self.id("a").key, Self.id("b").key])], of: .service)
+        mailbox.post(
+            [Self.news("old"), Self.news("a"), .complete([Self.id("a").key, Self.id("b").key])], of: .service)
         mailbox.post([Self.news("new"), .deleted(Self.id("b"))], of: .service)
         let update = try #require(mailbox.take())
         #expect(
@@ -127,7 +128,8 @@ struct UpdateMailboxTests {
                 // The watch was down meanwhile; then a list.
                 for name in names {
                     server[Self.id(name)] =
-                        Bool.random(using: &random) ? Self.object(name, port: UInt16.random(in: 0...9, using: &random)) : nil
+                        Bool.random(using: &random)
+                        ? Self.object(name, port: UInt16.random(in: 0...9, using: &random)) : nil
                 }
                 for object in server.values {
                     let decoded = DecodedObject(id: object.id, resourceVersion: "1", object: object)

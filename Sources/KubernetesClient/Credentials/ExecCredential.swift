@@ -87,7 +87,8 @@ struct ExecCredential: Codable {
             throw failure("it did not print an ExecCredential")
         }
         guard credential.kind == "ExecCredential", credential.apiVersion == plugin.apiVersion else {
-            throw failure("it printed \(credential.apiVersion) \(credential.kind), not \(plugin.apiVersion) ExecCredential")
+            throw failure(
+                "it printed \(credential.apiVersion) \(credential.kind), not \(plugin.apiVersion) ExecCredential")
         }
         guard let status = credential.status else { throw failure("its ExecCredential has no status") }
         var answer = PluginAnswer()
@@ -97,7 +98,8 @@ struct ExecCredential: Codable {
             answer.identity = ClientIdentity(certificate: Array(certificate.utf8), key: Array(key.utf8))
         case (nil, nil):
             if answer.token == nil { throw failure("its ExecCredential has neither a token nor a certificate") }
-        default: throw failure("its ExecCredential has one of clientCertificateData and clientKeyData without the other")
+        default:
+            throw failure("its ExecCredential has one of clientCertificateData and clientKeyData without the other")
         }
         if let text = status.expirationTimestamp {
             guard let date = Self.date(text) else { throw failure("expirationTimestamp \(text) is not a time") }

@@ -10,7 +10,8 @@ extension APIError {
         let code = Int(response.status.code)
         // Whatever is wrong with the body: the status code counts.
         let content = (try? await body.collect(limit: 1 << 20)) ?? ByteBuffer()
-        let status = Self.status(Array(content.readableBytesView), type, code: code, phrase: response.status.reasonPhrase)
+        let status = Self.status(
+            Array(content.readableBytesView), type, code: code, phrase: response.status.reasonPhrase)
         let header = response.headers.first(name: "Retry-After").flatMap { Int($0) }
         self.init(
             .answer(status), Self.describe(status), retryAfter: Self.wait(header ?? status.retryAfterSeconds))

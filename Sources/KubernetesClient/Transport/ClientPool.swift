@@ -80,7 +80,8 @@ actor ClientPool {
 
     private func replace(_ identity: ClientIdentity?) throws(APIError) -> SharedClient {
         let expected = ExpectedAddress(settings, server: server, isProxied: proxy != nil)
-        let material = try server.isSecure
+        let material =
+            try server.isSecure
             ? TLSMaterial(settings, identity: identity, checksName: expected == nil) : nil
         let http = HTTPClient(
             eventLoopGroupProvider: .shared(group), configuration: configuration(material, expected))

@@ -24,6 +24,8 @@ struct TLSMaterial: Sendable {
         stamps = Self.stamps(settings)
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
+        // A server that is in the middle of an answer may not say goodbye.
+        tls.shutdownTimeout = .milliseconds(200)
         if settings.skipsVerification {
             tls.certificateVerification = .none
         } else {
