@@ -1,6 +1,16 @@
 import FairleadTestKit
 import Glibc
 
+/// A part of the measurements.
+enum BenchPart: String, CaseIterable {
+    /// Cold load and a second apply, against `nft -f`.
+    case cold
+    /// Single changes under the daemon.
+    case daemon
+    /// `--service-counters`.
+    case counters
+}
+
 /// What all measurements of a run share.
 struct Bench {
     let fairlead: FairleadCommand
@@ -8,6 +18,7 @@ struct Bench {
     let runs: Int
     let endpoints: Int
     let format: ManifestFormat
+    let parts: Set<BenchPart>
 
     /// The arguments after the subcommand.
     func arguments(manifests: String) -> [String] {
@@ -25,9 +36,11 @@ struct Bench {
         Progress.show("\(services.grouped) Services: making manifests")
         // The directory lasts as long as the last reference to it.
         defer { withExtendedLifetime(work) {} }
-        let cold = try ColdLoad(bench: self, files: files, work: work).measure()
-        let daemon = try DaemonLatency(bench: self, files: files, work: work).measure()
-        return cold + daemon
+        var tables: [Report.Table] = []
+        if parts.contains(.cold) { tables += try ColdLoad(bench: self, files: files, work: work).measure() }
+        if parts.contains(.daemon) { tables += try DaemonLatency(bench: self, files: files, work: work).measure() }
+        if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
+        return tables
     }
 
     /// What the numbers depend on, for the head of the report.

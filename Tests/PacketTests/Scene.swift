@@ -44,6 +44,8 @@ struct Scene: Sendable {
         let beyond = try Servers()
         let scene = Scene(cluster: cluster, options: options, beyond: beyond, directory: directory, daemon: daemon)
         try scene.openBeyond(scenarios, beyond)
+        // The daemon has to change every Service into another one.
+        if isDaemon { try await scene.apply(Scenario.manifests(scenarios.reversed(), cluster: nodes)) }
         try await scene.apply(Scenario.manifests(scenarios, cluster: nodes))
         return scene
     }
