@@ -1,6 +1,18 @@
 import FairleadTestKit
 import Glibc
 
+/// A part of the measurements.
+enum BenchPart: String, CaseIterable {
+    /// Cold load and a second apply, against `nft -f`.
+    case cold
+    /// The stages by themselves: raw replay, planning, restart, memory, instructions.
+    case stages
+    /// Single changes under the daemon.
+    case daemon
+    /// `--service-counters`.
+    case counters
+}
+
 /// What all measurements of a run share.
 struct Bench {
     let fairlead: FairleadCommand
@@ -8,6 +20,7 @@ struct Bench {
     let runs: Int
     let endpoints: Int
     let format: ManifestFormat
+    let parts: Set<BenchPart>
     /// The program that measures single stages; nil: they are left out.
     let probe: String?
 
@@ -29,13 +42,19 @@ struct Bench {
         Progress.show("\(services.grouped) Services: making manifests")
         // The directory lasts as long as the last reference to it.
         defer { withExtendedLifetime(work) {} }
-        let cold = try ColdLoad(bench: self, files: files, work: work).measure()
-        let daemon = try DaemonLatency(bench: self, files: files, work: work).measure()
-        let stages =
-            if let probe {
-                try ProbeTables(bench: self, work: work, probe: probe).measure(services: services)
-            } else { [Report.Table]() }
-        return (cold.tables + stages + daemon, cold.seconds)
+        var tables: [Report.Table] = []
+        var seconds: [(name: String, value: Double)] = []
+        if parts.contains(.cold) {
+            let cold = try ColdLoad(bench: self, files: files, work: work).measure()
+            tables += cold.tables
+            seconds = cold.seconds
+        }
+        if parts.contains(.stages), let probe {
+            tables += try ProbeTables(bench: self, work: work, probe: probe).measure(services: services)
+        }
+        if parts.contains(.daemon) { tables += try DaemonLatency(bench: self, files: files, work: work).measure() }
+        if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
+        return (tables, seconds)
     }
 
     /// What the numbers depend on, for the head of the report.

@@ -62,7 +62,7 @@ import Testing
         #expect(service == expected)
     }
 
-    @Test func aFullSliceIsReadInWhole() throws {
+    @Test("a full slice is read in whole, of each endpoint the first address") func fullSlice() throws {
         let file = try decode(
             slice(
                 """
@@ -148,7 +148,15 @@ import Testing
         #expect(file.findings.isEmpty)
     }
 
-    @Test func theOldAnnotationCountsWhereTheFieldIsEmpty() throws {
+    @Test(
+        "ClientIP affinity lasts three hours unless the Service says otherwise",
+        arguments: [("", 10_800), ("\nsessionAffinityConfig: {clientIP: {timeoutSeconds: 1}}", 1)])
+    func affinityTimeout(_ more: String, _ seconds: Int) throws {
+        let spec = "clusterIP: 10.96.0.1\nports: [{port: 80}]\nsessionAffinity: ClientIP" + more
+        #expect(try decode(service(spec)).services.map(\.sessionAffinity) == [.clientIP(timeoutSeconds: seconds)])
+    }
+
+    @Test("the annotation for source ranges counts where the field is empty") func oldAnnotation() throws {
         func ranges(_ field: String) throws -> [String] {
             let file = try decode(
                 """
@@ -165,7 +173,7 @@ import Testing
         #expect(try ranges("loadBalancerSourceRanges: [172.16.0.0/12],") == ["172.16.0.0/12"])
     }
 
-    @Test func aFQDNSliceHasNoEndpoints() throws {
+    @Test("a slice of names has no endpoints") func sliceOfNames() throws {
         let file = try decode(slice("addressType: FQDN\nendpoints: [{addresses: [example.com]}]"))
         #expect(file.slices.first?.addressFamily == nil)
         #expect(file.slices.first?.endpoints == [])

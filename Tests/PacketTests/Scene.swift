@@ -55,6 +55,8 @@ struct Scene: Sendable {
             // Of a daemon's rules, those that the kernel has are asked.
             explanation: isDaemon ? explanation + ["--live"] : explanation)
         try scene.openBeyond(scenarios, beyond)
+        // The daemon has to change every Service into another one.
+        if isDaemon { try await scene.apply(Scenario.manifests(scenarios.reversed(), cluster: nodes)) }
         try await scene.apply(Scenario.manifests(scenarios, cluster: nodes))
         return scene
     }
