@@ -74,7 +74,9 @@ enum KubeProxyArguments {
                 // Without a value for ArgumentParser; `--version=raw` is kube-proxy's.
                 if value.map({ KubeProxyFlag.boolean($0) ?? true }) ?? true { result.append("--\(flag.name)") }
             } else if options.contains(flag.name) {
-                result.append("--\(flag.name)" + (value.map { "=\($0)" } ?? ""))
+                // ArgumentParser takes an empty value only as an argument of its own.
+                let isEmpty = value?.isEmpty ?? false
+                result += isEmpty ? ["--\(flag.name)", ""] : ["--\(flag.name)" + (value.map { "=\($0)" } ?? "")]
             } else if let value = value ?? (flag.isBoolean ? "true" : rest.popFirst()) {
                 result += ["--\(carrier)", "\(flag.name)=\(value)"]
             } else {

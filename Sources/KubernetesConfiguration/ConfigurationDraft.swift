@@ -89,6 +89,13 @@ public struct ConfigurationDraft: Sendable {
     }
 }
 
+extension ManifestNode {
+    /// The value of a key of this map that may stand twice: the last one counts. Nil if there is none.
+    fileprivate func last(_ key: StaticString) -> ManifestNode? {
+        keys.reduce(nil) { $1.equals(key) ? $1.following : $0 }
+    }
+}
+
 /// Reads the text of a file.
 private struct DraftReader {
     var configuration = KubeProxyConfiguration()
@@ -102,8 +109,9 @@ private struct DraftReader {
     mutating func read(_ root: ManifestNode) throws(FieldError) {
         let map = try root.asMap()
         for (key, expected) in [("apiVersion" as StaticString, Self.apiVersion), ("kind", Self.kind)] {
-            let text = try map.required(key).asString()
-            if text != expected { throw map.error(at: key, "must be \(expected), is \(text.quoted)") }
+            guard let value = map.last(key) else { throw map.error(at: key, "is missing") }
+            let text = try value.asString()
+            if text != expected { throw value.error("must be \(expected), is \(text.quoted)") }
         }
         try readSection(map, path: "")
     }

@@ -1,8 +1,8 @@
 import ArgumentParser
-import KubernetesConfiguration
 import Testing
 
 @testable import FairleadCommands
+@testable import KubernetesConfiguration
 
 /// Parses `fairlead run` with these arguments, as the program does.
 func parse(_ arguments: [String]) throws -> Run {
@@ -58,39 +58,50 @@ extension Run {
         }
     }
 
-    @Test(arguments: values.sorted { $0.key < $1.key }.map { [$0.key, $0.value] })
-    func everyFlagWithAValueIsAccepted(_ flag: [String]) throws {
-        let (name, value) = (flag[0], flag[1])
-        // kube-proxy takes an underscore for each dash.
-        let spellings = [
-            ["--\(name)=\(value)"], ["--\(name)", value], ["--\(name.replacing("-", with: "_"))=\(value)"],
-        ]
-        for spelling in spellings {
-            let run = try parse(spelling)
-            guard case .own = KubeProxyFlag.named(name)?.meaning else {
-                let draft = try run.draft
-                #expect(draft.configuration != KubeProxyConfiguration(), "\(spelling)")
-                continue
+    /// All flags at once: what each is given arrives, whichever way it is written.
+    @Test(arguments: 0..<3)
+    func everyFlagWithAValueIsAccepted(_ spelling: Int) throws {
+        let arguments = Self.values.sorted { $0.key < $1.key }.flatMap { name, value in
+            switch spelling {
+            case 0: ["--\(name)=\(value)"]
+            case 1: ["--\(name)", value]
+            default: ["--\(name.replacing("-", with: "_"))=\(value)"]
             }
-            _ = try run.draft
         }
+        let run = try parse(arguments)
+        let draft = try run.draft
+        let values = draft.configuration
+        for name in Self.values.keys {
+            guard case .key(let path) = KubeProxyFlag.named(name)?.meaning else { continue }
+            #expect(draft.says(path), "\(name)")
+            #expect(KubeProxyConfiguration.key(path)?.isDefault(values) == false, "\(name)")
+        }
+        #expect(values.minSyncPeriod == GoDuration(seconds: 2))
+        #expect(values.syncPeriod == GoDuration(seconds: 31))
+        #expect(values.healthzAddress == "" && values.metricsAddress == "")
+        #expect(run.source.master == "https://m")
+        #expect(run.file.config == "/dev/null")
+        #expect(run.process.writeConfigTo == "/w")
+        #expect(draft.ineffective.filter { $0.place.hasPrefix("--log-") || $0.place == "--stderrthreshold" }.count == 8)
     }
 
-    @Test(arguments: switches.sorted())
-    func everySwitchIsAccepted(_ name: String) throws {
-        for spelling in ["--\(name)", "--\(name)=true", "--\(name)=1", "--\(name.replacing("-", with: "_"))=false"] {
-            let run = try parse([spelling])
-            let draft = try run.draft
-            guard case .own = KubeProxyFlag.named(name)?.meaning else {
-                let isOn = !spelling.hasSuffix("false")
-                // Unset and false differ here, so that the file can be told from the flag.
-                let isChanged = name == "iptables-localhost-nodeports" ? true : isOn
-                #expect((draft.configuration != KubeProxyConfiguration()) == isChanged, "\(spelling)")
-                continue
-            }
-        }
-        #expect(try !parse(["--cleanup=false", "--init-only=false"]).process.initOnly)
-        #expect(try parse(["--cleanup", "--init-only=true"]).process.cleanup)
+    @Test(arguments: ["", "=true", "=1", "=false"])
+    func everySwitchIsAccepted(_ ending: String) throws {
+        let run = try parse(Self.switches.sorted().map { "--\($0)\(ending)" })
+        let isOn = ending != "=false"
+        let values = try run.draft.configuration
+        #expect(values.bindAddressHardFail == isOn)
+        #expect(values.conntrack.tcpBeLiberal == isOn)
+        #expect(values.iptables.localhostNodePorts == isOn)
+        #expect(values.ipvs.strictARP == isOn)
+        #expect(values.logging.json.splitStream == isOn)
+        #expect(values.logging.text.splitStream == isOn)
+        #expect(values.masqueradeAll == isOn)
+        #expect(values.enableProfiling == isOn)
+        #expect(run.process.cleanup == isOn)
+        #expect(run.process.initOnly == isOn)
+        let silent = try run.draft.ineffective.count { $0.message.hasSuffix("standard error and nowhere else") }
+        #expect(silent == 6)
     }
 
     @Test(arguments: [["--help"], ["--version"], ["--version=raw"], ["--version=true"], ["-h"]])
