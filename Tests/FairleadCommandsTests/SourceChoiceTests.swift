@@ -36,7 +36,7 @@ import Testing
     }
 
     private static func server(_ choice: SourceChoice) -> String? {
-        if case .api(let settings, _) = choice { settings.server } else { nil }
+        if case .api(let settings) = choice { settings.server } else { nil }
     }
 
     @Test(arguments: [

@@ -14,8 +14,8 @@ struct KernelViewTests {
         observed.sets = Set(table.schema.sets.map(\.name))
         observed.chains = Set(table.schema.chains.map(\.name))
         for (set, elements) in table.elements {
-            observed.elements[set] = Dictionary(
-                uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) })
+            observed.elements[set] = ObservedElements(
+                Dictionary(uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) }))
         }
         return observed
     }
