@@ -13,15 +13,17 @@ struct APIBench: Sendable {
     let cluster: ClusterTopology
     let server: FakeAPIServer
     private let directory: TemporaryDirectory
+    /// Its files last as long as it does.
+    private let authority: CertificateAuthority
     private let kubeconfig: String
 
     /// Raises cluster and server. Objects: the node, the ServiceCIDRs, and a Service with these endpoints.
     init(_ endpoints: [EndpointShape]) async throws {
         cluster = try await ClusterTopology.make()
         directory = try TemporaryDirectory()
-        let authority = try await CertificateAuthority()
+        authority = try await CertificateAuthority()
         server = try await FakeAPIServer(
-            in: cluster.node1.namespace, certificate: authority.server(addresses: ["127.0.0.1"]))
+            in: cluster.node1.namespace, certificate: authority.server())
         server.behave { $0.tokens = [Self.token] }
         kubeconfig = try directory.write(
             """
@@ -79,7 +81,9 @@ struct APIBench: Sendable {
     }
 
     /// Whether connections from outside and from a pod go to these servers and to nobody else; waits until that is so.
-    func serves(_ servers: Set<String>, _ numbers: Numbers = Self.numbers, within: Duration = .seconds(20)) async throws -> Bool {
+    func serves(_ servers: Set<String>, _ numbers: Numbers = Self.numbers, within: Duration = .seconds(20)) async throws
+        -> Bool
+    {
         try await eventually(within: within) {
             for family in IPFamily.allCases {
                 for caller in [cluster.client, cluster.localCaller] {
