@@ -21,6 +21,7 @@ actor Daemon {
     let board: StatusBoard
     private let kernel: NftablesKernel
     private let logger: Logger
+    private let events: EventReports
     /// Whether the source has told so much that rules may be written.
     private var isReady = false
     private var hasStarted = false
@@ -37,7 +38,10 @@ actor Daemon {
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
 
-    init(kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, logger: Logger) {
+    init(
+        kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports, logger: Logger
+    ) {
+        self.events = events
         self.kernel = kernel
         self.board = board
         self.logger = logger
@@ -118,12 +122,16 @@ actor Daemon {
     private func reportSourceFindings(_ findings: [Finding]) {
         guard findings != sourceFindings else { return }
         let before = Set(sourceFindings)
-        Session.report(findings.filter { !before.contains($0) }, logger)
+        let news = findings.filter { !before.contains($0) }
+        Session.report(news, logger)
+        events.found(news)
         sourceFindings = findings
     }
 
     private func reportFindings() {
-        Session.report(reconciler.takeNewFindings(), logger)
+        let news = reconciler.takeNewFindings()
+        Session.report(news, logger)
+        events.found(news)
     }
 
     // MARK: Addresses

@@ -52,7 +52,8 @@ struct NodeViews {
         do throws(NetlinkError) {
             let desired = desired
             var schemas: [TableSchema] = []
-            let observation = try source.observe(tableName: desired.options.tableName, guesses: desired.guesses) { names in
+            let observation = try source.observe(tableName: desired.options.tableName, guesses: desired.guesses) {
+                names in
                 let sets = Array(names.values)
                 schemas = IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }
                 return schemas

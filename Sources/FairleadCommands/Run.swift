@@ -43,16 +43,20 @@ struct Run: AsyncParsableCommand {
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)
+        let events = EventReports(feed.connection, nodeName: try settings.node().nodeName, logger)
         var desired = try Wiring.desiredState(settings)
         desired.answersHealthChecks = true
         desired.countTriggers(after: Moment.now.microseconds * 1000)
-        let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
+        let daemon = Daemon(
+            kernel: kernel, desired: desired, board: board, events: events, logger: logger)
         let counters = ServiceCounters(options: settings.dataplane, logger: logger)
-        let servers = NodeServers(settings.configuration, board: board, counters: counters, logger: logger)
+        let servers = NodeServers(
+            settings.configuration, board: board, counters: counters, events: events, logger: logger)
         settings.prepare(board)
         Takeover.warn(logger)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
+        events.starting()
         let unopened = await servers.start()
         if settings.endsOnTakenPorts, let failure = unopened.first {
             logger.error("\(failure); --bind-address-hard-fail ends the daemon")
@@ -65,6 +69,7 @@ struct Run: AsyncParsableCommand {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
             group.addTask { await feed.run(daemon, pace: Pace(period: settings.minSyncPeriod), logger) }
+            if events.isActive { group.addTask { await events.run() } }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }

@@ -80,6 +80,41 @@ struct APITests {
         #expect(try await bench.serves([]), "\(daemon.output)")
     }
 
+    @Test(
+        "Events tell of the start at the Node, and of a port that is taken and an object that makes no sense at the Service"
+    )
+    func events() async throws {
+        let bench = try await APIBench([.ready("local-1")])
+        var service = Service(key: ObjectKey(namespace: "default", name: "healthy"))
+        service.type = .loadBalancer
+        service.clusterIPs = ["10.96.1.77"]
+        service.externalTrafficPolicy = .local
+        service.healthCheckNodePort = 30700
+        service.ports = [ServicePort(port: 80)]
+        var contested = Service(key: ObjectKey(namespace: "default", name: "zz-contested"))
+        contested.clusterIPs = ["10.96.1.77"]
+        contested.creationTimestamp = "2099-01-01T00:00:00Z"
+        contested.ports = [ServicePort(port: 80)]
+        bench.server.cluster.apply([.service(service), .service(contested)])
+        let taken = try Servers()
+        try taken.open(
+            "somebody", in: bench.cluster.node1.namespace, at: [bench.cluster.node1.ipv4], ports: [30700],
+            transports: [.tcp])
+        let daemon = try await bench.start()
+        let wanted = [
+            ["\"Starting\"", "\"Node\"", "\"node1\""],
+            ["\"FailedToStartServiceHealthcheck\"", "\"healthy\"", "30700"],
+            ["\"ContestedFrontend\"", "\"zz-contested\""],
+        ]
+        let told = await eventually(within: .seconds(30)) {
+            let bodies = bench.server.requests.filter { $0.method == "POST" }.map {
+                String(decoding: $0.body, as: UTF8.self)
+            }
+            return wanted.allSatisfy { words in bodies.contains { body in words.allSatisfy(body.contains) } }
+        }
+        #expect(told, "\(daemon.output)")
+    }
+
     @Test("apply, diff and render read the API once")
     func once() async throws {
         let bench = try await APIBench([.ready("local-1"), .ready("remote-1")])
