@@ -51,6 +51,7 @@ import Testing
         var slice = EndpointSlice(
             key: ObjectKey(namespace: "shop", name: "web-x7k2p"), serviceName: "web", addressFamily: .ipv6)
         slice.isHeadless = true
+        slice.lastChangeTriggerTime = Timestamp.nanoseconds(Array("2024-01-31T12:34:56Z".utf8))
         slice.ports = [
             EndpointPort(name: "http", port: 8080), EndpointPort(name: "sctp", transport: .sctp, port: nil),
         ]
