@@ -23,7 +23,8 @@ struct WatchedResource: Sendable, Equatable {
             WatchedResource(
                 kind: .endpointSlice, paths: ["/apis/discovery.k8s.io/v1/endpointslices"],
                 labelSelector: servedByThisProxy),
-            WatchedResource(kind: .node, paths: ["/api/v1/nodes"], fieldSelector: nodeName.map { "metadata.name=\($0)" }),
+            WatchedResource(
+                kind: .node, paths: ["/api/v1/nodes"], fieldSelector: nodeName.map { "metadata.name=\($0)" }),
             WatchedResource(
                 kind: .serviceCIDR,
                 paths: ["/apis/networking.k8s.io/v1/servicecidrs", "/apis/networking.k8s.io/v1beta1/servicecidrs"],
