@@ -35,6 +35,11 @@ public actor ListenerSet {
     /// The servers that should listen and do not.
     public var failedCount: Int { failures.count }
 
+    /// Why they do not; without those on all addresses of a family that the kernel does not have.
+    public var unopened: [ListenFailure] {
+        failures.values.filter { !$0.isMissingFamily }.sorted { $0.address < $1.address }
+    }
+
     /// Closes the servers that are not wanted and opens those that are missing. Those that are open stay as they are,
     /// and go on answering by the responder that they were opened with. Not to be called twice at the same time.
     public func settle(_ wanted: [ListenAddress: HTTPResponder]) async {
@@ -51,9 +56,7 @@ public actor ListenerSet {
                 failures[address] = nil
                 report(.opened(address))
             } catch {
-                // A kernel without IPv6 has no addresses of it to listen on.
-                let isMissingFamily = error.errno == SystemError.noFamily && address.host.isUnspecified
-                if failures[address] != error, !isMissingFamily { report(.failed(error)) }
+                if failures[address] != error, !error.isMissingFamily { report(.failed(error)) }
                 failures[address] = error
             }
         }
@@ -68,4 +71,9 @@ public actor ListenerSet {
         for drain in drains { try? await drain.get() }
         try? await group.shutdownGracefully()
     }
+}
+
+extension ListenFailure {
+    /// A kernel without IPv6 has no addresses of it to listen on.
+    fileprivate var isMissingFamily: Bool { errno == SystemError.noFamily && address.host.isUnspecified }
 }

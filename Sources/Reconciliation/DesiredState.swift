@@ -56,7 +56,9 @@ public struct DesiredState: Sendable {
         let node = cluster.node(settings.nodeName)
         return NodeContext(
             nodeName: settings.nodeName, zone: node?.zone,
-            addresses: IPFamily.allCases.compactMap { node?.primaryAddress($0) })
+            addresses: IPFamily.allCases.compactMap { family in
+                settings.primaryAddress.flatMap { $0.family == family ? $0 : nil } ?? node?.primaryAddress(family)
+            })
     }
 
     /// Whether the addresses of the node's interfaces could be read when they were looked at last.
@@ -78,7 +80,7 @@ public struct DesiredState: Sendable {
         }
         data.serviceCIDRs = cluster.serviceCIDRs.flatMap(\.cidrs)
         data.nodePortAddresses = settings.nodePortAddresses.choose(
-            node: node, host: addresses, outgoing: host.outgoing)
+            node: node, host: addresses, override: settings.primaryAddress, outgoing: host.outgoing)
         if options.servesLocalhostNodePorts {
             data.nodePortAddresses.append(.v4(IPv4Address(rawValue: 127 << 24 | 1)))
         }

@@ -16,12 +16,16 @@ public enum NodePortAddresses: Hashable, Sendable {
     /// - Parameters:
     ///   - node: the Node object, if it is known.
     ///   - host: the addresses of the node's interfaces.
+    ///   - override: what takes the place of the first address of its family (`--bind-address`).
     ///   - outgoing: the address of a family by the default route.
-    public func choose(node: Node?, host: [IPAddress], outgoing: (IPFamily) -> IPAddress?) -> [IPAddress] {
+    public func choose(
+        node: Node?, host: [IPAddress], override: IPAddress? = nil, outgoing: (IPFamily) -> IPAddress?
+    ) -> [IPAddress] {
         switch self {
         case .primary:
             IPFamily.allCases.compactMap { family in
-                let address = node.map { $0.primaryAddress(family) } ?? outgoing(family)
+                let override = override.flatMap { $0.family == family ? $0 : nil }
+                let address = override ?? node.map { $0.primaryAddress(family) } ?? outgoing(family)
                 return address.flatMap { $0.isLoopback || $0.isUnspecified ? nil : $0 }
             }
         case .all: Self.unique(host.filter { !$0.isLoopback && !$0.isLinkLocal })
@@ -49,6 +53,8 @@ public struct NodeSettings: Hashable, Sendable {
     public var nodeName: String
     /// Which addresses accept node ports.
     public var nodePortAddresses: NodePortAddresses
+    /// What the node's primary address of its family is, whatever its Node object says (`--bind-address`).
+    public var primaryAddress: IPAddress?
 
     /// Makes settings.
     public init(nodeName: String, nodePortAddresses: NodePortAddresses = .primary) {

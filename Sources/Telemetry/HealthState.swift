@@ -36,8 +36,8 @@ public enum NodeEligibility: Hashable, Sendable {
 
 /// Whether the proxy does its work, by kube-proxy's rules: it is healthy unless a change has been waiting for too long.
 public struct HealthState: Hashable, Sendable {
-    /// A change that has not been applied for that long makes the proxy unhealthy: twice kube-proxy's sync period.
-    public static let patience: Duration = .seconds(60)
+    /// A change that has not been applied for that long makes the proxy unhealthy: twice kube-proxy's `syncPeriod`.
+    public var patience: Duration = .seconds(60)
 
     /// When the kernel was last known to hold what is wanted; nil before the first time.
     public private(set) var lastUpdated: Moment?
@@ -63,6 +63,6 @@ public struct HealthState: Hashable, Sendable {
     public func isHealthy(at now: Moment) -> Bool {
         guard lastUpdated != nil else { return false }
         guard let oldestPending else { return true }
-        return now.uptime - oldestPending.uptime < Self.patience
+        return now.uptime - oldestPending.uptime < patience
     }
 }

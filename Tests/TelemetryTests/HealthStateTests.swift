@@ -55,6 +55,16 @@ func moment(_ seconds: Double) -> Moment {
         #expect(HTTPAnswer.healthz(state, at: moment(test.now)).status == live.status, "\(test.name)")
     }
 
+    @Test("another sync period makes for another patience")
+    func patience() {
+        var state = HealthState()
+        state.patience = .seconds(10)
+        state.applied(at: moment(0))
+        state.queued(at: moment(1))
+        #expect(state.isHealthy(at: moment(10.9)))
+        #expect(!state.isHealthy(at: moment(11)))
+    }
+
     @Test("a wall clock that jumps makes nothing stale")
     func clockJump() {
         var state = HealthState()
