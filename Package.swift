@@ -154,6 +154,15 @@ let package = Package(
         .testTarget(
             name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
             swiftSettings: strict),
+        // The command line, without running it.
+        .testTarget(
+            name: "FairleadCommandsTests",
+            dependencies: [
+                "FairleadCommands", "KubernetesConfiguration", "Reconciliation", "ServiceDataplane", "Telemetry",
+                "NetworkTypes", "FairleadTestKit",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
         .executableTarget(
             name: "fairlead-lab",
             dependencies: [

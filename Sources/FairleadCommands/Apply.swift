@@ -15,6 +15,7 @@ struct Apply: ParsableCommand {
             """)
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var log: LogOptions
 
@@ -22,10 +23,11 @@ struct Apply: ParsableCommand {
     var quiet = false
 
     func run() throws {
-        let logger = log.logger()
-        node.warn(logger)
+        let settings = try Settings(file: file, source: source, node: node, log: log)
+        let logger = settings.logger
         var times = PhaseTimes()
-        var session = try Session(source: source, node: node, logger)
+        var session = try Session(settings, source: try settings.source())
+        settings.warn()
         guard session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
             throw ExitCode.failure
         }
@@ -33,7 +35,7 @@ struct Apply: ParsableCommand {
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
-            if node.localhostNodeports { try KernelParameters.routeLocalnet() }
+            if settings.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)

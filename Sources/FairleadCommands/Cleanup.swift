@@ -19,12 +19,14 @@ struct Cleanup: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Print nothing when it went well.")
     var quiet = false
 
-    func run() throws {
-        let logger = log.logger()
+    func run() throws { try Self.perform(log.logger(), isQuiet: quiet) }
+
+    /// Removes the tables and prints which, or logs why that failed.
+    static func perform(_ logger: Logger, isQuiet: Bool) throws {
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         do throws(NetlinkError) {
-            let removed = try Self.removeTables(kernel, tableName: DataplaneOptions().tableName)
-            guard !quiet else { return }
+            let removed = try removeTables(kernel, tableName: DataplaneOptions().tableName)
+            guard !isQuiet else { return }
             let stdout = StandardOutput()
             if removed.isEmpty { stdout.write("nothing to remove\n") }
             for family in removed { stdout.write("removed table \(family.nftName) \(DataplaneOptions().tableName)\n") }

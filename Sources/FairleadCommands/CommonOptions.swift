@@ -1,40 +1,51 @@
 import ArgumentParser
+import KubernetesConfiguration
 import Logging
-import NetlinkTransport
 import NetworkTypes
-import Reconciliation
-import ServiceDataplane
 
 /// Where log lines go and what they look like.
 struct LogOptions: ParsableArguments {
     @Option(
-        help: "Least level of log lines on stderr: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var logLevel = Logger.Level.notice
+        help: ArgumentHelp(
+            "Least level of log lines on stderr: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")). "
+                + "(default: notice)"))
+    var logLevel: Logger.Level?
 
-    @Option(help: "Form of log lines: text or json.")
-    var logFormat = LogFormat.text
+    @Option(help: "Form of log lines: text or json. (default: text)")
+    var logFormat: LogFormat?
 
-    func logger(showsTime: Bool = false) -> Logger {
-        let output = LogOutput(logLevel: logLevel, format: logFormat, showsTime: showsTime)
+    /// - Parameter configuration: what holds where the options say nothing.
+    func logger(_ configuration: KubeProxyConfiguration.Logging? = nil, showsTime: Bool = false) -> Logger {
+        let format = logFormat ?? configuration.flatMap { LogFormat(rawValue: $0.format) } ?? .text
+        let level = logLevel ?? configuration.map(\.level) ?? .notice
+        let output = LogOutput(logLevel: level, format: format, showsTime: showsTime)
         return Logger(label: "fairlead") { _ in output }
     }
 }
 
-/// Where the objects come from.
-struct SourceOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "File or directory of manifests (YAML or JSON); may be given several times.",
-            discussion: "Of a directory, the files that end in .yaml, .yml or .json are read, subdirectories are not."))
-    var manifests: [String]
-
-    func validate() throws {
-        if manifests.isEmpty { throw ValidationError("--manifests is needed: there is no other source of objects yet") }
+extension KubeProxyConfiguration.Logging {
+    /// The level whose lines say about as much as kube-proxy does at that verbosity.
+    var level: Logger.Level {
+        switch verbosity {
+        case ..<2: .notice
+        case 2...3: .info
+        case 4...5: .debug
+        default: .trace
+        }
     }
 }
 
+/// The configuration file.
+struct FileOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "kube-proxy's configuration file (KubeProxyConfiguration).",
+            discussion: "Options on the command line win over it. docs/kube-proxy.md says what each key does."))
+    var config: String?
+}
+
 /// What describes the node and shapes its rules; kube-proxy's names where it has one.
-struct NodeOptions: ParsableArguments {
+struct NodeOptions: ParsableArguments, KubeProxyOptions {
     @Option(
         name: [.long, .customLong("hostname-override")],
         help: "Name of this node in the cluster. Default: the host's name in lower case.")
@@ -42,17 +53,24 @@ struct NodeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Addresses of the node that accept node ports: primary, all, or ranges separated by commas.",
+            "Addresses of the node that accept node ports: primary, all, or ranges separated by commas. "
+                + "(default: primary)",
             discussion: """
                 primary: the first address of each family in the Node object; without one, the address of the default \
                 route. Loopback addresses never accept node ports.
                 """))
-    var nodeportAddresses: [String] = ["primary"]
+    var nodeportAddresses: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Primary address of the node, in place of the Node object's.",
+            discussion: "Nothing listens on it; see --nodeport-addresses. 0.0.0.0 and :: change nothing."))
+    var bindAddress: String?
 
     @OptionGroup var detection: DetectionOptions
 
-    @Flag(help: "Masquerade all traffic to ClusterIPs.")
-    var masqueradeAll = false
+    @Option(defaultAsFlag: Switch.on, parsing: .next, help: "Masquerade all traffic to ClusterIPs.")
+    var masqueradeAll: Switch?
 
     @Flag(
         help: ArgumentHelp(
@@ -85,56 +103,33 @@ struct NodeOptions: ParsableArguments {
     var serviceCounters = false
 
     func validate() throws {
-        _ = try dataplaneOptions()
-        _ = try addresses()
         if let nodeName, nodeName.isEmpty { throw ValidationError("--node-name must not be empty") }
     }
 
-    func dataplaneOptions() throws -> DataplaneOptions {
-        var options = DataplaneOptions()
-        options.localDetector = try detection.detector()
-        options.preservesLocalSource = preserveLocalSource
-        options.servesLocalhostNodePorts = localhostNodeports
-        options.countsConnections = serviceCounters
-        options.masqueradeAll = masqueradeAll
-        options.strictLocal = strictLocal
-        return options
+    var given: [(name: String, value: String)] {
+        var given = detection.given
+        given.add("hostname-override", nodeName)
+        if !nodeportAddresses.isEmpty {
+            given.add("nodeport-addresses", nodeportAddresses.joined(separator: ","))
+        }
+        given.add("bind-address", bindAddress)
+        given.add("masquerade-all", masqueradeAll)
+        return given
     }
 
-    /// Says what a missing range costs, and what no option can have.
-    func warn(_ logger: Logger) {
-        detection.warn(logger)
-        for block in (try? addresses())?.blocksWithLoopback ?? [] where !(localhostNodeports && block.family == .ipv4) {
-            logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
-        }
-    }
-
-    func settings() throws -> NodeSettings {
-        guard let name = nodeName ?? HostAddresses.nodeName() else {
-            throw ValidationError("--node-name is needed: the system does not tell the host's name")
-        }
-        return NodeSettings(nodeName: name, nodePortAddresses: try addresses())
-    }
-
-    private func addresses() throws -> NodePortAddresses {
-        let words = nodeportAddresses.flatMap { $0.split(separator: ",") }.map { $0.trimmingBlanks() }
-        switch words {
-        case ["primary"], []: return .primary
-        case ["all"]: return .all
-        default: return .within(try CIDR.list(words, option: "--nodeport-addresses"))
-        }
+    /// The options that kube-proxy has no counterpart for, as they stand on a command line.
+    var ownArguments: [String] {
+        [
+            ("--strict-local", strictLocal), ("--preserve-local-source", preserveLocalSource),
+            ("--localhost-nodeports", localhostNodeports), ("--service-counters", serviceCounters),
+        ].filter(\.1).map(\.0)
     }
 }
 
 extension CIDR {
-    /// Parses ranges, each of which may be several separated by commas.
-    static func list(_ values: [String], option: String) throws -> [CIDR] {
-        try values.flatMap { $0.split(separator: ",") }.map { text in
-            guard let range = CIDR(text.trimmingBlanks()) else {
-                throw ValidationError("\(option): \"\(text)\" is not a range such as 10.128.0.0/16")
-            }
-            return range
-        }
+    /// The ranges among these texts, each of which may be several separated by commas; blanks around them are fine.
+    static func list(_ values: [String]) -> [CIDR] {
+        values.flatMap { $0.split(separator: ",") }.compactMap { CIDR($0.trimmingBlanks()) }
     }
 }
 

@@ -1,63 +1,81 @@
 import ArgumentParser
+import KubernetesConfiguration
 import Logging
 import NetlinkTransport
 import Reconciliation
 
 /// The settings of connection tracking, with kube-proxy's names and defaults.
-struct ConntrackOptions: ParsableArguments {
+struct ConntrackOptions: ParsableArguments, KubeProxyOptions {
     @Option(
         help: ArgumentHelp(
-            "Room in the conntrack table for each processor; 0 leaves its size alone.",
+            "Room in the conntrack table for each processor; 0 leaves its size alone. (default: 32768)",
             discussion: "The size is never lowered, and never raised above 1048576."))
-    var conntrackMaxPerCore = 32768
+    var conntrackMaxPerCore: Int?
 
-    @Option(help: "Room in the conntrack table at the least, if --conntrack-max-per-core is not 0.")
-    var conntrackMin = 131_072
+    @Option(
+        help: "Room in the conntrack table at the least, if --conntrack-max-per-core is not 0. (default: 131072)")
+    var conntrackMin: Int?
 
-    @Option(help: "When an idle established TCP connection is forgotten (24h0m0s); 0 leaves it alone.")
-    var conntrackTcpTimeoutEstablished = GoDuration(seconds: 24 * 3600)
+    @Option(help: "When an idle established TCP connection is forgotten; 0 leaves it alone. (default: 24h0m0s)")
+    var conntrackTcpTimeoutEstablished: GoDuration?
 
-    @Option(help: "When a TCP connection that one end has closed is forgotten (1h0m0s); 0 leaves it alone.")
-    var conntrackTcpTimeoutCloseWait = GoDuration(seconds: 3600)
+    @Option(
+        help: "When a TCP connection that one end has closed is forgotten; 0 leaves it alone. (default: 1h0m0s)")
+    var conntrackTcpTimeoutCloseWait: GoDuration?
 
-    @Option(help: "When a UDP flow without an answer is forgotten (30s); 0 leaves it alone.")
-    var conntrackUdpTimeout = GoDuration(seconds: 0)
+    @Option(help: "When a UDP flow without an answer is forgotten, such as 30s; 0 leaves it alone. (default: 0)")
+    var conntrackUdpTimeout: GoDuration?
 
-    @Option(help: "When a UDP flow with answers is forgotten (2m0s); 0 leaves it alone.")
-    var conntrackUdpTimeoutStream = GoDuration(seconds: 0)
+    @Option(help: "When a UDP flow with answers is forgotten, such as 2m; 0 leaves it alone. (default: 0)")
+    var conntrackUdpTimeoutStream: GoDuration?
 
-    @Flag(help: "Tolerate TCP packets outside the window, instead of calling them INVALID.")
-    var conntrackTcpBeLiberal = false
+    @Option(
+        defaultAsFlag: Switch.on, parsing: .next,
+        help: "Tolerate TCP packets outside the window, instead of calling them INVALID.")
+    var conntrackTcpBeLiberal: Switch?
 
-    func validate() throws {
-        if conntrackMaxPerCore < 0 { throw ValidationError("--conntrack-max-per-core must not be negative") }
-        if conntrackMin < 0 { throw ValidationError("--conntrack-min must not be negative") }
-        let durations = [
-            ("tcp-timeout-established", conntrackTcpTimeoutEstablished),
-            ("tcp-timeout-close-wait", conntrackTcpTimeoutCloseWait), ("udp-timeout", conntrackUdpTimeout),
-            ("udp-timeout-stream", conntrackUdpTimeoutStream),
-        ]
-        for (name, value) in durations where !value.isZero && !(1...Int(Int32.max)).contains(value.seconds) {
-            throw ValidationError("--conntrack-\(name): the kernel counts whole seconds, from 1 to \(Int32.max)")
-        }
+    var given: [(name: String, value: String)] {
+        var given: [(name: String, value: String)] = []
+        given.add("conntrack-max-per-core", conntrackMaxPerCore)
+        given.add("conntrack-min", conntrackMin)
+        given.add("conntrack-tcp-timeout-established", conntrackTcpTimeoutEstablished)
+        given.add("conntrack-tcp-timeout-close-wait", conntrackTcpTimeoutCloseWait)
+        given.add("conntrack-udp-timeout", conntrackUdpTimeout)
+        given.add("conntrack-udp-timeout-stream", conntrackUdpTimeoutStream)
+        given.add("conntrack-tcp-be-liberal", conntrackTcpBeLiberal)
+        return given
     }
+}
 
+extension GoDuration: ExpressibleByArgument {
+    /// Reads what an option was given.
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension KubeProxyConfiguration.Conntrack {
+    /// What to set.
     var settings: ConntrackSettings {
         func positive(_ value: Int) -> Int? { value > 0 ? value : nil }
         var settings = ConntrackSettings()
-        settings.maximumPerCore = positive(conntrackMaxPerCore)
-        settings.minimum = positive(conntrackMin)
-        settings.tcpEstablishedTimeout = positive(conntrackTcpTimeoutEstablished.seconds)
-        settings.tcpCloseWaitTimeout = positive(conntrackTcpTimeoutCloseWait.seconds)
-        settings.udpTimeout = positive(conntrackUdpTimeout.seconds)
-        settings.udpStreamTimeout = positive(conntrackUdpTimeoutStream.seconds)
-        settings.tcpBeLiberal = conntrackTcpBeLiberal
+        settings.maximumPerCore = positive(maxPerCore)
+        settings.minimum = positive(min)
+        settings.tcpEstablishedTimeout = positive(tcpEstablishedTimeout.seconds)
+        settings.tcpCloseWaitTimeout = positive(tcpCloseWaitTimeout.seconds)
+        settings.udpTimeout = positive(udpTimeout.seconds)
+        settings.udpStreamTimeout = positive(udpStreamTimeout.seconds)
+        settings.tcpBeLiberal = tcpBeLiberal
         return settings
     }
+}
 
+extension ConntrackSettings {
     /// Writes the settings; one that cannot be written is a warning.
-    func apply(_ logger: Logger) {
-        let plan = settings.plan(processors: KernelParameters.processors, read: KernelParameters.read)
+    ///
+    /// - Returns: whether all that had to be written could be.
+    @discardableResult
+    func apply(_ logger: Logger) -> Bool {
+        var isComplete = true
+        let plan = plan(processors: KernelParameters.processors, read: KernelParameters.read)
         if let kept = plan.keptMaximum {
             logger.notice(
                 "the conntrack table keeps its size, which is larger than --conntrack-max-per-core and --conntrack-min ask",
@@ -75,53 +93,10 @@ struct ConntrackOptions: ParsableArguments {
                         ])
                 }
             } catch {
+                isComplete = false
                 logger.warning("\(error); the present value stays in force")
             }
         }
-    }
-}
-
-/// A duration as Go programs write it: `24h0m0s`, `90s`, `1.5h`, `0`.
-struct GoDuration: Hashable, ExpressibleByArgument {
-    /// Whole seconds, rounded down.
-    let seconds: Int
-    /// Whether it is no time at all.
-    let isZero: Bool
-
-    init(seconds: Int) {
-        self.seconds = seconds
-        isZero = seconds == 0
-    }
-
-    init?(argument: String) {
-        var total = 0.0
-        var rest = Substring(argument)
-        if rest.first == "+" { rest = rest.dropFirst() }
-        if rest != "0" {
-            if rest.isEmpty { return nil }
-            while !rest.isEmpty {
-                let digits = rest.prefix { "0123456789.".contains($0) }
-                rest = rest.dropFirst(digits.count)
-                let name = rest.prefix { !"0123456789.".contains($0) }
-                rest = rest.dropFirst(name.count)
-                guard digits.contains(where: \.isNumber), let number = Double(digits),
-                    let unit = Self.units[String(name)]
-                else { return nil }
-                total += number * unit
-            }
-        }
-        // Go's own limit: 2^63 nanoseconds.
-        guard total < 9_223_372_036 else { return nil }
-        seconds = Int(total)
-        isZero = total == 0
-    }
-
-    private static let units: [String: Double] = [
-        "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600,
-    ]
-
-    /// As Go prints it, for the help.
-    var defaultValueDescription: String {
-        seconds == 0 ? "0" : "\(seconds / 3600)h\(seconds / 60 % 60)m\(seconds % 60)s"
+        return isComplete
     }
 }

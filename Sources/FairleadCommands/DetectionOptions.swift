@@ -1,10 +1,11 @@
 import ArgumentParser
+import KubernetesConfiguration
 import Logging
 import NetworkTypes
 import ServiceDataplane
 
 /// How sources are told to be in the cluster; kube-proxy's names.
-struct DetectionOptions: ParsableArguments {
+struct DetectionOptions: ParsableArguments, KubeProxyOptions {
     /// `--detect-local-mode`.
     enum Mode: String, ExpressibleByArgument, CaseIterable {
         case clusterCIDR = "ClusterCIDR"
@@ -15,12 +16,12 @@ struct DetectionOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How sources are told to be in the cluster.",
+            "How sources are told to be in the cluster. (default: ClusterCIDR)",
             discussion: """
                 ClusterCIDR: by --cluster-cidr; NodeCIDR: by the podCIDRs of this node's Node object; BridgeInterface: by \
                 --pod-bridge-interface; InterfaceNamePrefix: by --pod-interface-name-prefix.
                 """))
-    var detectLocalMode = Mode.clusterCIDR
+    var detectLocalMode: Mode?
 
     @Option(
         help: ArgumentHelp(
@@ -37,36 +38,30 @@ struct DetectionOptions: ParsableArguments {
     @Option(help: "What the names of pods' interfaces begin with; with --detect-local-mode InterfaceNamePrefix.")
     var podInterfaceNamePrefix: String?
 
-    func validate() throws { _ = try detector() }
-
-    func detector() throws -> LocalDetector {
-        switch detectLocalMode {
-        case .clusterCIDR:
-            return .clusterCIDRs(try CIDR.list(clusterCidr.map { [$0] } ?? [], option: "--cluster-cidr"))
-        case .nodeCIDR: return .nodeCIDRs
-        case .bridgeInterface:
-            return .bridge(try Self.interface(podBridgeInterface, option: "--pod-bridge-interface"))
-        case .interfaceNamePrefix:
-            let prefix = try Self.interface(podInterfaceNamePrefix, option: "--pod-interface-name-prefix")
-            return .interfacePrefix(prefix)
-        }
+    var given: [(name: String, value: String)] {
+        var given: [(name: String, value: String)] = []
+        given.add("detect-local-mode", detectLocalMode?.rawValue)
+        given.add("cluster-cidr", clusterCidr)
+        given.add("pod-bridge-interface", podBridgeInterface)
+        given.add("pod-interface-name-prefix", podInterfaceNamePrefix)
+        return given
     }
+}
 
-    /// The kernel's rule for interface names; quotes would end the text of a rule, a star is its wildcard.
-    private static func interface(_ name: String?, option: String) throws -> String {
-        guard let name, !name.isEmpty else {
-            throw ValidationError("\(option) is needed with this --detect-local-mode")
+extension KubeProxyConfiguration {
+    /// How sources are told to be in the cluster.
+    var localDetector: LocalDetector {
+        switch DetectionOptions.Mode(rawValue: detectLocalMode) {
+        case .clusterCIDR, nil: .clusterCIDRs(CIDR.list([clusterCIDR]))
+        case .nodeCIDR: .nodeCIDRs
+        case .bridgeInterface: .bridge(detectLocal.bridgeInterface)
+        case .interfaceNamePrefix: .interfacePrefix(detectLocal.interfaceNamePrefix)
         }
-        let isName = name.utf8.allSatisfy { (33...126).contains($0) && !"\"/*:\\".utf8.contains($0) }
-        guard isName, name.utf8.count <= 15 else {
-            throw ValidationError("\(option): \"\(name)\" cannot be the name of an interface")
-        }
-        return name
     }
 
     /// Says what a missing range costs.
-    func warn(_ logger: Logger) {
-        guard detectLocalMode == .clusterCIDR, clusterCidr == nil else { return }
+    func warnOfMissingRange(_ logger: Logger) {
+        guard localDetector == .clusterCIDRs([]) else { return }
         logger.warning(
             """
             without --cluster-cidr no pod can be told from a client outside: nothing is masqueraded on its way to a \

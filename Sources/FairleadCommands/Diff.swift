@@ -12,6 +12,7 @@ struct Diff: ParsableCommand {
         discussion: "Exit code: 0 nothing, 1 something, 2 failed. Changes nothing; reading the kernel needs root.")
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var log: LogOptions
 
@@ -21,9 +22,10 @@ struct Diff: ParsableCommand {
     private static let failed = ExitCode(2)
 
     func run() throws {
-        let logger = log.logger()
-        node.warn(logger)
-        var session = try Session(source: source, node: node, logger)
+        let settings = try Settings(file: file, source: source, node: node, log: log, failure: Self.failed)
+        let logger = settings.logger
+        var session = try Session(settings, source: try settings.source(failure: Self.failed))
+        settings.warn()
         guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         let transactions: [Transaction]

@@ -31,7 +31,7 @@ public struct Fairlead: AsyncParsableCommand {
     /// Wrong usage is one line on standard error, so that logs stay readable, and says where help is.
     public static func runProcess() async -> Never {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(KubeProxyArguments.translate(Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -1,3 +1,4 @@
+import KubernetesConfiguration
 import Logging
 import Observability
 import Telemetry
@@ -11,19 +12,24 @@ struct NodeServers: Sendable {
     /// How often servers that could not be opened are tried again.
     private static let retryInterval: Duration = .seconds(5)
 
-    init(_ options: ObservationOptions, board: StatusBoard, counters: ServiceCounters, logger: Logger) throws {
+    init(
+        _ configuration: KubeProxyConfiguration, board: StatusBoard, counters: ServiceCounters, logger: Logger
+    ) {
         self.board = board
         listeners = ListenerSet { Self.log($0, logger) }
         var fixed: [ListenAddress: HTTPResponder] = [:]
-        for address in try options.healthz() { fixed[address] = { board.answerHealth($0) } }
-        for address in try options.metrics() {
+        for address in configuration.healthzPlaces { fixed[address] = { board.answerHealth($0) } }
+        for address in configuration.metricsPlaces {
             fixed[address] = { await board.answerMetrics($0) { await counters.read() } }
         }
         self.fixed = fixed
     }
 
-    /// Opens the servers that do not depend on objects.
-    func start() async { await settle() }
+    /// Opens the servers that do not depend on objects. Returns those of them that could not be opened.
+    func start() async -> [ListenFailure] {
+        await settle()
+        return await listeners.unopened.filter { fixed[$0.address] != nil }
+    }
 
     /// Opens and closes servers until cancelled.
     func run() async {

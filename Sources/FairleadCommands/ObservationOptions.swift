@@ -1,35 +1,36 @@
 import ArgumentParser
+import KubernetesConfiguration
 import Telemetry
 
 /// Where `run` tells how it is; kube-proxy's names and defaults.
-struct ObservationOptions: ParsableArguments {
+struct ObservationOptions: ParsableArguments, KubeProxyOptions {
     @Option(
         help: ArgumentHelp(
-            "Address and port of /healthz and /livez; empty for none.",
+            "Address and port of /healthz and /livez; empty for none. (default: 0.0.0.0:10256)",
             discussion: "0.0.0.0 stands for all addresses of both families."))
-    var healthzBindAddress = "0.0.0.0:10256"
+    var healthzBindAddress: String?
 
-    @Option(help: "Address and port of /metrics; empty for none.")
-    var metricsBindAddress = "127.0.0.1:10249"
+    @Option(help: "Address and port of /metrics; empty for none. (default: 127.0.0.1:10249)")
+    var metricsBindAddress: String?
 
-    func validate() throws {
-        _ = try healthz()
-        _ = try metrics()
+    @Option(
+        defaultAsFlag: Switch.on, parsing: .next,
+        help: "End with exit code 1 if one of these two cannot be listened on when run starts.")
+    var bindAddressHardFail: Switch?
+
+    var given: [(name: String, value: String)] {
+        var given: [(name: String, value: String)] = []
+        given.add("healthz-bind-address", healthzBindAddress)
+        given.add("metrics-bind-address", metricsBindAddress)
+        given.add("bind-address-hard-fail", bindAddressHardFail)
+        return given
     }
+}
 
-    func healthz() throws -> [ListenAddress] {
-        try Self.parse(healthzBindAddress, option: "--healthz-bind-address", defaultPort: 10256)
-    }
+extension KubeProxyConfiguration {
+    /// Where health is told.
+    var healthzPlaces: [ListenAddress] { ListenAddress.parse(healthzAddress, defaultPort: 10256) ?? [] }
 
-    func metrics() throws -> [ListenAddress] {
-        try Self.parse(metricsBindAddress, option: "--metrics-bind-address", defaultPort: 10249)
-    }
-
-    private static func parse(_ text: String, option: String, defaultPort: UInt16) throws -> [ListenAddress] {
-        if text.isEmpty { return [] }
-        guard let addresses = ListenAddress.parse(text, defaultPort: defaultPort) else {
-            throw ValidationError("\(option): \"\(text)\" is not an address with a port such as 0.0.0.0:\(defaultPort)")
-        }
-        return addresses
-    }
+    /// Where metrics are told.
+    var metricsPlaces: [ListenAddress] { ListenAddress.parse(metricsAddress, defaultPort: 10249) ?? [] }
 }

@@ -16,6 +16,7 @@ struct Render: ParsableCommand {
         discussion: "A dry run: needs no privilege, reads and changes nothing in the kernel's rules.")
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var log: LogOptions
 
@@ -23,9 +24,10 @@ struct Render: ParsableCommand {
     var output = Form.nft
 
     func run() throws {
-        let logger = log.logger()
-        node.warn(logger)
-        var session = try Session(source: source, node: node, logger)
+        let settings = try Settings(file: file, source: source, node: node, log: log)
+        let logger = settings.logger
+        var session = try Session(settings, source: try settings.source())
+        settings.warn()
         guard session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()
         session.report(session.desired.findings, logger)

@@ -11,35 +11,54 @@ struct Run: AsyncParsableCommand {
         abstract: "Keep the kernel's rules in line with the manifests, as a daemon.",
         discussion: """
             Brings the rules in line at the start, then commits each change by itself, as it happens. A file that becomes \
-            invalid keeps its last good version in force. SIGTERM or SIGINT ends the daemon and leaves the rules in place.
-            """)
+            invalid keeps its last good version in force. SIGTERM or SIGINT ends the daemon and leaves the rules in place. \
+            If the file of --config comes to ask for something else, the daemon ends with exit code 1, to be started again.
+
+            \(KubeProxyArguments.help)
+            """,
+        version: Fairlead.version)
 
     @OptionGroup var source: SourceOptions
+    @OptionGroup var file: FileOptions
     @OptionGroup var node: NodeOptions
     @OptionGroup var observation: ObservationOptions
     @OptionGroup(title: "Connection tracking") var conntrack: ConntrackOptions
+    @OptionGroup(title: "Process") var process: ProxyOptions
     @OptionGroup var log: LogOptions
 
     @Flag(help: "Remove the rules when the daemon ends.")
     var cleanupOnExit = false
 
     func run() async throws {
-        let logger = log.logger(showsTime: true)
-        node.warn(logger)
+        let settings = try Settings(
+            file: file, source: source, node: node, log: log, others: [process, observation, conntrack], showsTime: true
+        )
+        let logger = settings.logger
+        if try process.runsInstead(settings) { return }
+        let manifests = try Wiring.manifests(try settings.source())
+        settings.warn()
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
-        let addresses = try Wiring.addressWatcher(node, logger)
+        let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)
-        let desired = try Wiring.desiredState(node, logger)
+        let desired = try Wiring.desiredState(settings)
         let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
-        let counters = ServiceCounters(options: try node.dataplaneOptions(), logger: logger)
-        let servers = try NodeServers(observation, board: board, counters: counters, logger: logger)
-        conntrack.apply(logger)
+        let counters = ServiceCounters(options: settings.dataplane, logger: logger)
+        let servers = NodeServers(settings.configuration, board: board, counters: counters, logger: logger)
+        settings.prepare(board)
         Takeover.warn(logger)
-        let watcher = ManifestWatcher(paths: source.manifests)
+        let watcher = ManifestWatcher(paths: manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
-        await servers.start()
+        let unopened = await servers.start()
+        if settings.endsOnTakenPorts, let failure = unopened.first {
+            logger.error("\(failure); --bind-address-hard-fail ends the daemon")
+            watcher.stop()
+            addresses?.stop()
+            await servers.stop()
+            throw ExitCode.failure
+        }
+        let configurationWatch = settings.configurationWatch
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
             group.addTask {
@@ -50,6 +69,7 @@ struct Run: AsyncParsableCommand {
             }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
+            if let configurationWatch { group.addTask { await configurationWatch.run() } }
             group.addTask { [received = stop.received] in
                 for await name in received {
                     logger.notice("stopping", metadata: ["signal": "\(name)"])
@@ -63,9 +83,10 @@ struct Run: AsyncParsableCommand {
         watcher.stop()
         addresses?.stop()
         withExtendedLifetime(stop) {}
-        let isClean = cleanupOnExit ? await daemon.cleanUp() : true
+        let isToStartAgain = configurationWatch?.hasChanged ?? false
+        let isClean = cleanupOnExit && !isToStartAgain ? await daemon.cleanUp() : true
         await servers.stop()
-        if !isClean { throw ExitCode.failure }
+        if !isClean || isToStartAgain { throw ExitCode.failure }
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KubernetesConfiguration
 import KubernetesModel
 import Logging
 import ManifestSource
@@ -12,9 +13,9 @@ struct Session {
     private(set) var findings: [Finding] = []
     private var manifests: ManifestSet
 
-    init(source: SourceOptions, node: NodeOptions, _ logger: Logger) throws {
-        desired = try Wiring.desiredState(node, logger)
-        manifests = ManifestSet(paths: source.manifests)
+    init(_ settings: Settings, source: SourceChoice) throws {
+        desired = try Wiring.desiredState(settings)
+        manifests = ManifestSet(paths: try Wiring.manifests(source))
     }
 
     /// Reads the manifests. False if a file could not be read or parsed; each such file has been logged then.
@@ -55,9 +56,19 @@ struct Session {
 
 /// The single place that joins the stages with what does I/O.
 enum Wiring {
-    static func desiredState(_ node: NodeOptions, _ logger: Logger) throws -> DesiredState {
-        DesiredState(
-            options: try node.dataplaneOptions(), settings: try node.settings(),
+    /// The paths of manifests.
+    static func manifests(_ source: SourceChoice) throws -> [String] {
+        switch source {
+        case .manifests(let paths): return paths
+        case .api(let connection, _):
+            throw ValidationError("objects cannot be read from \(connection.server) yet; give --manifests")
+        }
+    }
+
+    static func desiredState(_ settings: Settings) throws -> DesiredState {
+        let logger = settings.logger
+        return DesiredState(
+            options: settings.dataplane, settings: try settings.node(),
             host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
     }
 
@@ -69,9 +80,10 @@ enum Wiring {
     }
 
     /// Listens for changes of this network namespace's addresses, or logs why that is not possible.
-    static func addressWatcher(_ node: NodeOptions, _ logger: Logger) throws -> HostAddressWatcher? {
+    static func addressWatcher(_ settings: Settings) throws -> HostAddressWatcher? {
+        let logger = settings.logger
         // Other choices do not depend on routes.
-        let followsRoutes = try node.settings().nodePortAddresses == .primary
+        let followsRoutes = try settings.node().nodePortAddresses == .primary
         do throws(NetlinkError) { return try HostAddressWatcher(followsDefaultRoutes: followsRoutes) } catch {
             logger.error("\(error); changes of the node's addresses are not followed")
             return nil

@@ -64,9 +64,13 @@ public struct ConfigurationDraft: Sendable {
         switch origins[key] {
         case .file(let line): ConfigurationError(path, line: line, field: key, message)
         case .flag(let name): ConfigurationError(name, message)
-        case nil: ConfigurationError(path.isEmpty ? "configuration" : path, field: key, message)
+        case nil where path.isEmpty: ConfigurationError(KubeProxyFlag.forKey(key), message)
+        case nil: ConfigurationError(path, field: key, message)
         }
     }
+
+    /// Whether a file or a flag says something of a key.
+    public func says(_ key: String) -> Bool { origins[key] != nil }
 
     /// One message for each key or flag that was set and has no effect. A file's key that says what is the default anyway asks
     /// for nothing, and there is no message for it.
@@ -84,6 +88,13 @@ public struct ConfigurationDraft: Sendable {
     }
 }
 
+extension ManifestNode {
+    /// The value of a key of this map that may stand twice: the last one counts. Nil if there is none.
+    fileprivate func last(_ key: StaticString) -> ManifestNode? {
+        keys.reduce(nil) { $1.equals(key) ? $1.following : $0 }
+    }
+}
+
 /// Reads the text of a file.
 private struct DraftReader {
     var configuration = KubeProxyConfiguration()
@@ -97,8 +108,9 @@ private struct DraftReader {
     mutating func read(_ root: ManifestNode) throws(FieldError) {
         let map = try root.asMap()
         for (key, expected) in [("apiVersion" as StaticString, Self.apiVersion), ("kind", Self.kind)] {
-            let text = try map.required(key).asString()
-            if text != expected { throw map.error(at: key, "must be \(expected), is \(text.quoted)") }
+            guard let value = map.last(key) else { throw map.error(at: key, "is missing") }
+            let text = try value.asString()
+            if text != expected { throw value.error("must be \(expected), is \(text.quoted)") }
         }
         try readSection(map, path: "")
     }

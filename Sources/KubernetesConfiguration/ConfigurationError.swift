@@ -33,7 +33,8 @@ enum ConfigurationFile {
     /// The bytes of a file.
     static func read(_ path: String) throws(ConfigurationError) -> [UInt8] {
         do throws(FileSystem.Failure) {
-            return Array(try FileSystem.read(path).bytes)
+            let file = try FileSystem.read(path)
+            return withExtendedLifetime(file) { Array(file.bytes) }
         } catch {
             throw ConfigurationError(path, error.problem)
         }

@@ -101,7 +101,7 @@ extension KubeProxyConfiguration {
             "nftables.syncPeriod", \.nftables.syncPeriod,
             .takes(
                 "with `mode` nftables: `/healthz` answers 503 when a change has waited for twice as long; what failed is "
-                    + "tried again sooner than that, see [operations](operations.md)"),
+                    + "tried again by Fairlead's own [schedule](operations.md#when-something-is-wrong)"),
             unless: section("syncPeriod", of: "nftables", \.periodSection)),
         Key(
             "nftables.minSyncPeriod", \.nftables.minSyncPeriod,

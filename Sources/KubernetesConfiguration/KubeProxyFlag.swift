@@ -44,8 +44,16 @@ public struct KubeProxyFlag: Sendable {
         KubeProxyFlag(name, .own(.none("log lines go to standard error and nowhere else")), isBoolean: isBoolean)
     }
 
+    /// What Go's flags take for a boolean: `true`, `t`, `1` and the like; nil for anything else.
+    public static func boolean(_ text: String) -> Bool? { Bool.read(flag: text) }
+
     /// The flag of that name, in which `_` stands for `-`.
     public static func named(_ name: String) -> KubeProxyFlag? { byName[name.replacing("_", with: "-")] }
+
+    /// The flag for a key, with its dashes; the key itself if there is none.
+    static func forKey(_ path: String) -> String {
+        all.first { $0.meaning == .key(path) }.map { "--\($0.name)" } ?? path
+    }
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

@@ -86,7 +86,7 @@ package struct ManifestNode {
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// Whether this is a scalar with exactly this text.
-    func equals(_ other: StaticString) -> Bool {
+    package func equals(_ other: StaticString) -> Bool {
         kind == .scalar && raw.length == other.utf8CodeUnitCount
             && bytes.elementsEqual(UnsafeBufferPointer(start: other.utf8Start, count: other.utf8CodeUnitCount))
     }

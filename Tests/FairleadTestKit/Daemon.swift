@@ -66,6 +66,16 @@ public final class Daemon: Sendable {
         }
     }
 
+    /// What a file below the program's folder in `/proc` says, without the line's end; nil if the program has ended.
+    public func processFile(_ name: String) -> String? {
+        let path = state.value.withLock { "/proc/\($0.processID)/\(name)" }
+        guard isRunning, let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = fread(&buffer, 1, buffer.count, file)
+        return String(decoding: buffer[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
     /// Everything that the program has written so far, to both of its outputs.
     public var output: String { state.value.withLock { $0.output } }
 

@@ -28,6 +28,15 @@ import Testing
         #expect(master.server == "https://other")
     }
 
+    @Test func filesAreReadFromTheirPath() throws {
+        let directory = try TemporaryDirectory()
+        let kubeconfig = try directory.write(KubeconfigTests.text(), to: "kubeconfig")
+        #expect(try Kubeconfig.settings(path: kubeconfig).credential == .token("abc"))
+        let text = header + KubeProxyConfigurationTests.kubeadm
+        let draft = try ConfigurationDraft(file: try directory.write(text, to: "config.conf"))
+        #expect(draft.configuration.clusterCIDR == "10.244.0.0/16")
+    }
+
     @Test(
         arguments: [
             ([:], "KUBERNETES_SERVICE_HOST: is not set in the environment: this is no pod of a cluster"),

@@ -1,0 +1,112 @@
+import ArgumentParser
+import KubernetesConfiguration
+
+/// Options that are there because kube-proxy has them.
+struct ProxyOptions: ParsableArguments, KubeProxyOptions {
+    @Option(
+        name: [.long, .customLong("iptables-min-sync-period")],
+        help: "Least time between two commits while changes keep coming. (default: 1s)")
+    var minSyncPeriod: GoDuration?
+
+    @Option(
+        parsing: .unconditional, help: "How the kernel rates this process when memory is short. (default: -999)")
+    var oomScoreAdj: Int?
+
+    @Flag(help: "Only set up connection tracking, which needs privileges, and end.")
+    var initOnly = false
+
+    @Flag(help: "Only remove the rules, as 'fairlead cleanup' does, and end.")
+    var cleanup = false
+
+    @Option(help: "Only write the configuration in force to this file, and end.")
+    var writeConfigTo: String?
+
+    /// Any other flag of kube-proxy, as `NAME=VALUE`; see `KubeProxyArguments`.
+    @Option(name: .customLong(KubeProxyArguments.carrier), help: .hidden)
+    var accepted: [String] = []
+
+    func validate() throws {
+        for flag in accepted where !flag.contains("=") { throw ValidationError("--\(flag) needs a value") }
+    }
+
+    var given: [(name: String, value: String)] {
+        var given = accepted.map { flag in
+            let name = flag.prefix { $0 != "=" }
+            return (name: String(name), value: String(flag.dropFirst(name.count + 1)))
+        }
+        given.add("iptables-min-sync-period", minSyncPeriod)
+        given.add("oom-score-adj", oomScoreAdj)
+        return given
+    }
+}
+
+/// kube-proxy's command line in terms of Fairlead's.
+///
+/// `fairlead run` has options of its own for the flags that matter. The rest, which would only fill its help, is carried
+/// by one hidden option. Go's ways to write flags are understood: `_` for `-`, `-v=2`, `--version=true`.
+enum KubeProxyArguments {
+    /// The hidden option.
+    static let carrier = "kube-proxy-flag"
+
+    /// The flags that `fairlead run` has an option for.
+    static let options: Set<String> = [
+        "bind-address", "bind-address-hard-fail", "cleanup", "cluster-cidr", "config", "conntrack-max-per-core",
+        "conntrack-min", "conntrack-tcp-be-liberal", "conntrack-tcp-timeout-close-wait",
+        "conntrack-tcp-timeout-established", "conntrack-udp-timeout", "conntrack-udp-timeout-stream",
+        "detect-local-mode", "healthz-bind-address", "help", "hostname-override", "init-only",
+        "iptables-min-sync-period", "kubeconfig", "masquerade-all", "master", "metrics-bind-address",
+        "nodeport-addresses", "oom-score-adj", "pod-bridge-interface", "pod-interface-name-prefix", "version",
+        "write-config-to",
+    ]
+
+    /// Translates the arguments of the process, without its own name. Those of other commands than `run` stay as they are.
+    static func translate(_ arguments: [String]) -> [String] {
+        guard arguments.first == "run" else { return arguments }
+        var result = ["run"]
+        var rest = arguments.dropFirst()
+        while let argument = rest.popFirst() {
+            if argument == "--" { return result + [argument] + rest }
+            guard let (name, value) = split(argument), let flag = KubeProxyFlag.named(name) else {
+                result.append(argument)
+                continue
+            }
+            if ["cleanup", "help", "init-only", "version"].contains(flag.name) {
+                // Without a value for ArgumentParser; `--version=raw` is kube-proxy's.
+                if value.map({ KubeProxyFlag.boolean($0) ?? true }) ?? true { result.append("--\(flag.name)") }
+            } else if options.contains(flag.name) {
+                // ArgumentParser takes an empty value only as an argument of its own.
+                let isEmpty = value?.isEmpty ?? false
+                result += isEmpty ? ["--\(flag.name)", ""] : ["--\(flag.name)" + (value.map { "=\($0)" } ?? "")]
+            } else if let value = value ?? (flag.isBoolean ? "true" : rest.popFirst()) {
+                result += ["--\(carrier)", "\(flag.name)=\(value)"]
+            } else {
+                result += ["--\(carrier)", flag.name]
+            }
+        }
+        return result
+    }
+
+    /// Name and value of a flag; nil if this is none. Of the short ones kube-proxy knows `-v` (`-v=2`, `-v2`) and `-h`.
+    private static func split(_ argument: String) -> (name: String, value: String?)? {
+        if argument.hasPrefix("--") {
+            let name = argument.dropFirst(2).prefix { $0 != "=" }
+            let value = argument.dropFirst(2 + name.count)
+            return (String(name), value.isEmpty ? nil : String(value.dropFirst()))
+        }
+        guard argument.hasPrefix("-v") else { return nil }
+        let value = argument.dropFirst(argument.hasPrefix("-v=") ? 3 : 2)
+        return ("v", argument == "-v" ? nil : String(value))
+    }
+
+    /// What the help says of the flags that it does not list.
+    static var help: String {
+        var inert: [String] = []
+        for flag in KubeProxyFlag.all where !options.contains(flag.name) {
+            if case .none = flag.effect { inert.append("--\(flag.name)") }
+        }
+        return """
+            All flags of kube-proxy are accepted. These have no effect, and a line of the log says so of each that is \
+            given: \(inert.joined(separator: ", ")).
+            """
+    }
+}
