@@ -31,6 +31,7 @@ let package = Package(
         pure("Netfilter", ["NetworkTypes"]),
         pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
         pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
+        pure("PacketPath", ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),
         pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
 
@@ -54,7 +55,7 @@ let package = Package(
         .target(
             name: "KubernetesClient",
             dependencies: [
-                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
+                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes", "CLinux",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -79,8 +80,8 @@ let package = Package(
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Observability", "Telemetry", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
-                "Netfilter", "NetworkTypes",
+                "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
+                "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -118,7 +119,7 @@ let package = Package(
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
             name: "KubernetesWireTests",
-            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit"],
+            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit", "DataplaneTestKit"],
             swiftSettings: strict),
         .target(
             name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",
@@ -130,7 +131,7 @@ let package = Package(
         .target(
             name: "APIServerKit",
             dependencies: [
-                "WireTestKit", "KubernetesModel", "NetworkTypes",
+                "WireTestKit", "FairleadTestKit", "KubernetesModel", "NetworkTypes",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -140,7 +141,9 @@ let package = Package(
             name: "KubernetesClientTests",
             dependencies: [
                 "KubernetesClient", "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
-                "APIServerKit", "WireTestKit", "FairleadTestKit",
+                "APIServerKit", "WireTestKit", "FairleadTestKit", "DataplaneTestKit",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ], swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
@@ -174,6 +177,15 @@ let package = Package(
                 "FairleadTestKit", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 
+        .target(name: "CProbe", path: "Tests/CProbe"),
+        .executableTarget(
+            name: "fairlead-probe",
+            dependencies: [
+                "Reconciliation", "NetlinkTransport", "ServiceDataplane", "KubernetesModel", "Netfilter",
+                "NetworkTypes", "FairleadTestKit", "CProbe",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Tests/Probe", swiftSettings: strict),
+
         // The dataplane: plans against a simulated kernel, and the real one as referee.
         .target(
             name: "DataplaneTestKit",
@@ -185,6 +197,13 @@ let package = Package(
             name: "ServiceDataplaneTests",
             dependencies: [
                 "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes", "DataplaneTestKit",
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "PacketPathTests",
+            dependencies: [
+                "PacketPath", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter",
+                "NetworkTypes",
+                "DataplaneTestKit",
             ], swiftSettings: strict),
         .testTarget(
             name: "NetlinkTransportTests",

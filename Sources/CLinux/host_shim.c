@@ -1,5 +1,6 @@
 #include "host_shim.h"
 
+#include <malloc.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -147,4 +148,9 @@ int fl_write_small(const char *path, const char *text)
     int error = errno;
     close(fd);
     return length < 0 ? -error : 0;
+}
+
+void fl_release_memory(void)
+{
+    malloc_trim(0);
 }

@@ -55,7 +55,9 @@ int fl_netlink_reserve_receive(int fd, size_t bytes)
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof(wanted)) < 0 &&
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof(wanted)) < 0)
         return -errno;
-    return 0;
+    int actual = 0;
+    socklen_t length = sizeof(actual);
+    return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &actual, &length) < 0 ? -errno : actual;
 }
 
 int fl_netlink_join(int fd, uint32_t group)
@@ -116,4 +118,29 @@ ssize_t fl_netlink_receive(int fd, void *buffer, size_t capacity, int wait_ms)
             return -EMSGSIZE;
         return received;
     }
+}
+
+int fl_netlink_receive_many(int fd, void *buffer, size_t slot, uint32_t *lengths)
+{
+    struct sockaddr_nl senders[FL_NETLINK_DATAGRAMS] = { 0 };
+    struct iovec parts[FL_NETLINK_DATAGRAMS];
+    struct mmsghdr messages[FL_NETLINK_DATAGRAMS] = { 0 };
+    for (int i = 0; i < FL_NETLINK_DATAGRAMS; i++) {
+        parts[i] = (struct iovec){ .iov_base = (char *)buffer + i * slot, .iov_len = slot };
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &senders[i], .msg_namelen = sizeof(senders[i]), .msg_iov = &parts[i], .msg_iovlen = 1 };
+    }
+    int received;
+    do
+        received = recvmmsg(fd, messages, FL_NETLINK_DATAGRAMS, MSG_DONTWAIT, NULL);
+    while (received < 0 && errno == EINTR);
+    if (received < 0)
+        return -errno;
+    for (int i = 0; i < received; i++) {
+        if (messages[i].msg_hdr.msg_flags & MSG_TRUNC)
+            return -EMSGSIZE;
+        int is_kernel = messages[i].msg_hdr.msg_namelen == sizeof(senders[i]) && senders[i].nl_pid == 0;
+        lengths[i] = is_kernel ? messages[i].msg_len : 0;
+    }
+    return received;
 }

@@ -61,6 +61,25 @@ size_t fl_count_lines(const uint8_t *bytes, size_t length) {
     return lines;
 }
 
+/* Both halves of a product, folded into one. */
+static uint64_t fold(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+struct fl_fingerprint fl_fingerprint(const uint8_t *bytes, size_t length, const uint64_t key[4]) {
+    struct fl_fingerprint result = { key[0] ^ length, key[2] };
+    for (size_t i = 0; i < length; i += 16) {
+        uint64_t words[2] = { 0, 0 };
+        memcpy(words, bytes + i, length - i < 16 ? length - i : 16);
+        result.low = fold(result.low ^ words[0], words[1] ^ key[1]) + words[0];
+        result.high = fold(result.high ^ words[1], words[0] ^ key[3]) + words[1];
+    }
+    result.low = fold(result.low ^ key[2], key[3] ^ length);
+    result.high = fold(result.high ^ key[0], key[1] ^ length);
+    return result;
+}
+
 /* The value of four hexadecimal digits; -1 for anything else. */
 static int hex4(const uint8_t *digits) {
     int value = 0;

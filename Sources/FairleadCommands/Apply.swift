@@ -5,7 +5,7 @@ import NetlinkTransport
 import Reconciliation
 
 /// `fairlead apply`.
-struct Apply: ParsableCommand {
+struct Apply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring the kernel's rules in line with the manifests, once.",
         discussion: """
@@ -22,20 +22,19 @@ struct Apply: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Print nothing when it went well.")
     var quiet = false
 
-    func run() throws {
+    func run() async throws {
         let settings = try Settings(file: file, source: source, node: node, log: log)
         let logger = settings.logger
         var times = PhaseTimes()
         var session = try Session(settings, source: try settings.source())
         settings.warn()
-        guard session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
+        guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
             throw ExitCode.failure
         }
         times.end("decode")
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
-            if settings.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)
@@ -45,6 +44,7 @@ struct Apply: ParsableCommand {
             logger.error("\(error)")
             throw ExitCode.failure
         }
+        if settings.servesLocalhostNodePorts, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
     }
 
     private static func summarize(_ report: SyncReport, services: Int) {

@@ -57,7 +57,8 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
                 + "(default: primary)",
             discussion: """
                 primary: the first address of each family in the Node object; without one, the address of the default \
-                route. Loopback addresses never accept node ports.
+                route. A family without a range accepts them on all its addresses, as with kube-proxy. Loopback \
+                addresses never accept node ports.
                 """))
     var nodeportAddresses: [String] = []
 
@@ -102,6 +103,16 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
+    @Option(
+        defaultAsFlag: Switch.on, parsing: .next,
+        help: ArgumentHelp(
+            "Tolerate packets that fit no connection: let those of Services pass that conntrack calls INVALID.",
+            discussion: """
+                For networks where only one direction of a connection passes this node. run also sets the kernel's \
+                nf_conntrack_tcp_be_liberal, so that TCP packets outside the window are not called INVALID.
+                """))
+    var conntrackTcpBeLiberal: Switch?
+
     func validate() throws {
         if let nodeName, nodeName.isEmpty { throw ValidationError("--node-name must not be empty") }
     }
@@ -114,6 +125,7 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
         }
         given.add("bind-address", bindAddress)
         given.add("masquerade-all", masqueradeAll)
+        given.add("conntrack-tcp-be-liberal", conntrackTcpBeLiberal)
         return given
     }
 

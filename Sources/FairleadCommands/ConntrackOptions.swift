@@ -4,7 +4,8 @@ import Logging
 import NetlinkTransport
 import Reconciliation
 
-/// The settings of connection tracking, with kube-proxy's names and defaults.
+/// The settings of connection tracking, with kube-proxy's names and defaults; `--conntrack-tcp-be-liberal` also shapes the
+/// rules and stands in `NodeOptions`.
 struct ConntrackOptions: ParsableArguments, KubeProxyOptions {
     @Option(
         help: ArgumentHelp(
@@ -29,11 +30,6 @@ struct ConntrackOptions: ParsableArguments, KubeProxyOptions {
     @Option(help: "When a UDP flow with answers is forgotten, such as 2m; 0 leaves it alone. (default: 0)")
     var conntrackUdpTimeoutStream: GoDuration?
 
-    @Option(
-        defaultAsFlag: Switch.on, parsing: .next,
-        help: "Tolerate TCP packets outside the window, instead of calling them INVALID.")
-    var conntrackTcpBeLiberal: Switch?
-
     var given: [(name: String, value: String)] {
         var given: [(name: String, value: String)] = []
         given.add("conntrack-max-per-core", conntrackMaxPerCore)
@@ -42,7 +38,6 @@ struct ConntrackOptions: ParsableArguments, KubeProxyOptions {
         given.add("conntrack-tcp-timeout-close-wait", conntrackTcpTimeoutCloseWait)
         given.add("conntrack-udp-timeout", conntrackUdpTimeout)
         given.add("conntrack-udp-timeout-stream", conntrackUdpTimeoutStream)
-        given.add("conntrack-tcp-be-liberal", conntrackTcpBeLiberal)
         return given
     }
 }

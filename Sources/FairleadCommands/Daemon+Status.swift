@@ -1,3 +1,4 @@
+import CLinux
 import KubernetesModel
 import Observability
 import Reconciliation
@@ -23,13 +24,17 @@ extension Daemon {
         let now = Moment.now
         board.update {
             $0.health.applied(at: now)
+            $0.metrics.programmed(report.triggers, at: now)
             if isFull || report.transactions > 0 {
                 let round: ProxyMetrics.Round = isFull ? .full : .partial
                 $0.metrics.succeeded(round, restarts: report.restarts, duration: duration, at: now)
             }
             $0.metrics.settled()
         }
-        if isFull { publish() }
+        if isFull {
+            publish()
+            fl_release_memory()
+        }
     }
 
     /// The kernel refused.
@@ -38,22 +43,23 @@ extension Daemon {
     /// Another program's changes were repaired.
     func noteRepair() { board.update { $0.metrics.driftRepairs += 1 } }
 
-    /// Hands over what follows from the objects.
+    /// Hands over what follows from the objects; costs what changed since the last time.
     func publish() {
+        let changes = reconciler.takeChangedHealthChecks()
         let desired = reconciler.desired
         let meter = meteredKernel.meter
         var findings = desired.findingCounts
         for finding in sourceFindings { findings[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
-        let ledger = desired.ledger
+        let localGaps = desired.ledger.localGaps
+        board.setHealthChecks(
+            changes,
+            addresses: desired.settings.nodePortAddresses == .all ? .all : .these(desired.nodePortAddresses))
         board.update { status in
-            status.checks = ledger.healthChecks
-            status.addresses =
-                desired.settings.nodePortAddresses == .all ? .all : .these(desired.nodePortAddresses)
             status.health.eligibility = NodeEligibility(
                 of: desired.cluster.node(desired.settings.nodeName), knowsNodes: desired.cluster.nodeCount > 0)
             status.metrics.kernel = meter
             status.metrics.findings = findings
-            status.metrics.localGaps = ledger.localGaps
+            status.metrics.localGaps = localGaps
             status.metrics.services = desired.serviceCount
             status.metrics.heldServices = desired.held.count
         }

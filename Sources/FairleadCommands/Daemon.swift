@@ -21,6 +21,7 @@ actor Daemon {
     let board: StatusBoard
     private let kernel: NftablesKernel
     private let logger: Logger
+    private let events: EventReports
     /// Whether the source has told so much that rules may be written.
     private var isReady = false
     private var hasStarted = false
@@ -28,6 +29,7 @@ actor Daemon {
     private var nextAttempt: ContinuousClock.Instant = .now
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
+    private let localhost: LocalhostRoute?
 
     /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
     private static let watchInterval: Duration = .seconds(1)
@@ -36,12 +38,16 @@ actor Daemon {
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
 
-    init(kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, logger: Logger) {
+    init(
+        kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports, logger: Logger
+    ) {
+        self.events = events
         self.kernel = kernel
         self.board = board
         self.logger = logger
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
+        localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
             board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
         }
@@ -85,10 +91,10 @@ actor Daemon {
             let report = try body()
             noteSuccess(report, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
-                if reconciler.desired.options.servesLocalhostNodePorts { try KernelParameters.routeLocalnet() }
                 hasStarted = true
                 ServiceManager.notifyReady()
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
+                localhost?.open()
             }
             retryDelay = Self.firstRetry
             log(report, cause: cause, duration: clock.now - start)
@@ -116,12 +122,16 @@ actor Daemon {
     private func reportSourceFindings(_ findings: [Finding]) {
         guard findings != sourceFindings else { return }
         let before = Set(sourceFindings)
-        Session.report(findings.filter { !before.contains($0) }, logger)
+        let news = findings.filter { !before.contains($0) }
+        Session.report(news, logger)
+        events.found(news)
         sourceFindings = findings
     }
 
     private func reportFindings() {
-        Session.report(reconciler.takeNewFindings(), logger)
+        let news = reconciler.takeNewFindings()
+        Session.report(news, logger)
+        events.found(news)
     }
 
     // MARK: Addresses
@@ -150,6 +160,7 @@ actor Daemon {
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
+            if hasStarted { localhost?.tick() }
             guard isReady, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }

@@ -6,7 +6,7 @@ import NetworkTypes
 import Reconciliation
 
 /// `fairlead diff`.
-struct Diff: ParsableCommand {
+struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print what 'apply' would change in the kernel now.",
         discussion: "Exit code: 0 nothing, 1 something, 2 failed. Changes nothing; reading the kernel needs root.")
@@ -21,12 +21,12 @@ struct Diff: ParsableCommand {
 
     private static let failed = ExitCode(2)
 
-    func run() throws {
+    func run() async throws {
         let settings = try Settings(file: file, source: source, node: node, log: log, failure: Self.failed)
         let logger = settings.logger
         var session = try Session(settings, source: try settings.source(failure: Self.failed))
         settings.warn()
-        guard session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
+        guard await session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         let transactions: [Transaction]
         do throws(NetlinkError) {

@@ -14,14 +14,15 @@ public struct Fairlead: AsyncParsableCommand {
             'ip fairlead' and 'ip6 fairlead', and programs the kernel over netlink. Other tables are never touched.
 
             See what it would do:   fairlead render --manifests DIR --node-name NODE --cluster-cidr CIDR
+            Ask it why:             fairlead explain --manifests DIR --node NODE --from external --to ADDRESS:PORT
             Do it once:             fairlead apply  --manifests DIR --node-name NODE --cluster-cidr CIDR
             Keep doing it:          fairlead run    --manifests DIR --node-name NODE --cluster-cidr CIDR
 
             Exit codes: 0 done; 1 failed, nothing was changed; 64 wrong usage. 'diff' differs: 0 nothing to change, \
-            1 something to change, 2 failed.
+            1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed.
             """,
         version: version,
-        subcommands: [Render.self, Diff.self, Apply.self, Run.self, Cleanup.self, Migrate.self])
+        subcommands: [Render.self, Diff.self, Explain.self, Apply.self, Run.self, Cleanup.self, Migrate.self])
 
     /// Makes the command; its parser fills it.
     public init() {}

@@ -13,10 +13,17 @@ struct NodeServers: Sendable {
     private static let retryInterval: Duration = .seconds(5)
 
     init(
-        _ configuration: KubeProxyConfiguration, board: StatusBoard, counters: ServiceCounters, logger: Logger
+        _ configuration: KubeProxyConfiguration, board: StatusBoard, counters: ServiceCounters, events: EventReports,
+        logger: Logger
     ) {
         self.board = board
-        listeners = ListenerSet { Self.log($0, logger) }
+        listeners = ListenerSet { event in
+            Self.log(event, logger)
+            guard case .failed(let failure) = event, let check = board.current.checks[failure.address.port] else {
+                return
+            }
+            events.failed(failure, of: check)
+        }
         var fixed: [ListenAddress: HTTPResponder] = [:]
         for address in configuration.healthzPlaces { fixed[address] = { board.answerHealth($0) } }
         for address in configuration.metricsPlaces {

@@ -5,7 +5,7 @@ import NetworkTypes
 import Reconciliation
 
 /// `fairlead render`.
-struct Render: ParsableCommand {
+struct Render: AsyncParsableCommand {
     enum Form: String, ExpressibleByArgument, CaseIterable {
         case nft
         case json
@@ -23,12 +23,12 @@ struct Render: ParsableCommand {
     @Option(name: .shortAndLong, help: "nft: text for 'nft -f'; json: for programs, with what was found wrong.")
     var output = Form.nft
 
-    func run() throws {
+    func run() async throws {
         let settings = try Settings(file: file, source: source, node: node, log: log)
         let logger = settings.logger
         var session = try Session(settings, source: try settings.source())
         settings.warn()
-        guard session.load(logger) else { throw ExitCode.failure }
+        guard await session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()
         session.report(session.desired.findings, logger)
         let stdout = StandardOutput()

@@ -1,9 +1,11 @@
 import ArgumentParser
 import Dispatch
+import KubernetesClient
 import Logging
-import ManifestSource
 import NetlinkTransport
 import Observability
+import Reconciliation
+import Telemetry
 
 /// `fairlead run`.
 struct Run: AsyncParsableCommand {
@@ -35,25 +37,30 @@ struct Run: AsyncParsableCommand {
         )
         let logger = settings.logger
         if try process.runsInstead(settings) { return }
-        let manifests = try Wiring.manifests(try settings.source())
+        let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, logger)
         settings.warn()
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)
-        let desired = try Wiring.desiredState(settings)
-        let daemon = Daemon(kernel: kernel, desired: desired, board: board, logger: logger)
+        let events = EventReports(feed.connection, nodeName: try settings.node().nodeName, logger)
+        var desired = try Wiring.desiredState(settings)
+        desired.answersHealthChecks = true
+        desired.countTriggers(after: Moment.now.microseconds * 1000)
+        let daemon = Daemon(
+            kernel: kernel, desired: desired, board: board, events: events, logger: logger)
         let counters = ServiceCounters(options: settings.dataplane, logger: logger)
-        let servers = NodeServers(settings.configuration, board: board, counters: counters, logger: logger)
+        let servers = NodeServers(
+            settings.configuration, board: board, counters: counters, events: events, logger: logger)
         settings.prepare(board)
         Takeover.warn(logger)
-        let watcher = ManifestWatcher(paths: manifests)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
+        events.starting()
         let unopened = await servers.start()
         if settings.endsOnTakenPorts, let failure = unopened.first {
             logger.error("\(failure); --bind-address-hard-fail ends the daemon")
-            watcher.stop()
+            await feed.stop()
             addresses?.stop()
             await servers.stop()
             throw ExitCode.failure
@@ -61,12 +68,8 @@ struct Run: AsyncParsableCommand {
         let configurationWatch = settings.configurationWatch
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
-            group.addTask {
-                for await update in watcher.updates {
-                    Session.report(update.failures, update.skipped, logger)
-                    await daemon.take(update.clusterUpdate)
-                }
-            }
+            group.addTask { await feed.run(daemon, pace: Pace(period: settings.minSyncPeriod), logger) }
+            if events.isActive { group.addTask { await events.run() } }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }
@@ -80,13 +83,22 @@ struct Run: AsyncParsableCommand {
             await group.next()
             group.cancelAll()
         }
-        watcher.stop()
+        await feed.stop()
         addresses?.stop()
         withExtendedLifetime(stop) {}
         let isToStartAgain = configurationWatch?.hasChanged ?? false
         let isClean = cleanupOnExit && !isToStartAgain ? await daemon.cleanUp() : true
         await servers.stop()
         if !isClean || isToStartAgain { throw ExitCode.failure }
+    }
+}
+
+extension Run {
+    private static func open(_ choice: SourceChoice, nodeName: String, _ logger: Logger) throws -> ObjectFeed {
+        do throws(APIError) { return try ObjectFeed(choice, nodeName: nodeName, logger) } catch {
+            logger.error("\(error)")
+            throw ExitCode.failure
+        }
     }
 }
 

@@ -12,6 +12,7 @@ actor ServiceCounters {
     private let options: DataplaneOptions
     private let logger: Logger
     private var kernel: NftablesKernel?
+    private var ledger = CounterLedger()
     private var last: (time: ContinuousClock.Instant, counters: [ServiceCounter])?
 
     /// Scrapes within that time share one reading.
@@ -44,8 +45,7 @@ actor ServiceCounters {
         let kernel: NftablesKernel
         if let open = self.kernel { kernel = open } else { kernel = try NftablesKernel() }
         self.kernel = kernel
-        // A frontend with pools for several kinds of sources has a counter in each.
-        var sums: [ServiceCounter: UInt64] = [:]
+        var readings: [CounterLedger.Reading] = []
         for family in IPFamily.allCases {
             let schema = TableSchema(
                 family: family, options: options, largestExponent: PoolSize.largestExponent)
@@ -54,17 +54,12 @@ actor ServiceCounters {
                 let elements = try kernel.counters(of: set, table: schema.name, family, limit: left)
                 left -= elements.count
                 for element in elements {
-                    guard var counter = Self.counter(element, set, family) else { continue }
-                    counter.packets = 0
-                    sums[counter, default: 0] += element.packets
+                    guard let counter = Self.counter(element, set, family) else { continue }
+                    readings.append(.init(counter, set: set.id.rawValue, packets: element.packets))
                 }
             }
         }
-        return sums.map { counter, packets in
-            var counter = counter
-            counter.packets = packets
-            return counter
-        }.sorted { ($0.service, $0.frontend) < ($1.service, $1.frontend) }
+        return ledger.take(readings)
     }
 
     /// The comment of an element names the Service and its port: `namespace/name:port`, `namespace/name`.

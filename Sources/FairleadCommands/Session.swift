@@ -1,4 +1,5 @@
 import ArgumentParser
+import KubernetesClient
 import KubernetesConfiguration
 import KubernetesModel
 import Logging
@@ -11,23 +12,49 @@ import Reconciliation
 struct Session {
     var desired: DesiredState
     private(set) var findings: [Finding] = []
-    private var manifests: ManifestSet
+    private let source: SourceChoice
 
     init(_ settings: Settings, source: SourceChoice) throws {
         desired = try Wiring.desiredState(settings)
-        manifests = ManifestSet(paths: try Wiring.manifests(source))
+        self.source = source
     }
 
-    /// Reads the manifests. False if a file could not be read or parsed; each such file has been logged then.
-    mutating func load(_ logger: Logger) -> Bool {
-        let update = manifests.load()
-        for failure in update.failures { logger.error("\(failure)") }
+    /// Reads the objects. False if a file could not be read or parsed, or the API server did not give them; why has been
+    /// logged then.
+    ///
+    /// - Parameter allNodes: whether an API server is asked for more Nodes than this one.
+    mutating func load(_ logger: Logger, allNodes: Bool = false) async -> Bool {
+        switch source {
+        case .manifests(let paths):
+            var manifests = ManifestSet(paths: paths)
+            let update = manifests.load()
+            for failure in update.failures { logger.error("\(failure)") }
+            for object in update.skipped { logger.debug("\(object)") }
+            take(update.clusterUpdate, logger)
+            return update.failures.isEmpty
+        case .api(let settings):
+            do throws(APIError) {
+                let nodeName = allNodes ? nil : desired.settings.nodeName
+                let connection = try Wiring.connection(settings, logger)
+                let result: Result<ClusterUpdate, APIError>
+                do throws(APIError) {
+                    result = .success(try await connection.readCluster(nodeName: nodeName))
+                } catch { result = .failure(error) }
+                await connection.shutdown()
+                take(try result.get(), logger)
+                return true
+            } catch {
+                logger.error("\(error)")
+                return false
+            }
+        }
+    }
+
+    private mutating func take(_ update: ClusterUpdate, _ logger: Logger) {
         findings = update.findings
         report(findings, logger)
-        for object in update.skipped { logger.debug("\(object)") }
         desired.held = update.heldServices
         _ = desired.load(update.changes)
-        return update.failures.isEmpty
     }
 
     /// Logs what could not be read, and what there is no use for.
@@ -56,13 +83,11 @@ struct Session {
 
 /// The single place that joins the stages with what does I/O.
 enum Wiring {
-    /// The paths of manifests.
-    static func manifests(_ source: SourceChoice) throws -> [String] {
-        switch source {
-        case .manifests(let paths): return paths
-        case .api(let connection, _):
-            throw ValidationError("objects cannot be read from \(connection.server) yet; give --manifests")
-        }
+    /// A way to the API server.
+    static func connection(_ settings: ConnectionSettings, _ logger: Logger) throws(APIError) -> APIConnection {
+        var options = ConnectionOptions()
+        options.version = Fairlead.version
+        return try APIConnection(settings, options: options, logger: logger)
     }
 
     static func desiredState(_ settings: Settings) throws -> DesiredState {
@@ -72,7 +97,8 @@ enum Wiring {
             host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
     }
 
-    private static func addresses(_ logger: Logger) -> [IPAddress]? {
+    /// The addresses of this network namespace; nil if they cannot be read, which is logged.
+    static func addresses(_ logger: Logger) -> [IPAddress]? {
         do throws(NetlinkError) { return try HostAddresses.all() } catch {
             logger.error("\(error)")
             return nil

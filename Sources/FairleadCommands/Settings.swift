@@ -71,6 +71,7 @@ extension Settings {
         options.countsConnections = nodeOptions.serviceCounters
         options.masqueradeAll = configuration.masqueradeAll
         options.strictLocal = nodeOptions.strictLocal
+        options.dropsInvalid = !configuration.conntrack.tcpBeLiberal
         return options
     }
 
@@ -100,13 +101,28 @@ extension Settings {
     }
 
     /// The least time between two commits while changes keep coming; a change that comes alone goes out at once.
-    var minSyncPeriod: Duration { configuration.minSyncPeriod.duration }
+    ///
+    /// kube-proxy's default of a second spares it work that a commit of Fairlead does not cost: only a period that was asked
+    /// for counts.
+    var minSyncPeriod: Duration {
+        let sections = ["iptables", "ipvs", "nftables"]
+        return sections.contains { draft.says("\($0).minSyncPeriod") } ? configuration.minSyncPeriod.duration : .zero
+    }
 
     /// Says what a missing range costs, and what no option can have.
     func warn() {
         configuration.warnOfMissingRange(logger)
         for block in nodePortAddresses.blocksWithLoopback where !(servesLocalhostNodePorts && block.family == .ipv4) {
             logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
+        }
+        let open = nodePortAddresses.familiesWithoutBlock
+        let own = open.isEmpty ? [] : (try? HostAddresses.all()) ?? []
+        for family in open where own.contains(where: { $0.family == family && NodePortAddresses.isOrdinary($0) }) {
+            logger.warning(
+                """
+                --nodeport-addresses: no range of \(family): node ports are served on all its addresses, as with \
+                kube-proxy; with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
+                """)
         }
     }
 
@@ -127,7 +143,7 @@ extension Settings {
             if !configuration.clientConnection.kubeconfig.isEmpty {
                 logger.notice("\(draft.message("clientConnection.kubeconfig", "is not read: there is --manifests"))")
             }
-        case .api(let connection, _):
+        case .api(let connection):
             for remark in connection.remarks { logger.warning("\(remark)") }
         }
         return choice

@@ -7,19 +7,7 @@ enum SourceChoice: Sendable {
     /// Files and directories of manifests.
     case manifests([String])
     /// An API server.
-    case api(ConnectionSettings, APIOptions)
-}
-
-/// How to talk to an API server, besides how to reach it.
-struct APIOptions: Hashable, Sendable {
-    /// Whether to ask for JSON rather than for protobuf.
-    var prefersJSON: Bool
-
-    init(_ connection: KubeProxyConfiguration.ClientConnection) {
-        let types = connection.acceptContentTypes.isEmpty ? connection.contentType : connection.acceptContentTypes
-        let first = types.split(separator: ",").first?.split(separator: ";").first ?? ""
-        prefersJSON = first.trimmingBlanks().lowercased() == "application/json"
-    }
+    case api(ConnectionSettings)
 }
 
 /// Where the objects come from, as the command line has it.
@@ -75,19 +63,18 @@ struct SourceOptions: ParsableArguments, KubeProxyOptions {
         serviceAccount: String = ConnectionSettings.serviceAccountDirectory
     ) throws -> SourceChoice {
         if !manifests.isEmpty { return .manifests(manifests) }
-        let options = APIOptions(connection)
         let kubeconfig = inCluster ? "" : connection.kubeconfig
         if !kubeconfig.isEmpty {
-            return .api(try Kubeconfig.settings(path: kubeconfig, context: context, server: master), options)
+            return .api(try Kubeconfig.settings(path: kubeconfig, context: context, server: master))
         }
         if context != nil { throw ValidationError("--context needs --kubeconfig") }
-        if let master, !inCluster { return .api(try ConnectionSettings.server(master), options) }
+        if let master, !inCluster { return .api(try ConnectionSettings.server(master)) }
         guard inCluster || environment[Self.host] != nil else {
             throw ValidationError("there is no source of objects: give --manifests or --kubeconfig, or run in a pod")
         }
         let settings = try ConnectionSettings.inCluster(
             environment: environment, directory: serviceAccount, server: master)
-        return .api(settings, options)
+        return .api(settings)
     }
 
     private static let host = "KUBERNETES_SERVICE_HOST"

@@ -19,11 +19,11 @@ final class TimedKernel: DataplaneKernel {
     func generation() throws(NetlinkError) -> UInt32 { try kernel.generation() }
 
     func observe(
-        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+        tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(NetlinkError) -> Observation {
         let start = clock.now
         defer { observing += clock.now - start }
-        return try kernel.observe(tableName: tableName, schemas: schemas)
+        return try kernel.observe(tableName: tableName, guesses: guesses, schemas: schemas)
     }
 
     func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(NetlinkError) {

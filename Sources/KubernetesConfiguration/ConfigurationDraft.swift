@@ -1,3 +1,4 @@
+import KubernetesModel
 import ManifestSource
 
 /// A `KubeProxyConfiguration` on its way: what a file says, and over it what flags say. It remembers where each value

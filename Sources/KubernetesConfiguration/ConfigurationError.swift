@@ -1,3 +1,5 @@
+import KubernetesModel
+
 import ManifestSource
 
 /// What is wrong with a configuration file, a flag or the environment.

@@ -1,3 +1,4 @@
+import KubernetesModel
 import ManifestSource
 
 /// A type that a configuration's field can have.

@@ -1,3 +1,5 @@
+import KubernetesModel
+
 import NetworkTypes
 
 /// `address:port`, an IPv6 address in brackets. Without an address it means all of them.

@@ -1,3 +1,5 @@
+import KubernetesModel
+
 import ManifestSource
 
 extension ConnectionSettings {

@@ -9,10 +9,10 @@ extension KubeProxyConfiguration {
             .takes("the kubeconfig; without it, and without `--manifests`, a pod's service account is used")),
         Key(
             "clientConnection.acceptContentTypes", \.clientConnection.acceptContentTypes,
-            .takes("the first type decides, before `contentType`")),
+            .none(alwaysProtobuf)),
         Key(
             "clientConnection.contentType", \.clientConnection.contentType,
-            .takes("`application/json` asks the API server for JSON, anything else for protobuf")),
+            .none(alwaysProtobuf)),
         Key("clientConnection.qps", \.clientConnection.qps, .none(fewRequests)),
         Key("clientConnection.burst", \.clientConnection.burst, .none(fewRequests)),
         Key("logging.format", \.logging.format, .takes("`text` or `json`; `--log-format` wins")),
@@ -157,6 +157,7 @@ extension KubeProxyConfiguration {
         Key("windowsRunAsService", \.windowsRunAsService, .none(windows)),
     ]
 
+    private static let alwaysProtobuf = "objects are always asked for in protobuf"
     private static let fewRequests =
         "Fairlead holds a few watches and asks for little else; its own back-off spaces that"
     private static let writtenAtOnce = "log lines are written at once"

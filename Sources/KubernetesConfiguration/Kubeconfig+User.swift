@@ -1,3 +1,5 @@
+import KubernetesModel
+
 import ManifestSource
 
 /// `users[].user`.
@@ -124,7 +126,7 @@ extension ConnectionSettings {
 extension ManifestNode {
     /// What is wrong with a field of this map, whether it is there or not.
     func error(at key: StaticString, _ message: String) -> FieldError {
-        self[key]?.error(message) ?? FieldError(node: self, missing: key, message: message)
+        self[key]?.error(message) ?? FieldError(node: self, missing: "\(key)", message: message)
     }
 
     /// The entries of the list that is the value of a key of this map.

@@ -1,3 +1,4 @@
+import KubernetesModel
 import ManifestSource
 
 /// A kubeconfig file, as kubectl writes it.

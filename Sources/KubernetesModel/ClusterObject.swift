@@ -64,4 +64,7 @@ public enum ClusterChange: Hashable, Sendable {
     case applied(ClusterObject)
     /// The object is gone.
     case deleted(ObjectID)
+    /// Of this kind exactly the objects with these keys exist; all others are gone. What a complete list says: a source
+    /// need not remember what it has told. Stands after the changes that apply the objects of that list.
+    case retained(ObjectID.Kind, Set<ObjectKey>)
 }

@@ -1,6 +1,7 @@
 /// All objects of a cluster that the dataplane is made from, as they are now.
 ///
-/// Applying changes costs as much as the changes are many, whatever the size of the cluster.
+/// Applying changes costs as much as the changes are many, whatever the size of the cluster. Objects are kept as they are
+/// handed over, and share their storage with the source's: sources see to it that equal names share theirs.
 public struct ClusterState: Sendable {
     /// A Service and its slices. There is one for a Service that exists, and for one that only slices name as yet.
     private struct Slot {
@@ -28,9 +29,9 @@ public struct ClusterState: Sendable {
     private var vacantSlots: [Int32] = []
     private var slotOfService: [ObjectKey: Int32] = [:]
     private var slotOfSlice: [ObjectKey: Int32] = [:]
-    private var names = NamePool()
     private var nodesByName: [String: Node] = [:]
     private var serviceCIDRsByName: [String: ServiceCIDR] = [:]
+    private var triggers = PendingTriggers()
 
     /// The number of Services.
     public private(set) var serviceCount = 0
@@ -41,7 +42,9 @@ public struct ClusterState: Sendable {
     /// Applies changes in their order.
     ///
     /// An object that is applied again without a difference, and the deletion of an unknown object, change nothing. A
-    /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept.
+    /// slice without the label `kubernetes.io/service-name` is of no Service and is not kept. What triggered a change of a
+    /// slice is no difference, and is not kept with the slice. A complete list (``ClusterChange/retained(_:_:)``) costs a
+    /// look at each known object of its kind.
     ///
     /// - Returns: What has to be computed anew. A change that a later one takes back may still be in it.
     public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {
@@ -53,10 +56,21 @@ public struct ClusterState: Sendable {
             case .applied(.node(let object)): setNode(object, named: object.name, affected: &affected)
             case .applied(.serviceCIDR(let object)): setServiceCIDR(object, named: object.name, affected: &affected)
             case .deleted(let id): delete(id, affected: &affected)
+            case .retained(let kind, let keys): retain(keys, of: kind, affected: &affected)
             }
         }
         return affected
     }
+}
+
+/// Triggers of changes of EndpointSlices: how long changes took to get here.
+extension ClusterState {
+    /// From now on keeps what triggered changes of EndpointSlices, where that was later than a moment (nanoseconds since 1970).
+    public mutating func countTriggers(after start: Int64) { triggers.start = start }
+
+    /// What triggered the changes since the last call. For a change of a slice that came with the annotation, once for each
+    /// change; those of a Service are forgotten when one of its slices goes, as kube-proxy does it.
+    public mutating func takeTriggers() -> [EndpointTrigger] { triggers.take() }
 }
 
 /// Reading.
@@ -110,6 +124,17 @@ extension ClusterState {
         }
     }
 
+    private mutating func retain(_ keys: Set<ObjectKey>, of kind: ObjectID.Kind, affected: inout AffectedState) {
+        let gone: [ObjectKey] =
+            switch kind {
+            case .service: slots.lazy.filter { $0.service != nil }.map(\.key).filter { !keys.contains($0) }
+            case .endpointSlice: slotOfSlice.keys.filter { !keys.contains($0) }
+            case .node: nodesByName.keys.lazy.map { ObjectKey(name: $0) }.filter { !keys.contains($0) }
+            case .serviceCIDR: serviceCIDRsByName.keys.lazy.map { ObjectKey(name: $0) }.filter { !keys.contains($0) }
+            }
+        for key in gone { delete(ObjectID(kind: kind, key: key), affected: &affected) }
+    }
+
     private mutating func set(_ service: Service?, for key: ObjectKey, affected: inout AffectedState) {
         guard service != nil || slotOfService[key] != nil else { return }
         let position = slot(of: key)
@@ -131,13 +156,14 @@ extension ClusterState {
         let position = slot(of: owner)
         let index = slots[Int(position)].insertionIndex(of: slice.key)
         let isNew = slotOfSlice.updateValue(position, forKey: slice.key) == nil
-        guard isNew || slots[Int(position)].slices[index] != slice else { return }
-        var slice = slice
-        names.share(&slice)
+        var plain = slice
+        plain.lastChangeTriggerTime = nil
+        guard isNew || slots[Int(position)].slices[index] != plain else { return }
+        if slots[Int(position)].service?.serviceProxyName == nil { triggers.note(slice, of: owner) }
         if isNew {
-            slots[Int(position)].slices.insert(slice, at: index)
+            slots[Int(position)].slices.insert(plain, at: index)
         } else {
-            slots[Int(position)].slices[index] = slice
+            slots[Int(position)].slices[index] = plain
         }
         noteSliceChange(at: position, affected: &affected)
     }
@@ -146,6 +172,7 @@ extension ClusterState {
         guard let position = slotOfSlice.removeValue(forKey: key) else { return }
         let index = slots[Int(position)].insertionIndex(of: key)
         slots[Int(position)].slices.remove(at: index)
+        triggers.noteRemoval(from: slots[Int(position)].key)
         noteSliceChange(at: position, affected: &affected)
         releaseIfVacant(position)
     }

@@ -14,6 +14,12 @@ public struct EndpointSlice: Hashable, Sendable {
     public var ports: [EndpointPort] = []
     /// `endpoints`.
     public var endpoints: [Endpoint] = []
+    /// `metadata.annotations["endpoints.kubernetes.io/last-change-trigger-time"]` in nanoseconds since 1970; nil if it is
+    /// absent or no RFC 3339 time. It says nothing of what the slice is: see `ClusterState.takeTriggers`.
+    public var lastChangeTriggerTime: Int64?
+
+    /// The annotation that says when what the slice tells of happened; written by the EndpointSlice controller.
+    public static let lastChangeTriggerAnnotation = "endpoints.kubernetes.io/last-change-trigger-time"
 
     /// Makes an empty slice.
     public init(key: ObjectKey, serviceName: String? = nil, addressFamily: IPFamily? = .ipv4) {

@@ -19,9 +19,9 @@ struct Alignment {
 
 /// Finds the parts of a text in its next version.
 ///
-/// Bytes alone decide; a hash only says where to look. What moved and is not found again is decoded again.
+/// The fingerprints of their bytes decide. What moved and is not found again is decoded again.
 struct Aligner {
-    private let old: UnsafeRawBufferPointer
+    private let parts: Parts
     private let offsets: [Int]
     private let count: Int
     private let cutter: TextCutter
@@ -30,13 +30,13 @@ struct Aligner {
     private var used: [Bool] = []
     private var isSearched = false
     /// A part of the middle by the hash of its bytes. Made when an edit is more than a change, an insertion or a deletion.
-    private var table: [Int: Int]?
+    private var table: [Fingerprint: Int]?
 
     /// A middle of so few bytes is rather decoded than searched.
     private static let searchedBytes = 64 << 10
 
-    init(old: UnsafeRawBufferPointer, parts: Parts, cutter: TextCutter) {
-        self.old = old
+    init(parts: Parts, cutter: TextCutter) {
+        self.parts = parts
         self.cutter = cutter
         count = parts.count
         offsets = parts.offsets
@@ -91,7 +91,9 @@ struct Aligner {
     private func length(_ index: Int) -> Int { offsets[index + 1] - offsets[index] }
 
     private func isSame(_ index: Int, at offset: Int) -> Bool {
-        old.matches(offsets[index]..<offsets[index + 1], cutter.text, at: offset)
+        let end = offset + length(index)
+        return offset >= 0 && end <= cutter.text.count
+            && Fingerprint(cutter.text, offset..<end) == parts.fingerprint(index)
     }
 
     /// Whether the part is a part of the new text, too, at an offset where one begins.
@@ -115,22 +117,16 @@ struct Aligner {
         // One part that was changed or inserted: what follows it is known.
         if expected(next, at: piece.range.upperBound) != nil { return nil }
         if table == nil { table = makeTable() }
-        guard let index = table?[Self.hash(cutter.text, piece.range)] else { return nil }
+        guard let index = table?[Fingerprint(cutter.text, piece.range)] else { return nil }
         return isFree(index, at: offset) ? index : nil
     }
 
-    private func makeTable() -> [Int: Int] {
-        var table: [Int: Int] = [:]
+    private func makeTable() -> [Fingerprint: Int] {
+        var table: [Fingerprint: Int] = [:]
         table.reserveCapacity(middle.count)
         for index in middle.reversed() where !used[index - middle.lowerBound] {
-            table[Self.hash(old, offsets[index]..<offsets[index + 1])] = index
+            table[parts.fingerprint(index)] = index
         }
         return table
-    }
-
-    private static func hash(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) -> Int {
-        var hasher = Hasher()
-        hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: text[range]))
-        return hasher.finalize()
     }
 }

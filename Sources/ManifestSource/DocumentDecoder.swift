@@ -109,7 +109,7 @@ struct DocumentDecoder {
         switch subject?.kind {
         case .service: return subject?.key
         case .endpointSlice:
-            let label = node["metadata"]?["labels"]?["kubernetes.io/service-name"]
+            let label = node["metadata"]?["labels"]?[MetadataKey.serviceName]
             guard let namespace = subject?.key.namespace, let name = try? label?.asString() else { return nil }
             return ObjectKey(namespace: namespace, name: name)
         default: return nil
@@ -132,25 +132,5 @@ struct DocumentDecoder {
         guard let slash = version.firstIndex(of: "/") else { return version.hasPrefix("v") ? "" : nil }
         let group = String(version[..<slash])
         return ObjectID.Kind.allCases.contains { $0.group == group } ? group : nil
-    }
-}
-
-extension ObjectID.Kind {
-    /// The API group; empty for the core group.
-    fileprivate var group: String {
-        switch self {
-        case .service, .node: ""
-        case .endpointSlice: "discovery.k8s.io"
-        case .serviceCIDR: "networking.k8s.io"
-        }
-    }
-
-    /// The versions whose fields this decoder knows. `v1beta1` of EndpointSlice had other fields for topology.
-    fileprivate var versions: [String] {
-        switch self {
-        case .service, .node: ["v1"]
-        case .endpointSlice: ["discovery.k8s.io/v1"]
-        case .serviceCIDR: ["networking.k8s.io/v1", "networking.k8s.io/v1beta1", "networking.k8s.io/v1alpha1"]
-        }
     }
 }

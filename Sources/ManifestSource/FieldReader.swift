@@ -1,4 +1,5 @@
 import CManifest
+import KubernetesModel
 import NetworkTypes
 
 /// A field whose value cannot be used.
@@ -10,11 +11,11 @@ package struct FieldError: Error {
     /// The line of that node in the parsed text.
     package let line: Int
     /// The field that the node lacks.
-    let missing: StaticString?
+    let missing: String?
     /// What is wrong.
     package let message: String
 
-    package init(node: ManifestNode, missing: StaticString? = nil, message: String) {
+    package init(node: ManifestNode, missing: String? = nil, message: String) {
         index = node.index
         line = node.line
         self.missing = missing
@@ -79,7 +80,7 @@ extension ManifestNode {
 
     /// The value of a field that must be there.
     package func required(_ key: StaticString) throws(FieldError) -> ManifestNode {
-        guard let node = self[key] else { throw FieldError(node: self, missing: key, message: "is missing") }
+        guard let node = self[key] else { throw FieldError(node: self, missing: "\(key)", message: "is missing") }
         return node
     }
 
@@ -99,17 +100,31 @@ extension ManifestNode {
     }
 
     /// This node, which has to be a string.
-    package func asString(_ strings: StringPool? = nil) throws(FieldError) -> String {
+    package func asString() throws(FieldError) -> String { try asString(nil) }
+
+    /// The same, with the text shared among equal ones.
+    func asString(_ context: DecodeContext?) throws(FieldError) -> String {
         guard kind == .scalar else { throw wrongType("a string") }
         if !isQuoted {
             let value = self.value
             guard value == .string else { throw error("expected a string, found \(value.noun); put it in quotes") }
         }
-        return strings?.string(bytes) ?? text
+        return context?.strings.string(bytes) ?? text
     }
 
-    package func string(_ key: StaticString, _ strings: StringPool? = nil) throws(FieldError) -> String? {
-        try self[key]?.asString(strings)
+    /// The string under a key; nil if it is absent.
+    package func string(_ key: StaticString) throws(FieldError) -> String? { try self[key]?.asString() }
+
+    /// The same, with the text shared among equal ones.
+    func string(_ key: StaticString, _ context: DecodeContext?) throws(FieldError) -> String? {
+        try self[key]?.asString(context)
+    }
+
+    /// The entries of a list of strings; none if the field is absent.
+    func strings(_ key: StaticString) throws(FieldError) -> [String] {
+        var result: [String] = []
+        for node in try list(key) { result.append(try node.asString()) }
+        return result
     }
 
     package func boolean(_ key: StaticString) throws(FieldError) -> Bool? {
@@ -131,7 +146,7 @@ extension ManifestNode {
         guard kind == .scalar else { throw wrongType("a number") }
         switch self.value {
         case .integer(let value?) where range.contains(value): return value
-        case .integer: throw error("must be \(range.lowerBound) to \(range.upperBound), is \(text.excerpt)")
+        case .integer: throw error(FieldRule.outOfRange(text, range))
         case .ambiguousInteger:
             throw error("\(text.excerpt) is octal to some readers; write it without the leading zero")
         case .number: throw error("expected a whole number, found \(text.excerpt)")
@@ -145,32 +160,46 @@ extension ManifestNode {
         try integer(key, in: lowest...65535).map { UInt16($0) }
     }
 
+    /// The value that a rule makes of this node, or the rule's complaint about this node.
+    func checked<Value>(_ rule: @autoclosure () throws(FieldProblem) -> Value) throws(FieldError) -> Value {
+        do throws(FieldProblem) {
+            return try rule()
+        } catch {
+            throw self.error(error.message)
+        }
+    }
+
     /// A string that has to be one of an enumeration's; nil if absent or empty.
     package func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ key: StaticString, _: Choice.Type = Choice.self
     ) throws(FieldError) -> Choice? {
         guard let node = self[key] else { return nil }
         let text = try node.asString()
-        if text.isEmpty { return nil }
-        guard let choice = Choice(rawValue: text) else {
-            let names = Choice.allCases.map(\.rawValue)
-            let list = names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
-            throw node.error("must be \(list), is \(text.quoted)")
-        }
-        return choice
+        return try node.checked(FieldRule.choice(text))
     }
 
     /// This node, which has to be the text of an IP address.
     func asAddress() throws(FieldError) -> IPAddress {
         let text = try asString()
-        guard let address = IPAddress(text) else { throw error("\(text.quoted) is not an IP address") }
-        return address
+        return try checked(FieldRule.address(text))
+    }
+
+    /// This node, which has to be an address that a Service or an endpoint can have.
+    func asServiceAddress(allowingLinkLocal: Bool = false) throws(FieldError) -> IPAddress {
+        let text = try asString()
+        return try checked(FieldRule.serviceAddress(text, allowingLinkLocal: allowingLinkLocal))
     }
 
     /// This node, which has to be a block of addresses. Host bits may be set, as the API allows in most places.
     func asCIDR() throws(FieldError) -> CIDR {
-        let text = try asString().trimmingBlanks
-        guard let block = CIDR(text) else { throw error("\(text.quoted) is not a CIDR such as 10.0.0.0/8") }
-        return block
+        let text = try asString()
+        return try checked(FieldRule.block(text))
+    }
+
+    /// This node, which has to be a name.
+    func asName(_ rule: NameRule, _ context: DecodeContext? = nil) throws(FieldError) -> String {
+        let text = try asString(context)
+        try checked(rule.check(text))
+        return text
     }
 }

@@ -91,6 +91,12 @@ package struct ManifestNode {
             && bytes.elementsEqual(UnsafeBufferPointer(start: other.utf8Start, count: other.utf8CodeUnitCount))
     }
 
+    /// Whether this is a scalar that begins with this text.
+    func hasPrefix(_ prefix: StaticString) -> Bool {
+        kind == .scalar
+            && bytes.starts(with: UnsafeBufferPointer(start: prefix.utf8Start, count: prefix.utf8CodeUnitCount))
+    }
+
     /// The entries of a sequence; none for anything else.
     package var elements: Elements { Elements(tree: tree, index: index + 1, end: kind == .sequence ? end : index + 1) }
 
@@ -104,10 +110,18 @@ package struct ManifestNode {
     package var following: ManifestNode { ManifestNode(tree: tree, index: end) }
 
     /// The value of a key of this map; nil if there is none or if it is null, which Kubernetes takes as absent.
-    package subscript(key: StaticString) -> ManifestNode? {
+    package subscript(key: StaticString) -> ManifestNode? { key.withUTF8Buffer { value($0) } }
+
+    /// The same for a key that is not known when this is compiled.
+    subscript(key: String) -> ManifestNode? {
+        var key = key
+        return key.withUTF8 { value($0) }
+    }
+
+    private func value(_ key: UnsafeBufferPointer<UInt8>) -> ManifestNode? {
         guard kind == .map else { return nil }
-        let found = key.withUTF8Buffer { name in
-            name.withMemoryRebound(to: CChar.self) { fl_manifest_find(tree, index, $0.baseAddress, $0.count) }
+        let found = key.withMemoryRebound(to: CChar.self) {
+            fl_manifest_find(tree, index, $0.baseAddress, $0.count)
         }
         if found == 0 { return nil }
         let node = ManifestNode(tree: tree, index: found)

@@ -2,17 +2,28 @@ import CManifest
 import Dispatch
 import KubernetesModel
 
-/// Turns the text of a manifest file into objects, and remembers the last good text with the documents in it: decoding
-/// a changed file again costs no more than its changed documents.
+/// Turns the text of a manifest file into objects, and remembers by what the documents of the last good text are known:
+/// decoding a changed file again costs no more than its changed documents.
 ///
 /// One decoder belongs to one file.
 public struct ManifestDecoder: Sendable {
     private let path: String
     private let workers: Int
-    /// The last good text.
-    private var text = FileBytes(copying: UnsafeRawBufferPointer(start: nil, count: 0))
+    /// What surrounds the parts of the last good text; nil if there was none.
+    private var frame: Frame?
     private var division = Division.documents
     private var parts = Parts()
+
+    /// The text without its parts.
+    private struct Frame: Equatable {
+        let start: Fingerprint
+        let end: Fingerprint
+
+        init(_ text: UnsafeRawBufferPointer, around parts: Range<Int>) {
+            start = Fingerprint(text, 0..<parts.lowerBound)
+            end = Fingerprint(text, parts.upperBound..<text.count)
+        }
+    }
 
     /// Smaller texts are not worth a second thread.
     private static let bytesPerWorker = 256 << 10
@@ -68,9 +79,6 @@ extension ManifestDecoder {
     /// Calls `body` for each document, with the lines before it.
     func forEachDocument(_ body: (DecodedDocument, Int) -> Void) { parts.forEach(body) }
 
-    /// Whether these bytes are the last good text.
-    func isCurrent(_ other: FileBytes) -> Bool { text == other }
-
     /// Takes over a new version of the text. If that throws, the last good one stays.
     mutating func update(_ new: FileBytes) throws(ManifestError) -> Change {
         if new.bytes.isJSON {
@@ -92,7 +100,7 @@ extension ManifestDecoder {
         _ new: FileBytes, _ cutter: TextCutter, _ division: Division
     ) throws(ManifestError) -> Change? {
         let known = division == self.division ? parts : Parts()
-        var aligner = Aligner(old: text.bytes, parts: known, cutter: cutter)
+        var aligner = Aligner(parts: known, cutter: cutter)
         guard let alignment = aligner.align() else { return nil }
         let decoded = try decode(alignment.fresh, cutter)
         var change = Change(added: decoded)
@@ -102,12 +110,15 @@ extension ManifestDecoder {
             parts.forEach { change.removed.append(($0, $1)) }
             parts = Parts()
         }
-        change.isNone = change.added.isEmpty && change.removed.isEmpty && text == new
-        parts.replace(alignment, with: decoded)
+        let frame = Frame(new.bytes, around: cutter.range)
+        // Nothing came, nothing went, and nothing changed places.
+        change.isNone =
+            division == self.division && frame == self.frame && alignment.replaced.isEmpty && alignment.middle.isEmpty
+        parts.replace(alignment, with: decoded, of: new.bytes)
         parts.start = cutter.start
         parts.startLine = new.bytes.lineCount(in: 0..<cutter.start)
         self.division = division
-        text = new
+        self.frame = frame
         return change
     }
 

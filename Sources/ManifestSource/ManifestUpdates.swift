@@ -67,7 +67,9 @@ final class UpdateMailbox: Sendable {
         pending.withLock { pending in
             var folded = pending ?? Pending()
             pending = nil
-            for change in update.changes { folded.changes[change.id] = change }
+            for change in update.changes {
+                if let id = change.id { folded.changes[id] = change }
+            }
             for failure in update.failures { folded.failures[failure.path] = failure }
             folded.findings = update.findings
             // They are for a debug line only: nothing may pile up for a slow consumer.
@@ -95,11 +97,12 @@ final class UpdateMailbox: Sendable {
 }
 
 extension ClusterChange {
-    /// The object that changes.
-    var id: ObjectID {
+    /// The object that changes; nil for a list of all keys, which manifests never tell.
+    var id: ObjectID? {
         switch self {
         case .applied(let object): object.id
         case .deleted(let id): id
+        case .retained: nil
         }
     }
 }

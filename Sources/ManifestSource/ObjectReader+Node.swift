@@ -6,7 +6,7 @@ extension ObjectReader {
     func node(_ name: String, _ metadata: ManifestNode) throws(FieldError) -> Node {
         var node = Node(name: name)
         node.isBeingDeleted = metadata["deletionTimestamp"] != nil
-        node.zone = try metadata.map("labels")?.string("topology.kubernetes.io/zone")
+        node.zone = try metadata.map("labels")?.string(MetadataKey.zone)
         if let spec = try root.map("spec") {
             for block in try spec.list("podCIDRs") { node.podCIDRs.append(try block.asCIDR()) }
             if node.podCIDRs.isEmpty, let single = spec["podCIDR"], !single.equals("") {
@@ -29,18 +29,8 @@ extension ObjectReader {
     func serviceCIDR(_ name: String) throws(FieldError) -> ServiceCIDR {
         let list = try root.required("spec").asMap().required("cidrs")
         guard list.kind == .sequence else { throw list.wrongType("a list") }
-        guard (1...2).contains(list.count) else { throw list.error("must have 1 or 2 blocks, has \(list.count)") }
-        var blocks: [CIDR] = []
-        for node in list.elements {
-            let text = try node.asString()
-            let block = try node.asCIDR()
-            guard let address = text.split(separator: "/").first.flatMap({ IPAddress($0) }), address == block.address
-            else { throw node.error("\(text.quoted) has host bits set; the block is \(block)") }
-            if blocks.contains(where: { $0.family == block.family }) {
-                throw node.error("is a second \(block.family) block; there may be one per family")
-            }
-            blocks.append(block)
-        }
-        return ServiceCIDR(name: name, cidrs: blocks)
+        var texts: [String] = []
+        for node in list.elements { texts.append(try node.asString()) }
+        return try checked(ServiceCIDR(name: name, texts: texts))
     }
 }

@@ -1,9 +1,8 @@
 import KubernetesModel
-import NetworkTypes
 
 /// What the readers of one worker share.
 final class DecodeContext {
-    let strings = StringPool()
+    var strings = StringPool()
     private var hints: Set<Endpoint.Hints> = []
 
     /// The hints, sharing storage with equal ones seen before: a cluster has as many as it has zones, or a few more.
@@ -31,26 +30,52 @@ struct ObjectReader {
         self.context = context
     }
 
-    /// Notes something about a field of the object.
-    mutating func note(
-        _ severity: Finding.Severity, _ code: String, at node: ManifestNode? = nil, field: String? = nil,
-        _ message: String
-    ) {
-        let path = field ?? node.map { root.path(to: $0.index) } ?? ""
-        let finding = Finding(severity, code: code, subject: subject, field: path, message: message)
-        findings.append(LocalFinding(finding: finding, line: (node ?? root).line))
+    /// Takes up what is doubtful about the object.
+    mutating func note(_ notes: [FieldNote]) {
+        for note in notes {
+            let finding = Finding(
+                note.severity, code: note.code, subject: subject, field: note.path.description, message: note.message)
+            findings.append(LocalFinding(finding: finding, line: locate(note.path).node.line))
+        }
+    }
+
+    /// Calls a rule about the whole object; its complaint names the field, of which this finds the node.
+    func checked<Value>(_ rule: @autoclosure () throws(FieldProblem) -> Value) throws(FieldError) -> Value {
+        do throws(FieldProblem) {
+            return try rule()
+        } catch {
+            let (node, missing) = locate(error.path)
+            throw FieldError(node: node, missing: missing, message: error.message)
+        }
+    }
+
+    /// The node that a path leads to, or the last one on the way with the field that it lacks.
+    private func locate(_ path: FieldPath) -> (node: ManifestNode, missing: String?) {
+        var node = root
+        for step in path.steps {
+            switch step {
+            case .key(let key):
+                guard let next = node[key] else { return (node, key) }
+                node = next
+            case .index(let index):
+                guard let next = node.elements.enumerated().first(where: { $0.offset == index })?.element else {
+                    return (node, nil)
+                }
+                node = next
+            }
+        }
+        return (node, nil)
     }
 
     /// Reads `metadata` up to the identity.
     mutating func identity(_ kind: ObjectID.Kind) throws(FieldError) -> ManifestNode {
         let metadata = try root.required("metadata").asMap()
-        let rule: NameRule = kind == .service ? .label : .subdomain
-        let name = try metadata.required("name").asName(rule)
+        let name = try metadata.required("name").asName(kind.nameRule)
         var namespace = ""
-        if kind == .service || kind == .endpointSlice {
+        if kind.isNamespaced {
             namespace = "default"
             if let node = metadata["namespace"], !node.equals("") {
-                namespace = try node.asName(.label, context.strings)
+                namespace = try node.asName(.label, context)
             }
         }
         subject = ObjectID(kind: kind, key: ObjectKey(namespace: namespace, name: name))
@@ -67,21 +92,5 @@ struct ObjectReader {
         case .node: return .node(try node(key.name, metadata))
         case .serviceCIDR: return .serviceCIDR(try serviceCIDR(key.name))
         }
-    }
-}
-
-extension ManifestNode {
-    /// This node, which has to be an address that a Service or an endpoint can have: the API server refuses the
-    /// special ones, for which a packet would never arrive or would reach something else on the node.
-    func asServiceAddress(allowingLinkLocal: Bool = false) throws(FieldError) -> IPAddress {
-        let address = try asAddress()
-        if address.isLoopback { throw error("\(address) is a loopback address") }
-        if address.isUnspecified { throw error("\(address) is the unspecified address") }
-        if address.isMulticast { throw error("\(address) is a multicast address") }
-        if address.isLinkLocal, !allowingLinkLocal { throw error("\(address) is a link-local address") }
-        if case .v6(let value) = address, value.high == 0, value.low >> 32 == 0xFFFF {
-            throw error("\(address) is an IPv4 address in IPv6 notation; write it as IPv4")
-        }
-        return address
     }
 }

@@ -134,26 +134,48 @@ public struct KeyBuilder {
 public typealias ElementData = ElementKey
 
 /// An element of a set or map.
+///
+/// An element has data, or is an interval, or neither: so a first load has less to carry around.
 public struct Element: Hashable, Sendable {
+    @usableFromInline enum Form: UInt8, Hashable, Sendable {
+        case single
+        case interval
+        case mapping
+    }
+
     /// The key, or the first address of an interval.
     public var key: ElementKey
-    /// The last address of an interval, inclusive; nil for a single key.
-    public var keyEnd: ElementKey?
-    /// The data of a map's element; nil in a set.
-    public var data: ElementData?
+    /// The last address of an interval, or the data.
+    @usableFromInline var other: ElementKey
     /// What the element stands for (`namespace/name:port`); nil for none.
     public var comment: String?
+    @usableFromInline var form: Form
 
     /// The longest comment that `nft` takes.
     public static let commentCapacity = 128
 
-    /// Makes an element.
+    /// Makes an element; data take precedence over an end.
     @inlinable public init(
         _ key: ElementKey, to keyEnd: ElementKey? = nil, data: ElementData? = nil, comment: String? = nil
     ) {
         self.key = key
-        self.keyEnd = keyEnd
-        self.data = data
+        other = data ?? keyEnd ?? ElementKey()
+        form = data != nil ? .mapping : keyEnd != nil ? .interval : .single
         self.comment = comment
     }
+
+    /// The last address of an interval, inclusive; nil for a single key.
+    @inlinable public var keyEnd: ElementKey? { form == .interval ? other : nil }
+
+    /// The data of a map's element; nil in a set.
+    @inlinable public var data: ElementData? {
+        get { form == .mapping ? other : nil }
+        set {
+            other = newValue ?? ElementKey()
+            form = newValue == nil ? .single : .mapping
+        }
+    }
+
+    /// What stands for the element when it is observed: its data, the end of the interval, or nothing.
+    @inlinable var observedValue: ElementKey { other }
 }

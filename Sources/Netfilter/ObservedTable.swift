@@ -35,7 +35,7 @@ public struct ObservedTable: Hashable, Sendable {
     /// Chains of the schema that are there but have other rules.
     public var differingRules: Set<String> = []
     /// The elements of the sets that the schema knows.
-    public var elements: [SetID: [ElementKey: ObservedElement]] = [:]
+    public var elements: [SetID: ObservedElements] = [:]
 
     /// An absent table.
     public init() {}

@@ -121,12 +121,18 @@ enum UserData {
 
     /// The comment in an element's user data; nil if there is none.
     static func comment(_ bytes: UnsafeRawBufferPointer) -> String? {
+        commentBytes(bytes).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Where the comment stands in an element's user data; nil if there is none.
+    static func commentBytes(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         var offset = 0
         while offset + 2 <= bytes.count {
             let length = Int(bytes[offset + 1])
             guard offset + 2 + length <= bytes.count else { return nil }
             if bytes[offset] == commentOfElement {
-                return String(decoding: bytes[(offset + 2)..<(offset + 2 + length)].prefix { $0 != 0 }, as: UTF8.self)
+                return UnsafeRawBufferPointer(
+                    rebasing: bytes[(offset + 2)..<(offset + 2 + length)].prefix { $0 != 0 })
             }
             offset += 2 + length
         }

@@ -23,7 +23,9 @@ struct NetlinkSocket: ~Copyable {
     deinit { fl_close(descriptor) }
 
     /// Makes room for a burst of replies of about so many bytes; where the system refuses, what it gives has to do.
-    func reserveReceive(bytes: Int) { _ = fl_netlink_reserve_receive(descriptor, bytes) }
+    /// Returns the room that there is, with the system's own overhead in it.
+    @discardableResult
+    func reserveReceive(bytes: Int) -> Int { max(0, Int(fl_netlink_reserve_receive(descriptor, bytes))) }
 
     /// The largest message that one send takes, after asking for room for `bytes`.
     mutating func reserveSend(bytes: Int) throws(NetlinkError) -> Int {
@@ -64,4 +66,20 @@ struct NetlinkSocket: ~Copyable {
         guard result >= 0 else { throw .system(operation: "receive from netlink", errno: Int32(-result)) }
         return result
     }
+
+    /// Receives the datagrams that are there, at most `manyLimit`, each into its own `slot` bytes of the buffer. Nil if
+    /// there is none.
+    func receiveMany(
+        into buffer: UnsafeMutableRawBufferPointer, slot: Int, lengths: inout [UInt32]
+    ) throws(NetlinkError) -> Int? {
+        let result = lengths.withUnsafeMutableBufferPointer {
+            fl_netlink_receive_many(descriptor, buffer.baseAddress, slot, $0.baseAddress)
+        }
+        if result == -11 { return nil }
+        guard result >= 0 else { throw .system(operation: "receive from netlink", errno: -result) }
+        return Int(result)
+    }
+
+    /// The most datagrams that `receiveMany` takes; as many lengths it needs room for.
+    static let manyLimit = Int(FL_NETLINK_DATAGRAMS)
 }

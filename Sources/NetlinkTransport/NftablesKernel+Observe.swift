@@ -4,17 +4,14 @@ import NetworkTypes
 
 extension NftablesKernel {
     /// How often the tables, or one list of them, are read again when others change the ruleset meanwhile.
-    private static let attempts = 20
-    /// A set with fewer elements comes in one message.
-    private static let elementsOfOneMessage = 100
-
+    static let attempts = 20
     /// Reads what the kernel has of the tables and compares it with their schemas.
     ///
     /// The tables belong together: either the generation is the same before and after, or two readings in a row are
     /// equal, for which neighbours that commit to their own tables all the time are no obstacle. Commit with the
     /// generation to be sure that nothing came between.
     public func observe(
-        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+        tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(NetlinkError) -> Observation {
         var last: [IPFamily: ObservedTable]?
         for _ in 0..<Self.attempts {
@@ -25,7 +22,7 @@ extension NftablesKernel {
                     try repeating { () throws(NetlinkError) in names[family] = try setNames(tableName, family) }
                 }
                 var tables: [IPFamily: ObservedTable] = [:]
-                for schema in schemas(names) { tables[schema.family] = try observe(schema) }
+                for schema in schemas(names) { tables[schema.family] = try observe(schema, guesses) }
                 if try generation() == before || tables == last {
                     return Observation(tables: tables, generation: before)
                 }
@@ -52,7 +49,7 @@ extension NftablesKernel {
         return names
     }
 
-    private func observe(_ schema: TableSchema) throws(NetlinkError) -> ObservedTable {
+    private func observe(_ schema: TableSchema, _ guesses: ElementGuesses) throws(NetlinkError) -> ObservedTable {
         var table = ObservedTable()
         let family = schema.family.netfilterNumber
         let name = schema.name
@@ -61,13 +58,19 @@ extension NftablesKernel {
             if message.family == family, message.attributes.first(1)?.text == name { table.exists = true }
         }
         guard table.exists else { return table }
-        try repeating { () throws(NetlinkError) in try observeSets(schema, into: &table) }
+        var counts: [String: Int] = [:]
+        try repeating { () throws(NetlinkError) in try observeSets(schema, into: &table, &counts) }
         try repeating { () throws(NetlinkError) in try observeChains(schema, into: &table) }
         try repeating { () throws(NetlinkError) in try observeRules(schema, into: &table) }
-        for set in schema.sets
-        where table.sets.contains(set.name) && !table.differingSets.contains(set.name) && !set.isDynamic {
-            let elements = try allElements(of: set, in: schema)
-            if !elements.isEmpty { table.elements[set.id] = elements }
+        let readable = schema.sets.filter {
+            table.sets.contains($0.name) && !table.differingSets.contains($0.name) && !$0.isDynamic
+        }
+        for set in readable where !guesses.sets.contains(set.id) {
+            try observeElements(of: set, in: schema, count: counts[set.name], nil, into: &table)
+        }
+        for id in guesses.sets {
+            guard let set = readable.first(where: { $0.id == id }) else { continue }
+            try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
         }
         return table
     }
@@ -86,7 +89,10 @@ extension NftablesKernel {
 
     // MARK: Sets
 
-    private func observeSets(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {
+    /// - Parameter counts: becomes the number of elements of each set, where the kernel tells it.
+    private func observeSets(
+        _ schema: TableSchema, into table: inout ObservedTable, _ counts: inout [String: Int]
+    ) throws(NetlinkError) {
         let declarations = Dictionary(uniqueKeysWithValues: schema.sets.map { ($0.name, $0) })
         let (name, family) = (schema.name, schema.family)
         try request(
@@ -98,6 +104,7 @@ extension NftablesKernel {
             // An anonymous set belongs to its rule, and goes with it.
             if (message.attributes.first(3)?.number ?? 0) & SetForm.anonymous != 0 { return }
             table.sets.insert(set)
+            counts[set] = message.attributes.first(SetForm.countAttribute)?.number.map { Int($0) }
             if let declaration = declarations[set], !Self.matches(message.attributes, declaration, family) {
                 table.differingSets.insert(set)
             }
@@ -177,101 +184,6 @@ extension NftablesKernel {
             let expected = chain.rules.map { RuleText.text(of: $0, encoder) }
             if expected != found[chain.name] ?? [] { table.differingRules.insert(chain.name) }
         }
-    }
-
-    // MARK: Elements
-
-    /// Reads a set again until nothing is missing.
-    ///
-    /// While a hash table grows, which it does for a while after a large commit, a dump of several messages can skip
-    /// elements without a sign of it; the generation stays the same. So a large set counts only if two dumps agree.
-    private func allElements(
-        of set: SetDeclaration, in schema: TableSchema
-    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
-        var elements = try elements(of: set, in: schema)
-        if set.isInterval || elements.count < Self.elementsOfOneMessage { return elements }
-        for _ in 0..<Self.attempts {
-            let again = try self.elements(of: set, in: schema)
-            if again == elements { return elements }
-            elements = again
-        }
-        throw .interrupted(operation: "list the elements of \(set.name)")
-    }
-
-    /// Reads the elements of one set, with those that packets have added.
-    public func elements(
-        of set: SetDeclaration, in schema: TableSchema
-    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
-        var elements: [ElementKey: ObservedElement] = [:]
-        var bounds: [(key: ElementKey, isEnd: Bool)] = []
-        let name = schema.name
-        try request(
-            NFTMessage.getElement, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
-            operation: "list the elements of \(set.name)"
-        ) {
-            $0.put(ElementAttribute.listTable, name)
-            $0.put(ElementAttribute.listSet, set.name)
-        } handle: { message in
-            guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
-            for item in list.nested {
-                guard let (key, element, isEnd) = Self.element(item) else { continue }
-                if set.isInterval, !set.isIntervalConcatenation {
-                    bounds.append((key, isEnd))
-                } else {
-                    elements[key] = element
-                }
-            }
-        }
-        if set.isInterval, !set.isIntervalConcatenation {
-            elements = Self.intervals(bounds, bytes: set.key.width(schema.family))
-        }
-        return elements
-    }
-
-    private static func element(_ item: NetlinkAttribute) -> (ElementKey, ObservedElement, isEnd: Bool)? {
-        var key: ElementKey?
-        var element = ObservedElement(value: ElementKey(), comment: nil)
-        var isEnd = false
-        for attribute in item.nested {
-            switch attribute.type {
-            case ElementAttribute.key:
-                key = attribute.nested.first(ElementAttribute.value).map { ElementKey(bytes: $0.value) }
-            case ElementAttribute.data:
-                if let value = attribute.nested.first(ElementAttribute.value) {
-                    element.value = ElementKey(bytes: value.value)
-                }
-            case ElementAttribute.keyEnd:
-                if let value = attribute.nested.first(ElementAttribute.value) {
-                    element.value = ElementKey(bytes: value.value)
-                }
-            case ElementAttribute.flags: isEnd = (attribute.number ?? 0) & ElementAttribute.intervalEnd != 0
-            case ElementAttribute.userData: element.comment = UserData.comment(attribute.value)
-            default: continue
-            }
-        }
-        return key.map { ($0, element, isEnd) }
-    }
-
-    /// Joins the two elements that an interval is made of. An end without a start (`nft` writes one at zero) is none.
-    private static func intervals(
-        _ bounds: [(key: ElementKey, isEnd: Bool)], bytes: Int
-    ) -> [ElementKey: ObservedElement] {
-        var result: [ElementKey: ObservedElement] = [:]
-        var start: ElementKey?
-        var highest = ElementKey()
-        for offset in stride(from: 0, to: bytes, by: 4) { highest[offset] = .max }
-        func close(before end: ElementKey) {
-            if let first = start {
-                result[first] = ObservedElement(value: end.decremented(bytes: bytes), comment: nil)
-            }
-            start = nil
-        }
-        for bound in bounds.sorted(by: { ($0.key, $0.isEnd ? 0 : 1) < ($1.key, $1.isEnd ? 0 : 1) }) {
-            close(before: bound.key)
-            if !bound.isEnd { start = bound.key }
-        }
-        if let start { result[start] = ObservedElement(value: highest, comment: nil) }
-        return result
     }
 }
 

@@ -13,6 +13,12 @@ public final class NftablesKernel: DataplaneKernel {
 
     /// A dump's datagrams have up to 32 KiB; smaller buffers make dumps several times slower.
     private static let receiveCapacity = 1 << 16
+    /// What an answer with one element takes at the most, by far.
+    private static let elementSlot = receiveCapacity / NetlinkSocket.manyLimit
+    /// What the kernel charges the receive buffer for such an answer, by far.
+    private static let elementCharge = 8 << 10
+    /// The room of a request for elements.
+    private static let requestLimit = 40_000
     private static let receiveReserve = 4 << 20
     private static let sendReserve = 2 << 20
     /// The bytes that an element takes in a batch at the most, comment included; IPv6 slots take about 90.
@@ -21,12 +27,24 @@ public final class NftablesKernel: DataplaneKernel {
     /// About how many elements one transaction can carry. As root there is no limit that matters; in a user namespace
     /// the system's `net.core.wmem_max` is one.
     public let elementCapacity: Int
+    /// How many elements one request can ask for by key: the answers have to fit the receive buffer.
+    let lookupCapacity: Int
+    private var lengths = [UInt32](repeating: 0, count: NetlinkSocket.manyLimit)
+
+    /// Sets with more elements are read by key, where there are guesses.
+    let dumpLimit: Int
+    /// How many sets were read by key.
+    var setsReadByKey = 0
 
     /// Opens a connection to the nftables of the calling thread's network namespace.
-    public init() throws(NetlinkError) {
+    ///
+    /// - Parameter dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
+    public init(dumpLimit: Int = 2_000) throws(NetlinkError) {
+        self.dumpLimit = dumpLimit
         var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
         elementCapacity = try socket.reserveSend(bytes: Self.sendReserve) / Self.elementBytes
-        socket.reserveReceive(bytes: Self.receiveReserve)
+        let room = socket.reserveReceive(bytes: Self.receiveReserve)
+        lookupCapacity = min(max(room / Self.elementCharge, 16), Self.requestLimit / (ElementKey.capacity + 12))
         self.socket = socket
         buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
     }
@@ -56,6 +74,31 @@ public final class NftablesKernel: DataplaneKernel {
         let batch = BatchEncoder.encode(
             transaction, generation: generation, firstSequence: sequence, isComplete: true)
         try exchange(batch, transaction, isCheck: false)
+    }
+
+    /// The bytes that `commit` would send first: for measurements.
+    package static func bytes(of transaction: Transaction) -> [UInt8] {
+        // The bytes live as long as the batch: a function of its own has it for that long.
+        func copy(_ batch: borrowing EncodedBatch) -> [UInt8] { Array(batch.writer.bytes) }
+        return copy(BatchEncoder.encode(transaction, generation: nil, firstSequence: 1, isComplete: true))
+    }
+
+    /// Sends bytes that `bytes(of:)` made: for measurements, as the least that a commit can cost.
+    package func replay(_ batch: [UInt8]) throws(NetlinkError) {
+        let limit = try socket.reserveSend(bytes: batch.count)
+        guard batch.count <= limit else { throw .tooLarge(bytes: batch.count, limit: limit) }
+        let failure = batch.withUnsafeBytes { bytes -> NetlinkError? in
+            do throws(NetlinkError) { try socket.send(bytes) } catch { return error }
+            return nil
+        }
+        if let failure { throw failure }
+        while let count = try socket.receive(into: buffer, milliseconds: 0) {
+            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            where message.type == NetlinkControl.error {
+                let report = ErrorReport(message)
+                if report.code != 0 { throw .refused(object: "replay", errno: report.code, detail: report.text) }
+            }
+        }
     }
 
     /// Removes elements that may be gone already: entries of packets expire by themselves.
@@ -177,6 +220,45 @@ public final class NftablesKernel: DataplaneKernel {
         _ type: UInt16, flags: UInt16, family: UInt8, operation: String,
         _ fill: (inout MessageWriter) -> Void, handle: (NetlinkMessage) -> Void
     ) throws(NetlinkError) {
+        let own = try ask(type, flags: flags, family: family, fill)
+        while true {
+            guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
+                throw .system(operation: operation, errno: ErrorNumber.timedOut)
+            }
+            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            where message.sequence == own {
+                if try Self.isFinal(message, operation) { return }
+                if message.type > 16 { handle(message) }
+            }
+        }
+    }
+
+    /// Sends one request that is no dump, and that the kernel answers in many small messages before the send returns.
+    ///
+    /// - Parameter accepted: an error that ends the answers like success does.
+    func requestMany(
+        _ type: UInt16, family: UInt8, operation: String, accepting accepted: Int32,
+        _ fill: (inout MessageWriter) -> Void, handle: (NetlinkMessage) -> Void
+    ) throws(NetlinkError) {
+        let own = try ask(type, flags: 0, family: family, fill)
+        while let count = try socket.receiveMany(into: buffer, slot: Self.elementSlot, lengths: &lengths) {
+            for index in 0..<count {
+                let start = index * Self.elementSlot
+                let datagram = UnsafeRawBufferPointer(rebasing: buffer[start..<start + Int(lengths[index])])
+                for message in MessageSequence(datagram) where message.sequence == own {
+                    if message.type == NetlinkControl.error, ErrorReport(message).code == accepted { return }
+                    if try Self.isFinal(message, operation) { return }
+                    if message.type > 16 { handle(message) }
+                }
+            }
+        }
+        throw .system(operation: operation, errno: ErrorNumber.timedOut)
+    }
+
+    /// Sends a request. Returns its sequence number.
+    private func ask(
+        _ type: UInt16, flags: UInt16, family: UInt8, _ fill: (inout MessageWriter) -> Void
+    ) throws(NetlinkError) -> UInt32 {
         try drain()
         var writer = MessageWriter(capacity: 512)
         let isDump = flags & NetlinkFlag.dump == NetlinkFlag.dump
@@ -189,16 +271,7 @@ public final class NftablesKernel: DataplaneKernel {
         let own = sequence
         sequence = sequence > 1 << 30 ? 1 : sequence + 1
         try socket.send(writer.bytes)
-        while true {
-            guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
-                throw .system(operation: operation, errno: 110)
-            }
-            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            where message.sequence == own {
-                if try Self.isFinal(message, operation) { return }
-                if message.type > 16 { handle(message) }
-            }
-        }
+        return own
     }
 
     /// Whether a message ends the answer. A dump that the kernel cut short says so in a flag, or, for elements, in an

@@ -7,9 +7,17 @@ public enum IPAddress: Hashable, Sendable, Comparable {
 
     /// Parses an IPv4 or IPv6 address; nil for anything else.
     public init?(_ text: some StringProtocol) {
-        if let address = IPv4Address(text) {
+        // Texts of all kinds take the same path, which is compiled for bytes in memory.
+        let parsed = text.utf8.withContiguousStorageIfAvailable { IPAddress(utf8: UnsafeRawBufferPointer($0)) }
+        guard let address = parsed ?? Array(text.utf8).withUnsafeBytes({ IPAddress(utf8: $0) }) else { return nil }
+        self = address
+    }
+
+    /// Parses an IPv4 or IPv6 address in ASCII; nil for anything else.
+    public init?(utf8 bytes: UnsafeRawBufferPointer) {
+        if let address = IPv4Address(bytes: bytes) {
             self = .v4(address)
-        } else if let address = IPv6Address(text) {
+        } else if let address = IPv6Address(bytes: bytes) {
             self = .v6(address)
         } else {
             return nil

@@ -10,12 +10,15 @@ public struct IPv4Address: Hashable, Sendable, Comparable {
     @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Parses a dotted quad; nil for anything else.
-    public init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) { self.init(bytes: text.utf8) }
+
+    /// Parses a dotted quad in ASCII.
+    init?(bytes: some Sequence<UInt8>) {
         var value: UInt32 = 0
         var octet: UInt32 = 0
         var digits = 0
         var dots = 0
-        for byte in text.utf8 {
+        for byte in bytes {
             if byte == UInt8(ascii: ".") {
                 guard digits > 0, dots < 3 else { return nil }
                 value = value << 8 | octet

@@ -13,15 +13,13 @@ public struct IPv6Address: Hashable, Sendable, Comparable {
 
     /// Parses the forms of RFC 4291 section 2.2, among them `::` and a trailing dotted quad; nil for anything else
     /// (a zone such as `%eth0` is not an address of a Service).
-    public init?(_ text: some StringProtocol) {
-        guard let groups = Self.groups(of: Array(text.utf8)) else { return nil }
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        for index in 0..<4 {
-            high = high << 16 | UInt64(groups[index])
-            low = low << 16 | UInt64(groups[index + 4])
-        }
-        self.init(high: high, low: low)
+    public init?(_ text: some StringProtocol) { self.init(bytes: text.utf8) }
+
+    /// Parses an address in ASCII.
+    init?(bytes: some Collection<UInt8>) {
+        var parser = IPv6Parser()
+        guard let number = parser.parse(bytes) else { return nil }
+        self.init(high: UInt64(truncatingIfNeeded: number >> 64), low: UInt64(truncatingIfNeeded: number))
     }
 
     /// Addresses sort by number.
@@ -35,61 +33,6 @@ public struct IPv6Address: Hashable, Sendable, Comparable {
             let half = index < 4 ? high : low
             return UInt16(truncatingIfNeeded: half >> (48 - 16 * UInt64(index % 4)))
         }
-    }
-
-    private static func groups(of text: [UInt8]) -> [UInt16]? {
-        let colon = UInt8(ascii: ":")
-        var groups: [UInt16] = []
-        var gap: Int?
-        var index = 0
-        if text.starts(with: [colon, colon]) {
-            gap = 0
-            index = 2
-        }
-        while index < text.count {
-            let end = text[index...].firstIndex(of: colon) ?? text.count
-            let part = text[index..<end]
-            if part.contains(UInt8(ascii: ".")) {
-                guard end == text.count, let quad = IPv4Address(String(decoding: part, as: UTF8.self)) else {
-                    return nil
-                }
-                groups.append(UInt16(quad.rawValue >> 16))
-                groups.append(UInt16(quad.rawValue & 0xFFFF))
-                index = end
-                break
-            }
-            guard (1...4).contains(part.count), let group = hexadecimal(part) else { return nil }
-            groups.append(group)
-            guard groups.count <= 8 else { return nil }
-            if end == text.count { index = end; break }
-            index = end + 1
-            if index == text.count { return nil }
-            if text[index] == colon {
-                guard gap == nil else { return nil }
-                gap = groups.count
-                index += 1
-            }
-        }
-        return filled(groups, gap: gap)
-    }
-
-    private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt16? {
-        var value: UInt16 = 0
-        for byte in digits {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt16(byte - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt16(byte - UInt8(ascii: "a") + 10)
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): value = value << 4 | UInt16(byte - UInt8(ascii: "A") + 10)
-            default: return nil
-            }
-        }
-        return value
-    }
-
-    private static func filled(_ groups: [UInt16], gap: Int?) -> [UInt16]? {
-        guard let gap else { return groups.count == 8 ? groups : nil }
-        guard groups.count < 8 else { return nil }
-        return groups[..<gap] + Array(repeating: 0, count: 8 - groups.count) + groups[gap...]
     }
 }
 

@@ -21,9 +21,9 @@ public final class StatusBoard: Sendable {
         /// Whether the proxy does its work.
         public var health = HealthState()
         /// The health check ports.
-        public var checks: [UInt16: HealthCheck] = [:]
+        public fileprivate(set) var checks: [UInt16: HealthCheck] = [:]
         /// Where they listen.
-        public var addresses = HealthCheckAddresses.these([])
+        public fileprivate(set) var addresses = HealthCheckAddresses.these([])
         /// The daemon's numbers.
         public var metrics: ProxyMetrics
 
@@ -46,13 +46,30 @@ public final class StatusBoard: Sendable {
     public var current: Status { status.withLock { $0 } }
 
     /// Changes the status.
-    public func update(_ body: (inout Status) -> Void) {
-        let changesPorts = status.withLock { status in
-            let (checks, addresses) = (status.checks, status.addresses)
-            body(&status)
-            return checks != status.checks || addresses != status.addresses
+    public func update(_ body: (inout Status) -> Void) { status.withLock { body(&$0) } }
+
+    /// Changes health checks, and asks for other servers only if other ones are wanted: another answer needs none.
+    ///
+    /// - Parameters:
+    ///   - changes: the health checks that changed, nil for those that are gone.
+    ///   - addresses: where all of them listen.
+    /// - Returns: whether other servers are wanted.
+    @discardableResult
+    public func setHealthChecks(_ changes: [UInt16: HealthCheck?], addresses: HealthCheckAddresses) -> Bool {
+        let changesServers = status.withLock { status in
+            var result = addresses != status.addresses
+            status.addresses = addresses
+            for (port, check) in changes {
+                let old = status.checks.removeValue(forKey: port)
+                status.checks[port] = check
+                if old.map({ Set($0.localEndpoints.keys) }) != check.map({ Set($0.localEndpoints.keys) }) {
+                    result = true
+                }
+            }
+            return result
         }
-        if changesPorts { askForPorts() }
+        if changesServers { askForPorts() }
+        return changesServers
     }
 
     /// Has whoever iterates `portChanges` look at the ports again.
@@ -118,7 +135,7 @@ public final class StatusBoard: Sendable {
         case "/proxyMode": return .text("nftables")
         default:
             let metrics = ServiceCounter.metrics(await counters())
-            let text = PrometheusText.render(current.metrics.metrics + metrics)
+            let text = PrometheusText.render(current.metrics.metrics + metrics + ProcessUsage.now.metrics)
             return HTTPAnswer(
                 status: 200, headers: [HTTPAnswer.Header("Content-Type", PrometheusText.contentType)], body: text)
         }

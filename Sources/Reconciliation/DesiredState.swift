@@ -16,7 +16,8 @@ public struct DesiredState: Sendable {
     /// What the operator decides about the node.
     public let settings: NodeSettings
     private let host: HostFacts
-    private var dataplane: Dataplane
+    /// What the Services are to the tables.
+    public private(set) var dataplane: Dataplane
     /// Services of which an object makes no sense: what the kernel has of them stays as it is.
     public var held: Set<ObjectKey> = []
     /// Those of them that the kernel had something of at the last full pass.
@@ -37,6 +38,8 @@ public struct DesiredState: Sendable {
     private var takenOfLedger: [Finding] = []
     /// The findings that were taken and hold, counted.
     public private(set) var findingCounts: [ProxyMetrics.FindingKind: Int] = [:]
+    /// Whether health check ports are answered, so that one that is not known matters.
+    public var answersHealthChecks = false
     /// What changes since the last `takeStaleFlows` mean for flows.
     private var staleFlows = StaleFlows()
 
@@ -49,6 +52,13 @@ public struct DesiredState: Sendable {
         self.settings = settings
         self.host = host
         dataplane = Dataplane(options: options)
+    }
+
+    /// The same objects on another node.
+    public func seen(by settings: NodeSettings, host: HostFacts) -> DesiredState {
+        var other = DesiredState(options: options, settings: settings, host: host)
+        (other.cluster, other.held) = (cluster, held)
+        return other
     }
 
     /// What policy has to know of the node.
@@ -87,6 +97,12 @@ public struct DesiredState: Sendable {
         return data
     }
 
+    /// From now on keeps what triggered changes of EndpointSlices, where that was later (nanoseconds since 1970).
+    public mutating func countTriggers(after start: Int64) { cluster.countTriggers(after: start) }
+
+    /// What triggered the changes that the kernel holds now and did not hold at the last call.
+    mutating func takeTriggers() -> [EndpointTrigger] { cluster.takeTriggers() }
+
     /// The addresses that accept node ports, as they are in the tables.
     public var nodePortAddresses: [IPAddress] { dataplane.node.nodePortAddresses }
 
@@ -108,10 +124,16 @@ public struct DesiredState: Sendable {
             taken[key] = now.isEmpty ? nil : now
         }
         touched = []
-        news += replace(takenOfLedger, by: ledger.findings)
-        takenOfLedger = ledger.findings
+        if ledger.takeContestNews() {
+            let now = ledger.findings
+            news += replace(takenOfLedger, by: now)
+            takenOfLedger = now
+        }
         return news
     }
+
+    /// The health checks that have changed since the last call, nil for those that are gone.
+    public mutating func takeChangedHealthChecks() -> [UInt16: HealthCheck?] { ledger.takeChangedHealthChecks() }
 
     /// Counts findings that go and come; returns those that were not there.
     private mutating func replace(_ before: [Finding], by now: [Finding]) -> [Finding] {
@@ -139,13 +161,15 @@ public struct DesiredState: Sendable {
     ) throws(Failure) {
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
-            timeouts: affinityTimeouts, nextPool: Dataplane.nextPool(after: observed))
+            timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),
+            nextPool: Dataplane.nextPool(after: observed))
         touched.formUnion(policyFindings.keys)
         policyFindings = [:]
         staleFlows.keepWithdrawn()
         let retained = RetainedServices(held, in: observed)
         suspended = retained.services
         ledger.removeAll(except: suspended)
+        if answersHealthChecks { noteUnknownHealthChecks(retained.externalLocal) }
         sparedPools = Dataplane.pools(in: observed) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
@@ -170,15 +194,30 @@ public struct DesiredState: Sendable {
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
         if !keepingUnknown { staleFlows.noteWithdrawn(in: observed) { retained.keeps($0, $1, $2) } }
-        planner.finish { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
+        dataplane.retireTimeouts { keepingUnknown || retained.keepsAny(of: $0) }
+        planner.finish(dataplane) { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
 
-    /// The affinity timeouts of all Services.
-    public var affinityTimeouts: Set<Int> {
+    /// The kernel does not hold what a health check port answers for: it stays closed if the object has made no sense since
+    /// this process started.
+    private mutating func noteUnknownHealthChecks(_ candidates: Set<ObjectKey>) {
+        for key in candidates where cluster.service(key) == nil {
+            policyFindings[key, default: []].append(
+                Finding(
+                    .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
+                    field: "spec.healthCheckNodePort",
+                    message: "cannot be told while the object makes no sense: its packets are served as before, but a "
+                        + "health check port stays closed, and load balancers leave this node out, until it is mended"))
+            touched.insert(key)
+        }
+    }
+
+    /// The affinity timeouts of all Services that are served for sure. (Those that are held may be left as they are.)
+    private var affinityTimeouts: Set<Int> {
         var timeouts: Set<Int> = []
         cluster.forEachService { service, _ in
-            if case .clientIP(let seconds) = service.sessionAffinity { timeouts.insert(min(max(seconds, 1), 86_400)) }
+            if let seconds = service.affinityTimeoutInForce, !held.contains(service.key) { timeouts.insert(seconds) }
         }
         return timeouts
     }
@@ -258,9 +297,12 @@ public struct DesiredState: Sendable {
     public func expectedSchema(_ family: IPFamily, existingSets: [Set<String>]) -> TableSchema {
         Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
-            timeouts: affinityTimeouts
+            timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts)
         ).schema(family)
     }
+
+    /// Which elements tables that were made for these objects probably have.
+    public var guesses: ElementGuesses { LikelyElements(cluster, nodeName: settings.nodeName).guesses }
 
     /// The schema of a family's table for the current state.
     public func schema(_ family: IPFamily) -> TableSchema { dataplane.schema(family) }

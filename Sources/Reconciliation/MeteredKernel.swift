@@ -20,10 +20,10 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
 
     /// Reads the tables, and the number of elements that each set has.
     public func observe(
-        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+        tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(Base.Failure) -> Observation {
         var known: [TableSchema] = []
-        let observation = try base.observe(tableName: tableName) { names in
+        let observation = try base.observe(tableName: tableName, guesses: guesses) { names in
             known = schemas(names)
             return known
         }

@@ -8,7 +8,8 @@ public enum NodePortAddresses: Hashable, Sendable {
     case primary
     /// Every address of the node but loopback and link-local ones.
     case all
-    /// The addresses of the node within these blocks; loopback never.
+    /// The addresses of the node within these blocks; loopback never. Of a family without a block, all as with `all`: so it
+    /// is with kube-proxy.
     case within([CIDR])
 
     /// Chooses among the node's addresses.
@@ -28,11 +29,25 @@ public enum NodePortAddresses: Hashable, Sendable {
                 let address = override ?? node.map { $0.primaryAddress(family) } ?? outgoing(family)
                 return address.flatMap { $0.isLoopback || $0.isUnspecified ? nil : $0 }
             }
-        case .all: Self.unique(host.filter { !$0.isLoopback && !$0.isLinkLocal })
+        case .all: Self.unique(host.filter(Self.isOrdinary))
         case .within(let blocks):
-            Self.unique(host.filter { address in !address.isLoopback && blocks.contains { $0.contains(address) } })
+            Self.unique(
+                host.filter { address in
+                    familiesWithoutBlock.contains(address.family)
+                        ? Self.isOrdinary(address)
+                        : !address.isLoopback && blocks.contains { $0.contains(address) }
+                })
         }
     }
+
+    /// The families that blocks were given for the other one of only.
+    public var familiesWithoutBlock: [IPFamily] {
+        guard case .within(let blocks) = self else { return [] }
+        return IPFamily.allCases.filter { family in !blocks.contains { $0.family == family } }
+    }
+
+    /// Whether other hosts may be expected to use the address.
+    public static func isOrdinary(_ address: IPAddress) -> Bool { !address.isLoopback && !address.isLinkLocal }
 
     /// The blocks that hold loopback addresses, where no node port is ever served. Not those of a whole family: they stand
     /// for all addresses that there are to be had.

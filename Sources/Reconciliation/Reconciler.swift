@@ -2,6 +2,7 @@ import KubernetesModel
 import Netfilter
 import NetworkTypes
 import ServiceDataplane
+import ServicePolicy
 
 /// What a synchronization did.
 public struct SyncReport: Sendable {
@@ -14,6 +15,8 @@ public struct SyncReport: Sendable {
     /// The flows that may not go on as they are. They are to be removed now: before the commit, their next packet would
     /// have made the same entry again.
     public var staleFlows = StaleFlows()
+    /// What triggered the changes of EndpointSlices that the kernel now holds.
+    public var triggers: [EndpointTrigger] = []
 
     /// Nothing done.
     public init() {}
@@ -73,6 +76,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
                 report.restarts = restarts
                 try forgetStaleClients()
                 report.staleFlows = desired.takeStaleFlows()
+                report.triggers = desired.takeTriggers()
                 isSynchronized = true
                 return report
             } catch {
@@ -104,7 +108,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
         var sets: [Set<String>] = []
         let desired = desired
-        let value = try kernel.observe(tableName: desired.options.tableName) { names in
+        let value = try kernel.observe(tableName: desired.options.tableName, guesses: desired.guesses) { names in
             sets = Array(names.values)
             return IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }
         }
@@ -124,6 +128,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     /// The findings that are new since the last call.
     public func takeNewFindings() -> [Finding] { desired.takeNewFindings() }
+
+    /// The health checks that have changed since the last call, nil for those that are gone.
+    public func takeChangedHealthChecks() -> [UInt16: HealthCheck?] { desired.takeChangedHealthChecks() }
 
     // MARK: Changes
 
@@ -156,6 +163,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         var report = SyncReport()
         guard !transactions.isEmpty else {
             report.staleFlows = desired.takeStaleFlows()
+            report.triggers = desired.takeTriggers()
             return report
         }
         isSynchronized = false
@@ -170,6 +178,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         try forgetStaleClients()
         isSynchronized = true
         report.staleFlows = desired.takeStaleFlows()
+        report.triggers = desired.takeTriggers()
         return report
     }
 

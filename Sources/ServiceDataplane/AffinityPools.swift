@@ -103,6 +103,35 @@ extension Dataplane {
         return stale
     }
 
+    /// Counts the timeouts that a Service needs.
+    mutating func countTimeouts(of record: Record?, by change: Int) {
+        guard let record, !record.pools.isEmpty else { return }
+        for seconds in Set(record.resolved.ports.compactMap(\.affinityTimeout)) {
+            let count = timeoutUses[seconds, default: 0] + change
+            timeoutUses[seconds] = count == 0 ? nil : count
+        }
+    }
+
+    /// From now on a timeout goes with the last Service that needs it; those that no Service needs now go at once.
+    ///
+    /// - Parameter spared: whether a set that holds the pools of a timeout stays in any case, because elements of Services
+    ///   that are left as they are lie in it.
+    public mutating func retireTimeouts(sparing spared: (SetID) -> Bool) {
+        sparedTimeouts = Set(
+            timeouts.all.compactMap { spared(AffinitySchema.members(at: $0.position)) ? $0.seconds : nil })
+        dropUnusedTimeouts()
+    }
+
+    mutating func dropUnusedTimeouts() {
+        guard let sparedTimeouts else { return }
+        var kept = timeouts
+        for (_, seconds) in timeouts.all
+        where seconds != AffinityTimeouts.usual && timeoutUses[seconds] == nil && !sparedTimeouts.contains(seconds) {
+            kept.remove(seconds)
+        }
+        timeouts = kept
+    }
+
     /// Whether any Service has affinity.
     public var hasAffinity: Bool { !affineServices.isEmpty }
 

@@ -7,9 +7,6 @@ import NetworkTypes
 /// the one, five steps later in the same hook, that remembers which endpoint the client got, and is taken off there. What is
 /// remembered is keyed by client, protocol and pool: all frontends of a Service port share it.
 public enum AffinitySchema {
-    /// What most Services have: the API's default, three hours. There are always rules for it.
-    public static let usualTimeout = 10800
-
     /// Room for the clients of all pools. The kernel refuses more, and those clients are spread without affinity.
     private static let capacity: UInt32 = 262_144
 
@@ -21,16 +18,24 @@ public enum AffinitySchema {
         SetID(SetID.firstStickyTimeout.rawValue + UInt16(clamping: position))
     }
 
-    static func membersName(timeout: Int) -> String { "sticky-\(timeout)" }
+    /// The position of the timeout whose set this is; nil if it is another set.
+    static func position(of set: SetID) -> Int? {
+        set < .firstStickyTimeout ? nil : Int(set.rawValue - SetID.firstStickyTimeout.rawValue)
+    }
 
-    static func sets(_ family: IPFamily, timeouts: [Int]) -> [SetDeclaration] {
+    static func membersName(timeout: Int) -> String { "\(membersPrefix)\(timeout)" }
+
+    /// What the names of those sets begin with. (No other set has digits after it.)
+    static let membersPrefix = "sticky-"
+
+    static func sets(_ family: IPFamily, timeouts: AffinityTimeouts) -> [SetDeclaration] {
         let maps = PoolKind.allCases.map { kind in
             SetDeclaration(
                 kind.sticky, kind.stickyName, key: kind.isNodePort ? SchemaSets.nodePort : SchemaSets.frontend,
                 data: [.priority], comment: "frontend: pool with affinity")
         }
         return maps + memories(family)
-            + timeouts.enumerated().map { position, seconds in
+            + timeouts.all.map { position, seconds in
                 SetDeclaration(
                     members(at: position), membersName(timeout: seconds), key: [.priority],
                     comment: "pools with affinity for \(seconds) seconds")
@@ -73,8 +78,8 @@ public enum AffinitySchema {
     }
 
     /// A rule ends where a full map takes no more: the number is taken off the packet by a rule of its own.
-    static func remember(_ family: IPFamily, timeouts: [Int]) -> [Rule] {
-        timeouts.sorted().flatMap { seconds in
+    static func remember(_ family: IPFamily, timeouts: AffinityTimeouts) -> [Rule] {
+        timeouts.all.map(\.seconds).sorted().flatMap { seconds in
             var rule: Rule = [.lookup([.priority], set: membersName(timeout: seconds))]
             if family == .ipv4 {
                 let data: [Selector] = [.destinationAddress, .destinationPort]

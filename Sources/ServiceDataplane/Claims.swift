@@ -12,14 +12,19 @@ struct Claim: Hashable {
     private var scope: UInt8
 
     init(_ frontend: Frontend, _ port: ResolvedServicePort) {
-        switch frontend.address {
+        self.init(address: frontend.address, port: frontend.port, port.transport, port.family)
+    }
+
+    /// - Parameter address: nil for a node port.
+    init(address: IPAddress?, port: UInt16, _ transport: TransportProtocol, _ family: IPFamily) {
+        switch address {
         case .v4(let address)?: (high, low) = (0, UInt64(address.rawValue))
         case .v6(let address)?: (high, low) = (address.high, address.low)
         case nil: (high, low) = (0, 0)
         }
-        self.port = frontend.port
-        transport = port.transport.rawValue
-        scope = port.family.rawValue + (frontend.address == nil ? 10 : 0)
+        self.port = port
+        self.transport = transport.rawValue
+        scope = family.rawValue + (address == nil ? 10 : 0)
     }
 }
 
@@ -33,6 +38,12 @@ struct Claims {
     private var contested: [Claim: [ObjectKey]] = [:]
 
     func owner(_ claim: Claim) -> ObjectKey? { owners[claim] }
+
+    /// All Services that claim the frontend, the one that serves it first.
+    func claimants(_ claim: Claim) -> [ObjectKey] {
+        guard let owner = owners[claim] else { return [] }
+        return [owner] + (contested[claim] ?? []).filter { $0 != owner }.sorted()
+    }
 
     /// Adds or re-ranks a claim. Returns the other claimants, if the frontend changes hands by it.
     mutating func add(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> [ObjectKey] {

@@ -50,8 +50,12 @@ public struct Dataplane: Sendable {
     public let options: DataplaneOptions
     /// The largest size class in use or provided for.
     public private(set) var largestExponent: Int { didSet { if largestExponent != oldValue { makeSchemas() } } }
-    /// The affinity timeouts that there are rules for; only ever grows.
-    public private(set) var timeouts: [Int] { didSet { makeSchemas() } }
+    /// The affinity timeouts that there are rules for.
+    public internal(set) var timeouts: AffinityTimeouts { didSet { if timeouts != oldValue { makeSchemas() } } }
+    /// How many Services need each of them.
+    var timeoutUses: [Int: Int] = [:]
+    /// Timeouts that stay although no Service needs them; nil while Services are being loaded, when all stay.
+    var sparedTimeouts: Set<Int>?
     /// The schema of each family's table, for the current size classes and timeouts.
     private var schemas: [IPFamily: TableSchema] = [:]
     /// The next number for a pool with affinity.
@@ -62,22 +66,24 @@ public struct Dataplane: Sendable {
     public private(set) var node = NodeData()
 
     private(set) var records: [ObjectKey: Record] = [:]
-    private var claims = Claims()
-    private var shared: [IPFamily: SharedElements] = [.ipv4: SharedElements(), .ipv6: SharedElements()]
+    private(set) var claims = Claims()
+    private var shared = SharedElements()
 
     /// Starts without Services and addresses.
     ///
     /// - Parameters:
     ///   - largestExponent: the size class that the tables already provide for.
-    ///   - timeouts: the affinity timeouts that will be needed, as far as they are known.
+    ///   - timeouts: the affinity timeouts that the tables already provide for, or that will be needed; they stay until
+    ///     `retireTimeouts`. Nil if none is known: then each goes with its last Service from the start.
     ///   - nextPool: the first number for a pool with affinity that is free; nil if all are.
     public init(
-        options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent, timeouts: Set<Int> = [],
+        options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent, timeouts: AffinityTimeouts? = nil,
         nextPool: UInt32? = nil
     ) {
         self.options = options
         self.nextPool = nextPool ?? AffinitySchema.firstPool
-        self.timeouts = [AffinitySchema.usualTimeout] + timeouts.subtracting([AffinitySchema.usualTimeout]).sorted()
+        self.timeouts = timeouts ?? AffinityTimeouts()
+        sparedTimeouts = timeouts == nil ? [] : nil
         self.largestExponent = max(largestExponent, PoolSize.initialExponent)
         makeSchemas()
     }
@@ -121,9 +127,10 @@ public struct Dataplane: Sendable {
             emit(key, old: old, new: records[key], into: &delta, withdrawn: &withdrawn)
             delta.staleFlows.note(old: old, new: records[key])
         }
-        for (family, set, key) in withdrawn where shared[family]?.withdraw(set, key) == true {
+        for (family, set, key) in withdrawn where shared.withdraw(family, set, key) {
             delta.tables[family, default: TableDelta()].remove(set, Element(key))
         }
+        dropUnusedTimeouts()
         return delta
     }
 
@@ -183,9 +190,8 @@ public struct Dataplane: Sendable {
         _ owns: (Frontend) -> Bool
     ) -> PoolNumbers {
         guard let timeout = port.affinityTimeout else { return PoolNumbers() }
-        if !timeouts.contains(timeout) { timeouts.append(timeout) }
         var numbers = previous ?? PoolNumbers()
-        numbers.timeout = timeouts.firstIndex(of: timeout) ?? 0
+        numbers.timeout = timeouts.position(of: timeout)
         if numbers.cluster == 0 { numbers.cluster = installed?.pool(port, local: false, owns) ?? takeNumber() }
         if numbers.local == 0 { numbers.local = installed?.pool(port, local: true, owns) ?? takeNumber() }
         return numbers
@@ -199,6 +205,8 @@ public struct Dataplane: Sendable {
     /// Keeps track of which Services have affinity, and whether clients have to be forgotten.
     private mutating func note(_ key: ObjectKey, _ new: Record?, _ old: Record?, _ delta: inout DataplaneDelta) {
         if new?.pools.isEmpty ?? true { affineServices.remove(key) } else { affineServices.insert(key) }
+        countTimeouts(of: old, by: -1)
+        countTimeouts(of: new, by: 1)
         guard let old, !old.pools.isEmpty, !delta.leavesStaleClients else { return }
         delta.leavesStaleClients = !old.keepsClients(in: new)
     }
@@ -286,7 +294,7 @@ public struct Dataplane: Sendable {
             if before.isEmpty && after.isEmpty { continue }
             var table = delta.tables.removeValue(forKey: family) ?? TableDelta()
             for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
-            for item in after where item.isShared && shared[family]?.call(item.set, item.element.key) == true {
+            for item in after where item.isShared && shared.call(family, item.set, item.element.key) {
                 table.add(item.set, item.element)
             }
             Self.compare(before, after, into: &table)

@@ -13,7 +13,7 @@ public struct Planner {
     public static let elementsPerTransaction = 10_000
 
     private let limit: Int
-    private var observed: [IPFamily: [SetID: [ElementKey: ObservedElement]]] = [:]
+    private var observed = InstalledElements()
     private var builder: TransactionBuilder
     private var schemas: [IPFamily: TableSchema] = [:]
     /// Whether everything has to be in one transaction, because a table is made anew in place of another.
@@ -34,7 +34,7 @@ public struct Planner {
             builder.lead(family, plan.leading)
             builder.trail(family, plan.trailing)
             isAtomic = isAtomic || plan.isRebuild
-            observed[family] = plan.isRebuild ? [:] : table.elements
+            if !plan.isRebuild { observed.add(table.elements, family) }
         }
         for family in IPFamily.allCases {
             for (set, elements) in dataplane.optionElements(family) {
@@ -45,12 +45,13 @@ public struct Planner {
 
     /// The endpoints that the kernel has for a frontend, in slot order: so that they keep their slots.
     public func slots(_ family: IPFamily, _ set: SetID, _ frontend: KeyBuilder) -> [Backend] {
-        guard let elements = observed[family]?[set], !elements.isEmpty else { return [] }
         var result: [Backend] = []
         while result.count < PoolSize.capacity {
             var key = frontend
             key.append(slot: UInt32(result.count))
-            guard let backend = elements[key.key].flatMap({ Backend(data: $0.value, family) }) else { return result }
+            guard let value = observed.value(family, set, key.key), let backend = Backend(data: value, family) else {
+                return result
+            }
             result.append(backend)
         }
         return result
@@ -58,7 +59,7 @@ public struct Planner {
 
     /// The number that the kernel has for the pool of a frontend with affinity.
     public func pool(_ family: IPFamily, _ set: SetID, _ frontend: KeyBuilder) -> UInt32? {
-        observed[family]?[set]?[frontend.key].map { UInt32(bigEndian: $0.value[0]) }
+        observed.value(family, set, frontend.key).map { UInt32(bigEndian: $0[0]) }
     }
 
     /// What the tables already have, for the Services that nothing was planned for yet.
@@ -69,8 +70,8 @@ public struct Planner {
         grow(to: dataplane)
         for family in IPFamily.allCases {
             guard let table = delta.tables[family] else { continue }
-            for (set, elements) in table.added {
-                if observed[family]?[set]?.isEmpty ?? true {
+            table.forEachAdded { set, elements in
+                if !observed.hasAny(family, set) {
                     builder.add(family, set, elements)
                 } else {
                     for element in elements { want(family, set, element) }
@@ -82,16 +83,28 @@ public struct Planner {
 
     /// Ends the plan: removes what nobody asked for.
     ///
-    /// - Parameter keeps: elements that are to stay although nobody asked for them.
-    public mutating func finish(keeping keeps: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in false }) {
+    /// - Parameters:
+    ///   - dataplane: its schema as it is now; sets that it has no longer go with all that is in them.
+    ///   - keeps: elements that are to stay although nobody asked for them.
+    public mutating func finish(
+        _ dataplane: Dataplane, keeping keeps: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in false }
+    ) {
         for family in IPFamily.allCases {
+            let schema = dataplane.schema(family)
+            if let old = schemas[family] {
+                let plan = SchemaPlan(from: old, to: schema)
+                builder.lead(family, plan.leading)
+                builder.trail(family, plan.trailing)
+            }
+            schemas[family] = schema
             for set in schemas[family]?.sets ?? [] {
-                for (key, element) in observed[family]?[set.id] ?? [:] where !keeps(family, set.id, key) {
-                    builder.remove(family, set.id, Element(key, to: set.isInterval ? element.value : nil))
+                observed.forEachUnclaimed(family, set.id) { key, value in
+                    if keeps(family, set.id, key) { return }
+                    builder.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
                 }
             }
         }
-        observed = [:]
+        observed = InstalledElements()
         seal()
     }
 
@@ -110,9 +123,11 @@ public struct Planner {
     }
 
     private mutating func want(_ family: IPFamily, _ set: SetID, _ element: Element) {
-        if let found = observed[family]?[set]?.removeValue(forKey: element.key) {
-            if found == ObservedElement(of: element) { return }
-            builder.remove(family, set, Element(element.key, to: element.keyEnd == nil ? nil : found.value))
+        switch observed.claim(family, set, element) {
+        case .equal: return
+        case .different(let value):
+            builder.remove(family, set, Element(element.key, to: element.keyEnd == nil ? nil : value))
+        case .absent: break
         }
         if let end = element.keyEnd { makeRoom(family, set, from: element.key, to: end) }
         builder.add(family, set, element)
@@ -121,9 +136,8 @@ public struct Planner {
     /// Removes intervals that overlap with a new one, which the kernel would refuse: they cannot wait for the end of the
     /// plan, and cannot be kept.
     private mutating func makeRoom(_ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey) {
-        for (key, found) in observed[family]?[set] ?? [:] where !(last < key) && !(found.value < first) {
-            observed[family]?[set]?[key] = nil
-            builder.remove(family, set, Element(key, to: found.value))
+        for (key, end) in observed.claimOverlapping(family, set, from: first, to: last) {
+            builder.remove(family, set, Element(key, to: end))
         }
     }
 
@@ -149,7 +163,9 @@ extension Dataplane {
                 let old = TableSchema(
                     family: family, options: options, largestExponent: previous.largestExponent,
                     timeouts: previous.timeouts)
-                builder.lead(family, SchemaPlan(from: old, to: schema(family)).leading)
+                let plan = SchemaPlan(from: old, to: schema(family))
+                builder.lead(family, plan.leading)
+                builder.trail(family, plan.trailing)
             }
         }
         for (family, table) in delta.tables { builder.take(family, table) }
@@ -159,11 +175,16 @@ extension Dataplane {
     /// What decides the structure of the tables beside the options.
     public struct Provision: Hashable, Sendable {
         var largestExponent: Int
-        var timeouts: [Int]
+        var timeouts: AffinityTimeouts
     }
 
     /// What the tables provide for now.
     public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
+
+    /// The affinity timeouts that tables with these sets provide for, and these.
+    public static func timeouts(
+        providedBy names: some Sequence<Set<String>>, and needed: Set<Int>
+    ) -> AffinityTimeouts { AffinityTimeouts(AffinityTimeouts.provided(by: names).union(needed)) }
 
     /// The largest size class that tables with these sets provide for.
     public static func largestExponent(providedBy names: some Sequence<Set<String>>) -> Int {

@@ -8,6 +8,8 @@ import NetworkTypes
 public struct RetainedServices: Sendable {
     /// The Services that the kernel has something of.
     public private(set) var services: Set<ObjectKey> = []
+    /// Those of them with a frontend under external Local policy.
+    public private(set) var externalLocal: Set<ObjectKey> = []
     private var kept: [IPFamily: [SetID: Set<ElementKey>]] = [:]
 
     /// Looks in the tables for what they have of the Services.
@@ -25,6 +27,9 @@ public struct RetainedServices: Sendable {
         kept[family]?[set]?.contains(key) ?? false
     }
 
+    /// Whether any element of a set, in either table, is part of what is left as it is.
+    public func keepsAny(of set: SetID) -> Bool { kept.values.contains { $0[set]?.isEmpty == false } }
+
     private mutating func keepFrontends(
         _ table: ObservedTable, _ family: IPFamily, _ names: [String: ObjectKey]
     ) -> Set<ElementKey> {
@@ -35,6 +40,7 @@ public struct RetainedServices: Sendable {
                     let service = names[String(comment.prefix { $0 != ":" })]
                 else { continue }
                 services.insert(service)
+                if set == .externalLocal || set == .externalLocalNodePorts { externalLocal.insert(service) }
                 frontends.insert(key)
                 kept[family, default: [:]][set, default: []].insert(key)
             }

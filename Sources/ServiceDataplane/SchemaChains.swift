@@ -6,7 +6,7 @@ struct SchemaChains {
     let family: IPFamily
     let options: DataplaneOptions
     let largestExponent: Int
-    let timeouts: [Int]
+    let timeouts: AffinityTimeouts
 
     private static let frontend = SchemaSets.frontend
     private static let nodePort = SchemaSets.nodePort
@@ -18,8 +18,10 @@ struct SchemaChains {
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
-        picks() + [nodePorts(), services()] + external() + [outside(), refuse(), invalid()]
-            + [remember(), unservedOutside(), unserved(), translateOwnSource(), translateSource()]
+        picks() + [nodePorts(), services()] + external() + [outside(), refuse()]
+            + (options.dropsInvalid ? [invalid()] : []) + [
+                remember(), unservedOutside(), unserved(), translateOwnSource(), translateSource(),
+            ]
             + guards() + translation() + verdicts() + [postrouting()]
     }
 
@@ -188,10 +190,11 @@ struct SchemaChains {
             .connectionState(.new), .lookup(Self.frontend, set: "restricted"),
             .lookup(Self.frontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
         ]
+        let invalid: [Rule] = options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : []
         return [
             Chain(
                 "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
-                rules: (servesLocalhost ? [martian] : []) + [[.connectionState(.invalid), .goto("invalid")], ranges]),
+                rules: (servesLocalhost ? [martian] : []) + invalid + [ranges]),
             Chain("guard-output", hook: Chain.Hook(.filter, .output, priority: -110), rules: [ranges]),
         ]
     }
@@ -262,11 +265,10 @@ extension TableSchema {
     ///
     /// - Parameters:
     ///   - largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
-    ///   - timeouts: the affinity timeouts in seconds that there have to be rules for, each once. A timeout keeps its place
-    ///     in the list as long as the list grows.
+    ///   - timeouts: the affinity timeouts that there have to be rules for.
     public init(
         family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent,
-        timeouts: [Int] = [AffinitySchema.usualTimeout]
+        timeouts: AffinityTimeouts = AffinityTimeouts()
     ) {
         self.init(
             family: family, name: options.tableName, comment: "Kubernetes Services, kept by fairlead",

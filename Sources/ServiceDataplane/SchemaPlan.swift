@@ -36,13 +36,15 @@ struct SchemaPlan {
         trailing += extra.map { .deleteChain(name: $0) }
     }
 
-    /// From a structure that is in force to a larger one.
+    /// From a structure that is in force to one with more or fewer sets and with other rules. No chain ever goes.
     init(from old: TableSchema, to schema: TableSchema) {
         let sets = Set(old.sets.map(\.name))
         let chains = Dictionary(uniqueKeysWithValues: old.chains.map { ($0.name, $0.rules) })
         for set in schema.sets where !sets.contains(set.name) { leading.append(.addSet(set)) }
         for chain in schema.chains where chains[chain.name] == nil { leading.append(.addChain(chain)) }
         for chain in schema.chains where chains[chain.name] != chain.rules { leading.append(.setRules(chain)) }
+        let kept = Set(schema.sets.map(\.name))
+        trailing += old.sets.map(\.name).filter { !kept.contains($0) }.map { .deleteSet(name: $0) }
     }
 
     private mutating func create(_ schema: TableSchema) {

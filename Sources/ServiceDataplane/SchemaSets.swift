@@ -7,7 +7,7 @@ enum SchemaSets {
     static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
 
     static func all(
-        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int, timeouts: [Int]
+        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int, timeouts: AffinityTimeouts
     ) -> [SetDeclaration] {
         nodeSets + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : []) + policySets + rangeSets
             + (options.preservesLocalSource ? [localBackends] : []) + verdictSets

@@ -120,7 +120,7 @@ extension SetID {
     /// The first of four: `PoolKind.sticky`.
     static let firstSticky = SetID(24)
     /// 127.0.0.0/8; IPv4 and `--localhost-nodeports` only.
-    static let loopback = SetID(28)
+    public static let loopback = SetID(28)
     /// The first of the sets that hold the numbers of pools with a timeout.
     static let firstStickyTimeout = SetID(160)
     /// Slots of `PoolKind.services`.

@@ -3,28 +3,35 @@ import NetworkTypes
 
 /// Elements that several Services can call for; each is in the kernel as long as one does.
 struct SharedElements {
-    /// How many Service ports call for each element, by set.
-    private var counts: [SetID: [ElementKey: UInt32]] = [:]
+    /// How many Service ports call for each element, at twice the index of its set's identity, one more for IPv6.
+    private var counts: [KeyCounts?] = []
+
+    private static func index(_ family: IPFamily, _ set: SetID) -> Int {
+        2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
+    }
 
     /// Notes a call. True if it is the first one: the element has to come.
     ///
     /// In a round of changes all calls are noted before any is withdrawn, so that an element which one Service gives up
     /// and another takes on never leaves.
-    mutating func call(_ set: SetID, _ key: ElementKey) -> Bool {
-        Self.increment(&counts[set, default: [:]][key, default: 0]) == 1
-    }
-
-    /// In place, so that the key is hashed once.
-    private static func increment(_ count: inout UInt32) -> UInt32 {
-        count += 1
-        return count
+    mutating func call(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
+        let index = Self.index(family, set)
+        while counts.count <= index { counts.append(nil) }
+        if counts[index] == nil { counts[index] = KeyCounts(keyBytes: Self.keyBytes(set, family)) }
+        return counts[index]?.increment(key) == 1
     }
 
     /// Withdraws a call. True if it was the last one: the element has to go.
-    mutating func withdraw(_ set: SetID, _ key: ElementKey) -> Bool {
-        guard let count = counts[set]?[key] else { return false }
-        counts[set]?[key] = count > 1 ? count - 1 : nil
-        return count == 1
+    mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
+        let index = Self.index(family, set)
+        guard index < counts.count, counts[index] != nil else { return false }
+        return counts[index]?.decrement(key) == 0
+    }
+
+    /// The width of the keys: an endpoint, an address, or an address twice.
+    private static func keyBytes(_ set: SetID, _ family: IPFamily) -> Int {
+        let address = family.addressBits / 8
+        return set == .hairpin ? 2 * address : address + 8
     }
 }
 
@@ -41,11 +48,47 @@ public struct TableDelta: Sendable {
     /// Whether nothing changes.
     public var isEmpty: Bool { additions.isEmpty && removals.isEmpty }
 
+    /// Whether elements are added.
+    var hasAdditions: Bool { !additions.isEmpty }
+
+    /// Whether elements are removed.
+    var hasRemovals: Bool { !removals.isEmpty }
+
     /// The elements to add, by set.
     public var added: [SetID: [Element]] { Self.bySet(additions) }
 
     /// The elements to remove, by set.
     public var removed: [SetID: [Element]] { Self.bySet(removals) }
+
+    /// Calls the body for each set that has elements to add.
+    func forEachAdded(_ body: (SetID, [Element]) -> Void) { Self.forEach(additions, body) }
+
+    /// Calls the body for each set that has elements to remove.
+    func forEachRemoved(_ body: (SetID, [Element]) -> Void) { Self.forEach(removals, body) }
+
+    private static func forEach(_ lists: [[Element]], _ body: (SetID, [Element]) -> Void) {
+        for (index, elements) in lists.enumerated() where !elements.isEmpty { body(SetID(UInt16(index)), elements) }
+    }
+
+    /// The elements to add to a set.
+    func added(to set: SetID) -> [Element] { Self.list(set, additions) }
+
+    /// The elements to remove from a set.
+    func removed(from set: SetID) -> [Element] { Self.list(set, removals) }
+
+    private static func list(_ set: SetID, _ lists: [[Element]]) -> [Element] {
+        Int(set.rawValue) < lists.count ? lists[Int(set.rawValue)] : []
+    }
+
+    mutating func add(_ set: SetID, _ elements: [Element]) { Self.append(elements, set, to: &additions) }
+
+    mutating func remove(_ set: SetID, _ elements: [Element]) { Self.append(elements, set, to: &removals) }
+
+    private static func append(_ elements: [Element], _ set: SetID, to lists: inout [[Element]]) {
+        let index = Int(set.rawValue)
+        if index >= lists.count { lists += Array(repeating: [], count: max(index + 1, 32) - lists.count) }
+        if lists[index].isEmpty { lists[index] = elements } else { lists[index] += elements }
+    }
 
     mutating func add(_ set: SetID, _ element: Element) { Self.append(element, set, to: &additions) }
 

@@ -6,8 +6,8 @@ struct TransactionBuilder {
     private let tableName: String
     private var leading: [Transaction.Step] = []
     private var trailing: [Transaction.Step] = []
-    private var removed: [IPFamily: [SetID: [Element]]] = [:]
-    private var added: [IPFamily: [SetID: [Element]]] = [:]
+    /// What changes in the table of IPv4, and in that of IPv6.
+    private var tables = [TableDelta(), TableDelta()]
     /// The number of elements collected.
     private(set) var elementCount = 0
 
@@ -21,31 +21,30 @@ struct TransactionBuilder {
         trailing += operations.map { Transaction.Step(family, $0) }
     }
 
+    private static func index(_ family: IPFamily) -> Int { family == .ipv4 ? 0 : 1 }
+
     mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element) {
-        added[family, default: [:]][set, default: []].append(element)
+        tables[Self.index(family)].add(set, element)
         elementCount += 1
     }
 
     mutating func add(_ family: IPFamily, _ set: SetID, _ elements: [Element]) {
-        added[family, default: [:]][set, default: []] += elements
+        tables[Self.index(family)].add(set, elements)
         elementCount += elements.count
     }
 
     mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element) {
-        removed[family, default: [:]][set, default: []].append(element)
+        tables[Self.index(family)].remove(set, element)
         elementCount += 1
     }
 
     /// Takes a whole delta, without looking at its elements.
     mutating func take(_ family: IPFamily, _ delta: TableDelta) {
-        for (set, elements) in delta.removed {
-            removed[family, default: [:]][set, default: []] += elements
+        delta.forEachRemoved { set, elements in
+            tables[Self.index(family)].remove(set, elements)
             elementCount += elements.count
         }
-        for (set, elements) in delta.added {
-            added[family, default: [:]][set, default: []] += elements
-            elementCount += elements.count
-        }
+        delta.forEachAdded { add(family, $0, $1) }
     }
 
     /// The transaction of all that was collected since the last one; nil if there is nothing.
@@ -56,12 +55,14 @@ struct TransactionBuilder {
         var transaction = Transaction(tableName: tableName)
         transaction.steps = leading
         for family in IPFamily.allCases {
-            let declarations = removed[family] == nil && added[family] == nil ? [] : schema(family).sets
-            append(removed[family] ?? [:], declarations, to: &transaction) { .init(family, .deleteElements($0, $1)) }
+            append(family, schema, to: &transaction, \.hasRemovals) { set, delta in
+                .deleteElements(set, delta.removed(from: set.id))
+            }
         }
         for family in IPFamily.allCases {
-            let declarations = added[family] == nil ? [] : schema(family).sets
-            append(added[family] ?? [:], declarations, to: &transaction) { .init(family, .addElements($0, $1)) }
+            append(family, schema, to: &transaction, \.hasAdditions) { set, delta in
+                .addElements(set, delta.added(to: set.id))
+            }
         }
         transaction.steps += trailing
         self = TransactionBuilder(tableName: tableName)
@@ -69,12 +70,17 @@ struct TransactionBuilder {
     }
 
     private func append(
-        _ changes: [SetID: [Element]], _ declarations: [SetDeclaration], to transaction: inout Transaction,
-        _ step: (SetDeclaration, [Element]) -> Transaction.Step
+        _ family: IPFamily, _ schema: (IPFamily) -> TableSchema, to transaction: inout Transaction,
+        _ isConcerned: (TableDelta) -> Bool, _ operation: (SetDeclaration, TableDelta) -> Operation
     ) {
-        for declaration in declarations {
-            if let elements = changes[declaration.id], !elements.isEmpty {
-                transaction.steps.append(step(declaration, elements))
+        let delta = tables[Self.index(family)]
+        guard isConcerned(delta) else { return }
+        for declaration in schema(family).sets {
+            let step = operation(declaration, delta)
+            switch step {
+            case .addElements(_, let elements) where elements.isEmpty: continue
+            case .deleteElements(_, let elements) where elements.isEmpty: continue
+            default: transaction.steps.append(.init(family, step))
             }
         }
     }

@@ -70,6 +70,18 @@ public func resolve(
 }
 
 extension Service {
+    /// The timeout of ClientIP affinity in seconds that the packet path needs for the Service; nil if the dataplane ignores
+    /// the Service, or it has no affinity. The same as every port has that `resolve` makes of it.
+    public var affinityTimeoutInForce: Int? {
+        guard case .clientIP(let seconds) = sessionAffinity, exclusion == nil,
+            clusterIPs.contains(where: \.canBeFrontend), ports.contains(where: { $0.port != 0 })
+        else { return nil }
+        return Self.allowedTimeout(seconds)
+    }
+
+    /// The timeout held to the 1...86400 that the API allows.
+    private static func allowedTimeout(_ seconds: Int) -> Int { min(max(seconds, 1), 86_400) }
+
     fileprivate var exclusion: PolicyResolution.Exclusion? {
         if let serviceProxyName { return .otherProxy(serviceProxyName) }
         if type == .externalName { return .externalName }
@@ -111,10 +123,8 @@ extension Service {
     /// `spec.sessionAffinityConfig.clientIP.timeoutSeconds`, held to the 1...86400 that the API allows.
     fileprivate func affinityTimeout(findings: inout FindingCollector) -> Int? {
         guard case .clientIP(let seconds) = sessionAffinity else { return nil }
-        let allowed = 1...86400
-        if allowed.contains(seconds) { return seconds }
-        let used = min(max(seconds, allowed.lowerBound), allowed.upperBound)
-        findings.reportAffinityTimeout(seconds, used: used)
+        let used = Self.allowedTimeout(seconds)
+        if used != seconds { findings.reportAffinityTimeout(seconds, used: used) }
         return used
     }
 }

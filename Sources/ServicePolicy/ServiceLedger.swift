@@ -17,8 +17,25 @@ public struct ServiceLedger: Sendable {
     /// The ports of Services that lack a local endpoint, counted.
     public private(set) var localGaps: [LocalGap: Int] = [:]
 
+    /// The ports whose answer has changed since it was last taken.
+    private var changedPorts: Set<UInt16> = []
+    /// Whether there may be other findings than when it was last asked.
+    private var hasNewContests = false
+
     /// An empty ledger.
     public init() {}
+
+    /// The health checks that have changed since the last call, nil for those that are gone.
+    public mutating func takeChangedHealthChecks() -> [UInt16: HealthCheck?] {
+        defer { changedPorts = [] }
+        return Dictionary(uniqueKeysWithValues: changedPorts.map { ($0, healthChecks[$0]) })
+    }
+
+    /// Whether `findings` may have changed since the last call.
+    public mutating func takeContestNews() -> Bool {
+        defer { hasNewContests = false }
+        return hasNewContests
+    }
 
     /// Replaces what is known of a Service, or with nil forgets it.
     public mutating func record(_ key: ObjectKey, check: HealthCheck?, gaps: [LocalGap: Int]) {
@@ -47,8 +64,12 @@ public struct ServiceLedger: Sendable {
     private mutating func settle(_ port: UInt16) {
         let keys = claimants[port] ?? []
         if keys.isEmpty { claimants[port] = nil }
+        let wasContested = contested.contains(port)
         if keys.count > 1 { contested.insert(port) } else { contested.remove(port) }
-        healthChecks[port] = winner(keys)
+        if wasContested || keys.count > 1 { hasNewContests = true }
+        let check = winner(keys)
+        if healthChecks[port] != check { changedPorts.insert(port) }
+        healthChecks[port] = check
     }
 
     /// One finding for each Service that lost its port, sorted.

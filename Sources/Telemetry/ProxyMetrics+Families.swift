@@ -46,6 +46,16 @@ extension ProxyMetrics {
         ]
     }
 
+    private var programming: Metric {
+        var metric = Metric(
+            "kubeproxy_network_programming_duration_seconds", .histogram,
+            "Time from what triggered a change of an EndpointSlice to its being in the rules.")
+        for (family, label) in zip(IPFamily.allCases, Self.families) {
+            if let histogram = programmingSeconds[family] { metric.add(histogram, Metric.Label("ip_family", label)) }
+        }
+        return metric
+    }
+
     private var changeMetrics: [Metric] {
         var gaps = Metric(
             "kubeproxy_sync_proxy_rules_no_local_endpoints_total", .gauge,
@@ -68,7 +78,7 @@ extension ProxyMetrics {
             ]
         }
         return changes("service", "Services", serviceChanges)
-            + changes("endpoint", "EndpointSlices", endpointChanges) + [gaps]
+            + changes("endpoint", "EndpointSlices", endpointChanges) + [programming, gaps]
     }
 
     private var flowMetrics: [Metric] {

@@ -53,6 +53,8 @@ public struct ProxyMetrics: Sendable {
     public private(set) var flowSeconds = Histogram(start: 0.001, factor: 2, count: 15)
     /// Conntrack entries deleted because their flow was stale.
     public private(set) var deletedFlows: [IPFamily: Int] = [:]
+    /// Seconds from what triggered a change of an EndpointSlice to its being in the kernel.
+    public private(set) var programmingSeconds: [IPFamily: Histogram] = [:]
     /// The last success.
     public private(set) var lastSync: Moment?
     /// The last change that came.
@@ -86,20 +88,28 @@ public struct ProxyMetrics: Sendable {
         // kube-proxy's buckets: 1 ms, 2 ms ... 16.384 s.
         let empty = Histogram(start: 0.001, factor: 2, count: 15)
         seconds = [.full: empty, .partial: empty]
+        for family in IPFamily.allCases { programmingSeconds[family] = Histogram(bounds: Self.programmingBounds) }
     }
 
-    /// Changes came.
+    /// kube-proxy's buckets: 0 (for clocks that differ), 0.25 s, 0.5 s, each second up to a minute, every 5 s up to two,
+    /// every 30 s up to five.
+    private static let programmingBounds: [Double] =
+        [0, 0.25, 0.5] + (1...59).map { Double($0) } + stride(from: 60, through: 115, by: 5)
+        + stride(from: 120, through: 300, by: 30)
+
+    /// Changes came. What a complete list removes is counted once the Services that it concerns are known: not here.
     public mutating func queued(_ changes: [ClusterChange], at now: Moment) {
         for change in changes {
-            let kind: ObjectID.Kind =
+            let kind: ObjectID.Kind? =
                 switch change {
                 case .applied(let object): object.id.kind
                 case .deleted(let id): id.kind
+                case .retained: nil
                 }
             switch kind {
             case .service: serviceChanges.add()
             case .endpointSlice: endpointChanges.add()
-            case .node, .serviceCIDR: continue
+            case .node, .serviceCIDR, nil: continue
             }
         }
         lastQueued = now
@@ -110,6 +120,15 @@ public struct ProxyMetrics: Sendable {
         seconds[round]?.observe(duration / .seconds(1))
         self.restarts += restarts
         lastSync = now
+    }
+
+    /// The kernel holds changes of EndpointSlices. What the clocks of this node and the control plane differ by goes in;
+    /// less than nothing counts as nothing.
+    public mutating func programmed(_ triggers: [EndpointTrigger], at now: Moment) {
+        for trigger in triggers {
+            let microseconds = max(0, now.microseconds - trigger.time / 1000)
+            programmingSeconds[trigger.family]?.observe(Double(microseconds) / 1_000_000)
+        }
     }
 
     /// Nothing waits any more.

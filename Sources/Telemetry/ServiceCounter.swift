@@ -34,8 +34,7 @@ public struct ServiceCounter: Hashable, Sendable {
 
     /// The counters as metrics.
     ///
-    /// The kernel forgets a counter with its element, so that a counter may start anew, as after a restart of the
-    /// program. A frontend that is refused and then served has no sample any more.
+    /// A frontend that is refused and then served has no sample any more, and its counters start anew when it has one again.
     public static func metrics(_ counters: [ServiceCounter]) -> [Metric] {
         var connections = Metric(
             "fairlead_service_connections_total", .counter, "New connections to a frontend of a Service.")

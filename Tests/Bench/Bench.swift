@@ -1,6 +1,18 @@
 import FairleadTestKit
 import Glibc
 
+/// A part of the measurements.
+enum BenchPart: String, CaseIterable {
+    /// Cold load and a second apply, against `nft -f`.
+    case cold
+    /// The stages by themselves: raw replay, planning, restart, memory, instructions.
+    case stages
+    /// Single changes under the daemon.
+    case daemon
+    /// `--service-counters`.
+    case counters
+}
+
 /// What all measurements of a run share.
 struct Bench {
     let fairlead: FairleadCommand
@@ -8,6 +20,9 @@ struct Bench {
     let runs: Int
     let endpoints: Int
     let format: ManifestFormat
+    let parts: Set<BenchPart>
+    /// The program that measures single stages; nil: they are left out.
+    let probe: String?
 
     /// The arguments after the subcommand.
     func arguments(manifests: String) -> [String] {
@@ -17,17 +32,29 @@ struct Bench {
         ]
     }
 
-    /// Measures a cluster of so many Services.
-    func measure(services: Int) throws(TestKitError) -> [Report.Table] {
+    /// Measures a cluster of so many Services. Also gives the seconds of cold loads.
+    func measure(
+        services: Int
+    ) throws(TestKitError) -> (tables: [Report.Table], seconds: [(name: String, value: Double)]) {
         let cluster = SyntheticCluster(services: services, endpoints: endpoints)
         let files = ManifestFiles(cluster: cluster, format: format)
         let work = try WorkDirectory()
         Progress.show("\(services.grouped) Services: making manifests")
         // The directory lasts as long as the last reference to it.
         defer { withExtendedLifetime(work) {} }
-        let cold = try ColdLoad(bench: self, files: files, work: work).measure()
-        let daemon = try DaemonLatency(bench: self, files: files, work: work).measure()
-        return cold + daemon
+        var tables: [Report.Table] = []
+        var seconds: [(name: String, value: Double)] = []
+        if parts.contains(.cold) {
+            let cold = try ColdLoad(bench: self, files: files, work: work).measure()
+            tables += cold.tables
+            seconds = cold.seconds
+        }
+        if parts.contains(.stages), let probe {
+            tables += try ProbeTables(bench: self, work: work, probe: probe).measure(services: services)
+        }
+        if parts.contains(.daemon) { tables += try DaemonLatency(bench: self, files: files, work: work).measure() }
+        if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
+        return (tables, seconds)
     }
 
     /// What the numbers depend on, for the head of the report.

@@ -7,7 +7,7 @@ import Glibc
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fairlead-bench",
-        abstract: "Measure cold load, a second apply and single changes, with 'nft -f' as the referee.",
+        abstract: "Measure cold load, a second apply, single changes and counters, with 'nft -f' as the referee.",
         discussion: """
             Makes a cluster's manifests, the same ones every time, and measures in network namespaces of its own. Needs the \
             privilege to make them: Scripts/bench gives it. Exits 1 if something could not be measured, never because a \
@@ -29,14 +29,28 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "What the manifests are written in: yaml or json.")
     var format = ManifestFormat.yaml
 
+    @Option(help: "The fairlead-probe executable: measures single stages, too, and counts instructions with valgrind.")
+    var probe: String?
+
     @Option(help: "Also write the tables as Markdown to this file.")
     var markdown: String?
 
+    @Option(help: "Also draw the times of loads over the sizes, as SVG, to this file.")
+    var plot: String?
+
+    @Option(
+        help: "What to measure, separated by commas: \(BenchPart.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var parts = BenchPart.allCases.map(\.rawValue).joined(separator: ",")
+
+    private var chosenParts: [BenchPart?] { parts.split(separator: ",").map { BenchPart(rawValue: String($0)) } }
     private var numbers: [Int?] { sizes.split(separator: ",").map { Int($0) } }
 
     func validate() throws {
         if numbers.isEmpty || numbers.contains(where: { !(100...200_000).contains($0 ?? 0) }) {
             throw ValidationError("--sizes: numbers from 100 to 200000, separated by commas")
+        }
+        if chosenParts.isEmpty || chosenParts.contains(nil) {
+            throw ValidationError("--parts: some of \(BenchPart.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         if !(2...100).contains(endpoints) { throw ValidationError("--endpoints: from 2 to 100") }
         if numbers.contains(where: { ($0 ?? 0) * endpoints > 5_000_000 }) {
@@ -57,15 +71,26 @@ struct BenchCommand: ParsableCommand {
     private func measure() throws(TestKitError) {
         let command = if let fairlead { FairleadCommand(path: fairlead) } else { try FairleadCommand() }
         let bench = Bench(
-            fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format)
+            fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format,
+            parts: Set(chosenParts.compactMap(\.self)), probe: probe)
         var report = Report(machine: bench.machine())
+        var times: [String: [(x: Double, y: Double)]] = [:]
         for services in numbers.compactMap({ $0 }) {
             let title = "\(services.grouped) Services with \(endpoints) endpoints each"
-            report.sections.append((title, try bench.measure(services: services)))
+            let (tables, seconds) = try bench.measure(services: services)
+            report.sections.append((title, tables))
+            for (name, value) in seconds { times[name, default: []].append((Double(services), value)) }
         }
         Progress.clear()
         print(report.text, terminator: "")
         if let markdown { try OutputFile(markdown).write(report.markdown) }
+        if let plot {
+            let lines = times.sorted { $0.key < $1.key }.map { Plot.Series(name: $0.key, points: $0.value) }
+            let picture = Plot(
+                title: "Loading Services with \(endpoints) endpoints each from manifests", xLabel: "Services",
+                yLabel: "seconds", series: lines)
+            try OutputFile(plot).write(picture.svg)
+        }
     }
 }
 

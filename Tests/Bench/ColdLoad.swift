@@ -13,7 +13,8 @@ struct ColdLoad {
         var nft: ProcessCost
     }
 
-    func measure() throws(TestKitError) -> [Report.Table] {
+    /// Measures; also gives the median seconds of each kind of load.
+    func measure() throws(TestKitError) -> (tables: [Report.Table], seconds: [(name: String, value: Double)]) {
         let manifests = "\(work.path)/all.\(files.format.rawValue)"
         let rules = "\(work.path)/rules.nft"
         try files.writeAll(to: manifests)
@@ -28,7 +29,12 @@ struct ColdLoad {
         }
         WorkDirectory.remove(manifests)
         WorkDirectory.remove(rules)
-        return [table(rounds)]
+        let seconds = [
+            ("nft -f", Samples(rounds.map(\.nft.wall)).median),
+            ("fairlead apply", Samples(rounds.map(\.apply.wall)).median),
+            ("fairlead apply again", Samples(rounds.map(\.again.wall)).median),
+        ]
+        return ([table(rounds)], seconds)
     }
 
     private func round(_ arguments: [String], rules: String) throws(TestKitError) -> Round {

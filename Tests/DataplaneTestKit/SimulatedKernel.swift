@@ -39,7 +39,7 @@ public final class SimulatedKernel: DataplaneKernel {
 
     /// Reads what there is and compares it with the schemas.
     public func observe(
-        tableName: String, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
+        tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(SimulatedRefusal) -> Observation {
         observations += 1
         var names: [IPFamily: Set<String>] = [:]
@@ -57,12 +57,12 @@ public final class SimulatedKernel: DataplaneKernel {
         result.chains = Set(table.chains.keys)
         for set in schema.sets {
             guard let found = table.sets[set.name] else { continue }
-            guard found.declaration == set else {
+            guard found.declaration.isDeclared(as: set) else {
                 result.differingSets.insert(set.name)
                 continue
             }
             if !found.elements.isEmpty, !set.isDynamic {
-                result.elements[set.id] = found.elements.mapValues { ObservedElement(of: $0) }
+                result.elements[set.id] = ObservedElements(found.elements.mapValues { ObservedElement(of: $0) })
             }
         }
         for chain in schema.chains {

@@ -12,6 +12,15 @@ public struct SimulatedSet: Hashable, Sendable {
     public init(_ declaration: SetDeclaration) { self.declaration = declaration }
 }
 
+extension SetDeclaration {
+    /// Whether a kernel could tell the two apart: it does not see their identities.
+    public func isDeclared(as other: SetDeclaration) -> Bool {
+        var copy = self
+        copy.id = other.id
+        return copy == other
+    }
+}
+
 /// A table with all that it holds.
 public struct SimulatedTable: Hashable, Sendable {
     /// The sets by name.
@@ -26,7 +35,10 @@ public struct SimulatedTable: Hashable, Sendable {
     func usesSet(_ name: String) -> Bool {
         statements.contains { statement in
             switch statement {
-            case .lookup(_, let set, _), .destinationNAT(_, let set): set == name
+            case .lookup(_, let set, _), .destinationNAT(_, let set), .setPriority(_, let set),
+                .update(_, let set, _, _):
+                set == name
+            case .destinationNATFromTwo(_, let addresses, let ports): addresses == name || ports == name
             default: false
             }
         }

@@ -36,7 +36,11 @@ extension SimulatedTable {
         for statement in chain.rules.lazy.flatMap({ $0 }) {
             switch statement {
             case .lookup(let key, let set, _): try requireSet(set, key: key, isMap: false)
-            case .destinationNAT(let key, let map): try requireSet(map, key: key, isMap: true)
+            case .destinationNAT(let key, let map), .setPriority(let key, let map), .update(let key, let map, _, _):
+                try requireSet(map, key: key, isMap: true)
+            case .destinationNATFromTwo(let key, let addresses, let ports):
+                try requireSet(addresses, key: key, isMap: true)
+                try requireSet(ports, key: key, isMap: true)
             case .jump(let target), .goto(let target):
                 try require(chains[target] != nil, "chain \(chain.name) leads to no chain \(target)")
                 try require(chains[target]?.hook == nil, "chain \(chain.name) leads to base chain \(target)")
@@ -54,7 +58,9 @@ extension SimulatedTable {
     }
 
     private mutating func add(_ elements: [Element], to set: SetDeclaration) throws(SimulatedRefusal) {
-        guard sets[set.name]?.declaration == set else { throw .impossible("no set \(set.name) declared in this way") }
+        guard sets[set.name]?.declaration.isDeclared(as: set) == true else {
+            throw .impossible("no set \(set.name) declared in this way")
+        }
         for element in elements {
             try require((element.data != nil) == set.isMap, "set \(set.name): data do not fit")
             try require((element.keyEnd != nil) == set.isInterval, "set \(set.name): interval does not fit")
@@ -75,7 +81,9 @@ extension SimulatedTable {
     }
 
     private mutating func delete(_ elements: [Element], from set: SetDeclaration) throws(SimulatedRefusal) {
-        guard sets[set.name]?.declaration == set else { throw .impossible("no set \(set.name) declared in this way") }
+        guard sets[set.name]?.declaration.isDeclared(as: set) == true else {
+            throw .impossible("no set \(set.name) declared in this way")
+        }
         for element in elements {
             guard let old = sets[set.name]?.elements.removeValue(forKey: element.key) else {
                 throw .impossible("set \(set.name): no element \(element.key)")

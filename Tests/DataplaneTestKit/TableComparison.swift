@@ -6,15 +6,38 @@ import ServiceDataplane
 public enum TableComparison {
     private static let slotMaps = Set(PoolKind.allCases.map(\.slotsName))
 
-    /// The names of sets with other elements. In maps of slots, the order within a pool is free.
+    /// The names of sets with other elements. In maps of slots, the order within a pool is free; so are the numbers of pools
+    /// with affinity, as long as the same frontends share one.
     public static func difference(
         _ left: SimulatedTable, _ right: SimulatedTable, _ family: IPFamily
     ) -> [String] {
-        Set(left.sets.keys).union(right.sets.keys).sorted().filter { name in
+        let isAffinityEqual = affinePools(left) == affinePools(right)
+        return Set(left.sets.keys).union(right.sets.keys).sorted().filter { name in
+            if isOfAffinity(name) { return !isAffinityEqual }
             let (old, new) = (left.sets[name]?.elements ?? [:], right.sets[name]?.elements ?? [:])
             guard slotMaps.contains(name), let set = left.sets[name]?.declaration else { return old != new }
             return pools(old, set, family).mapValues(Set.init) != pools(new, set, family).mapValues(Set.init)
         }
+    }
+
+    private static func isOfAffinity(_ name: String) -> Bool { name.hasPrefix("sticky") }
+
+    /// A frontend of a pool with affinity, or a timeout that its number is listed under.
+    private struct Mention: Hashable {
+        var set: String
+        var frontend: ElementKey?
+    }
+
+    /// Everything that is said of each pool with affinity, without its number.
+    private static func affinePools(_ table: SimulatedTable) -> Set<Set<Mention>> {
+        var mentions: [UInt32: Set<Mention>] = [:]
+        for (name, set) in table.sets where isOfAffinity(name) {
+            for element in set.elements.values {
+                let mention = Mention(set: name, frontend: element.data == nil ? nil : element.key)
+                mentions[(element.data ?? element.key)[0], default: []].insert(mention)
+            }
+        }
+        return Set(mentions.values)
     }
 
     /// The endpoints of each frontend; a hole in the slots makes an impossible endpoint.

@@ -69,7 +69,7 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
         #expect(try defaults.node().nodePortAddresses == .primary)
         #expect(try defaults.node().primaryAddress == nil)
         #expect(defaults.dataplane == DataplaneOptions())
-        #expect(defaults.minSyncPeriod == .seconds(1))
+        #expect(defaults.minSyncPeriod == .zero)
         #expect(defaults.configuration.metricsPlaces.map(\.description) == ["127.0.0.1:10249"])
         #expect(defaults.configuration.healthzPlaces.count == 2)
         #expect(defaults.file == nil)

@@ -36,7 +36,7 @@ import Testing
     }
 
     private static func server(_ choice: SourceChoice) -> String? {
-        if case .api(let settings, _) = choice { settings.server } else { nil }
+        if case .api(let settings) = choice { settings.server } else { nil }
     }
 
     @Test(arguments: [
@@ -93,18 +93,5 @@ import Testing
         } catch {
             #expect("\(error)" == message)
         }
-    }
-
-    @Test(arguments: [
-        ("", "", false), ("application/json", "", true), ("", "application/json", false),
-        ("application/vnd.kubernetes.protobuf,application/json", "application/json", false),
-        ("application/json;as=Table, application/vnd.kubernetes.protobuf", "", true),
-    ])
-    func theFirstContentTypeDecides(_ accept: String, _ type: String, _ expected: Bool) {
-        var connection = KubeProxyConfiguration().clientConnection
-        connection.acceptContentTypes = accept
-        #expect(APIOptions(connection).prefersJSON == expected)
-        connection.contentType = type
-        #expect(APIOptions(connection).prefersJSON == (accept.isEmpty ? type == "application/json" : expected))
     }
 }

@@ -102,6 +102,8 @@ public struct SliceManifest: Sendable {
     public var endpoints: [Endpoint] = []
     /// More labels.
     public var labels: [String: String] = [:]
+    /// `metadata.annotations`.
+    public var annotations: [String: String] = [:]
 
     /// Makes an empty slice.
     public init(_ name: String, service: String, family: IPFamily) {
@@ -117,6 +119,7 @@ public struct SliceManifest: Sendable {
             "  namespace: default",
         ]
         lines += Manifest.labels(labels.merging(["kubernetes.io/service-name": service]) { $1 })
+        lines += Manifest.labels(annotations, title: "annotations")
         lines += ["addressType: \(family)", ports.isEmpty ? "ports: []" : "ports:"]
         for port in ports {
             lines += ["- name: \"\(port.name)\"", "  protocol: \(port.transport.description.uppercased())"]

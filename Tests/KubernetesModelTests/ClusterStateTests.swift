@@ -104,6 +104,47 @@ struct ClusterStateTests {
         #expect(state.apply([deleted(.node, "here"), deleted(.serviceCIDR, "kubernetes")]).isEmpty)
     }
 
+    @Test("A complete list removes what it does not name, of its kind only", arguments: ObjectID.Kind.allCases)
+    func retained(kind: ObjectID.Kind) {
+        var state = ClusterState()
+        _ = state.apply([
+            service("a"), service("b"), applied(slice("a", of: "a")), applied(slice("b", of: "b")),
+            applied(slice("of none", of: "later")), .applied(.node(Node(name: "a"))), .applied(.node(Node(name: "b"))),
+            .applied(.serviceCIDR(ServiceCIDR(name: "a", cidrs: []))),
+            .applied(.serviceCIDR(ServiceCIDR(name: "b", cidrs: []))),
+        ])
+        func names(_ kind: ObjectID.Kind) -> [String] {
+            switch kind {
+            case .service: state.serviceKeys.map(\.name)
+            case .endpointSlice: ["a", "b", "later"].flatMap { state.slices(of: key($0)).map(\.key.name) }
+            case .node: state.nodes.map(\.name)
+            case .serviceCIDR: state.serviceCIDRs.map(\.name)
+            }
+        }
+        let isClusterScoped = kind == .node || kind == .serviceCIDR
+        let keys = ["a", "unknown"].map { isClusterScoped ? ObjectKey(name: $0) : key($0) }
+        let affected = state.apply([.retained(kind, Set(keys))])
+        for other in ObjectID.Kind.allCases where other != kind {
+            #expect(names(other) == (other == .endpointSlice ? ["a", "b", "of none"] : ["a", "b"]))
+        }
+        #expect(names(kind) == ["a"])
+        #expect(affected.services == (isClusterScoped ? [] : [key("b")]))
+        #expect(affected.nodes == (kind == .node ? ["b"] : []))
+        #expect(affected.serviceCIDRsChanged == (kind == .serviceCIDR))
+        #expect(state.apply([.retained(kind, Set(keys))]).isEmpty)
+    }
+
+    @Test("A complete list comes after the changes before it and before those after it")
+    func retainedInOrder() {
+        var state = ClusterState()
+        _ = state.apply([service("a"), service("b")])
+        let affected = state.apply([service("c"), .retained(.service, [key("a"), key("c")]), service("d")])
+        #expect(state.serviceKeys == [key("a"), key("c"), key("d")])
+        #expect(affected.services == [key("b"), key("c"), key("d")])
+        _ = state.apply([.retained(.service, [])])
+        #expect(state.serviceCount == 0)
+    }
+
     @Test("Long node names are the same after they have been shared")
     func longNames() {
         var state = ClusterState()

@@ -62,7 +62,7 @@ import Testing
         #expect(service == expected)
     }
 
-    @Test func aFullSliceIsReadInWhole() throws {
+    @Test("a full slice is read in whole, of each endpoint the first address") func fullSlice() throws {
         let file = try decode(
             slice(
                 """
@@ -89,6 +89,25 @@ import Testing
         first.hints = Endpoint.Hints(zones: ["z1", "z2"], nodes: ["n1"])
         expected.endpoints = [first, Endpoint(address: try #require(IPAddress("10.0.0.3")))]
         #expect(file.slices == [expected])
+        #expect(file.findings.isEmpty)
+    }
+
+    @Test(
+        "the time that triggered a change of a slice is read, and what is no time is passed over",
+        arguments: [
+            (
+                #"{endpoints.kubernetes.io/last-change-trigger-time: "2026-11-21T09:05:00.25Z"}"#,
+                1_795_251_900_250_000_000
+            ),
+            ("{endpoints.kubernetes.io/last-change-trigger-time: 2026-11-21T09:05:00Z}", 1_795_251_900_000_000_000),
+            (#"{endpoints.kubernetes.io/last-change-trigger-time: "yesterday"}"#, nil),
+            ("{endpoints.kubernetes.io/last-change-trigger-time: [1]}", nil), ("{other: x}", nil), ("text", nil),
+        ] as [(String, Int64?)])
+    func triggerTime(_ annotations: String, _ expected: Int64?) throws {
+        let file = try decode(
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-1, "
+                + "labels: {kubernetes.io/service-name: web}, annotations: \(annotations)}\naddressType: IPv4\n")
+        #expect(file.slices.map(\.lastChangeTriggerTime) == [expected])
         #expect(file.findings.isEmpty)
     }
 
@@ -129,7 +148,15 @@ import Testing
         #expect(file.findings.isEmpty)
     }
 
-    @Test func theOldAnnotationCountsWhereTheFieldIsEmpty() throws {
+    @Test(
+        "ClientIP affinity lasts three hours unless the Service says otherwise",
+        arguments: [("", 10_800), ("\nsessionAffinityConfig: {clientIP: {timeoutSeconds: 1}}", 1)])
+    func affinityTimeout(_ more: String, _ seconds: Int) throws {
+        let spec = "clusterIP: 10.96.0.1\nports: [{port: 80}]\nsessionAffinity: ClientIP" + more
+        #expect(try decode(service(spec)).services.map(\.sessionAffinity) == [.clientIP(timeoutSeconds: seconds)])
+    }
+
+    @Test("the annotation for source ranges counts where the field is empty") func oldAnnotation() throws {
         func ranges(_ field: String) throws -> [String] {
             let file = try decode(
                 """
@@ -146,7 +173,7 @@ import Testing
         #expect(try ranges("loadBalancerSourceRanges: [172.16.0.0/12],") == ["172.16.0.0/12"])
     }
 
-    @Test func aFQDNSliceHasNoEndpoints() throws {
+    @Test("a slice of names has no endpoints") func sliceOfNames() throws {
         let file = try decode(slice("addressType: FQDN\nendpoints: [{addresses: [example.com]}]"))
         #expect(file.slices.first?.addressFamily == nil)
         #expect(file.slices.first?.endpoints == [])

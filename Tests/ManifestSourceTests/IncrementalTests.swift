@@ -185,7 +185,8 @@ struct EditedFile {
             try scratch.write("a.yaml", file.text)
             let update = set.load()
             for change in update.changes {
-                if case .applied(let object) = change { objects[change.id] = object } else { objects[change.id] = nil }
+                let id = try #require(change.id)
+                if case .applied(let object) = change { objects[id] = object } else { objects[id] = nil }
             }
             #expect(objects.values.sorted { $0.id < $1.id } == set.objects.map(\.object))
             var fresh = ManifestSet(paths: [scratch("a.yaml")])

@@ -14,21 +14,27 @@ struct KernelBench {
     let namespace: NetworkNamespace
     let kernel: NftablesKernel
 
-    init() throws {
+    init(dumpLimit: Int = 2_000) throws {
         namespace = try NetworkNamespace("nftables")
-        kernel = try Self.kernel(in: namespace)
+        kernel = try Self.kernel(in: namespace, dumpLimit: dumpLimit)
     }
 
     /// A connection to the nftables of a namespace; its socket stays there.
-    static func kernel(in namespace: NetworkNamespace) throws -> NftablesKernel {
+    static func kernel(in namespace: NetworkNamespace, dumpLimit: Int = 2_000) throws -> NftablesKernel {
         let result: Result<NftablesKernel, NetlinkError> = try namespace.run {
-            do throws(NetlinkError) { return .success(try NftablesKernel()) } catch { return .failure(error) }
+            do throws(NetlinkError) {
+                return .success(try NftablesKernel(dumpLimit: dumpLimit))
+            } catch {
+                return .failure(error)
+            }
         }
         return try result.get()
     }
 
-    func observe(_ schemas: [TableSchema]) throws -> [IPFamily: ObservedTable] {
-        try kernel.observe(tableName: schemas.first?.name ?? "fairlead") { _ in schemas }.tables
+    func observe(
+        _ schemas: [TableSchema], guesses: ElementGuesses = ElementGuesses()
+    ) throws -> [IPFamily: ObservedTable] {
+        try kernel.observe(tableName: schemas.first?.name ?? "fairlead", guesses: guesses) { _ in schemas }.tables
     }
 
     /// Makes tables with elements in one transaction.

@@ -26,7 +26,7 @@ struct ReadBackTests {
             for set in state.schema.sets {
                 let sent = Dictionary(
                     uniqueKeysWithValues: (state.elements[set.id] ?? []).map { ($0.key, ObservedElement(of: $0)) })
-                #expect(table.elements[set.id] ?? [:] == sent, "\(set.name)")
+                #expect(table.elements[set.id] ?? [:] == ObservedElements(sent), "\(set.name)")
             }
         }
     }
@@ -114,11 +114,12 @@ struct ReadBackTests {
         let bench = try KernelBench()
         let state = Tables.single(family, set, elements)
         try bench.load([state])
-        func found() throws -> [ElementKey: ObservedElement]? {
+        func found() throws -> ObservedElements? {
             try bench.observe([state.schema])[family]?.elements[set.id]
         }
-        func expected(_ elements: some Sequence<Element>) -> [ElementKey: ObservedElement] {
-            Dictionary(uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) })
+        func expected(_ elements: some Sequence<Element>) -> ObservedElements {
+            ObservedElements(
+                Dictionary(uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) }))
         }
         #expect(try found() == expected(elements))
         for index in elements.indices {

@@ -38,7 +38,7 @@ struct RefereeTests {
             for set in state.schema.sets {
                 let sent = Dictionary(
                     uniqueKeysWithValues: (state.elements[set.id] ?? []).map { ($0.key, ObservedElement(of: $0)) })
-                #expect(table.elements[set.id] ?? [:] == sent, "\(set.name)")
+                #expect(table.elements[set.id] ?? [:] == ObservedElements(sent), "\(set.name)")
             }
         }
     }

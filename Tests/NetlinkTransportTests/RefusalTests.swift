@@ -156,7 +156,7 @@ struct RefusalTests {
         try bench.kernel.commit(transaction, expecting: nil)
         let schema = TableSchema(family: .ipv4, name: "fairlead", sets: [Self.map], chains: [])
         let found = try bench.observe([schema])[.ipv4]?.elements[SetID(2)]
-        #expect(found?.values.map(\.value) == [Self.port(1, 2).data ?? ElementKey()])
+        #expect(found?.map(\.value).map(\.value) == [Self.port(1, 2).data ?? ElementKey()])
     }
 
     @Test("A generation is counted for a commit that changes something, and for no other")

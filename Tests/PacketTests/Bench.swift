@@ -16,7 +16,7 @@ actor Bench {
     nonisolated let cluster: ClusterTopology
     nonisolated let mode: Mode
     private let directory: TemporaryDirectory
-    private let arguments: [String]
+    nonisolated let arguments: [String]
     private var shown = 0
     private var daemon: Daemon?
 
@@ -117,7 +117,7 @@ actor Bench {
     /// Checks an expectation as the tables of scenarios do.
     nonisolated func check(_ name: String, _ expectation: Expectation, service: Int = 1) async throws {
         let numbers = Numbers(index: service)
-        let scene = Scene(around: cluster)
+        let scene = Scene(around: cluster, explanation: mode == .run ? arguments + ["--live"] : arguments)
         try await PacketCase(scenario: name, numbers: numbers, expectation: expectation).check(in: scene)
     }
 

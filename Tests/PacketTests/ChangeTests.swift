@@ -2,7 +2,7 @@ import FairleadTestKit
 import NetworkTypes
 import Testing
 
-/// A Service that changes from one `apply` to the next: each change takes effect for the next connection.
+/// A Service that changes: each change takes effect for the next connection.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct ChangeTests {
     private static let outside = Expectation.outside
@@ -63,6 +63,30 @@ struct ChangeTests {
             name: "the label goes again", endpoints: both,
             expectations: [.from(outside, to: Target.all, .answered(["local-1", "remote-1"], sees: .node))]),
         Scenario(
+            name: "the type becomes ExternalName", endpoints: both,
+            adjust: { objects, _ in
+                objects.service.type = "ExternalName"
+                objects.service.clusterIPs = []
+                objects.service.externalIPs = []
+                objects.service.extra = ["externalName: db.example.com"]
+                for index in objects.service.ports.indices { objects.service.ports[index].nodePort = 0 }
+            },
+            expectations: [
+                .from(["client", "local-caller"], to: [.clusterIP], .dropped),
+                .from(["client"], to: [.nodePort], .closed),
+            ]),
+        Scenario(
+            name: "the type becomes NodePort", endpoints: both,
+            adjust: { objects, _ in
+                objects.service.type = "NodePort"
+                objects.service.loadBalancerIPs = []
+                objects.service.externalIPs = []
+            },
+            expectations: [
+                .from(outside, to: [.clusterIP, .nodePort], .answered(["local-1", "remote-1"], sees: .node)),
+                .from(["client"], to: [.externalIP, .loadBalancerIP], .leftAlone),
+            ]),
+        Scenario(
             name: "the type becomes ClusterIP", endpoints: both,
             adjust: { objects, _ in
                 objects.service.type = "ClusterIP"
@@ -81,10 +105,10 @@ struct ChangeTests {
             expectations: [.from(outside + pods, to: [.clusterIP], .dropped)]),
     ]
 
-    @Test("each change takes effect for the next connection")
-    func changes() async throws {
+    @Test("each change takes effect for the next connection", arguments: Mode.allCases)
+    func changes(_ mode: Mode) async throws {
         let numbers = Numbers(index: 1)
-        let scene = try await Scene.make([Self.steps[0]])
+        let scene = try await Scene.make([Self.steps[0]], isDaemon: mode == .run)
         for step in Self.steps {
             try await scene.apply(Scenario.manifests([step]))
             for expectation in step.expectations {
@@ -93,10 +117,10 @@ struct ChangeTests {
         }
     }
 
-    @Test("a changed ServiceCIDR takes effect at once")
-    func serviceCIDR() async throws {
+    @Test("a changed ServiceCIDR takes effect at once", arguments: Mode.allCases)
+    func serviceCIDR(_ mode: Mode) async throws {
         let numbers = Numbers(index: 1)
-        let scene = try await Scene.make([Self.steps[0]])
+        let scene = try await Scene.make([Self.steps[0]], isDaemon: mode == .run)
         let free = Expectation.from(Self.outside + Self.pods, to: [.freeClusterIP], .dropped)
         try await PacketCase(scenario: "inside the range", numbers: numbers, expectation: free).check(in: scene)
         try await scene.apply(Manifest.serviceCIDR("kubernetes", ["10.112.0.0/16", "fd00:10:112::/112"]))

@@ -122,6 +122,24 @@ let frontendScenarios: [Scenario] = [
             .from(outside, to: [.externalIP, .loadBalancerIP], .leftAlone),
         ]),
     Scenario(
+        name: "one port without a name", endpoints: [.ready("local-1"), .ready("remote-1")],
+        adjust: { objects, numbers in
+            objects.service.ports = [ServiceManifest.Port("", .tcp, 80, nodePort: numbers.nodePort)]
+            objects.eachSlice { $0.ports = [SliceManifest.Port("", .tcp, 8080)] }
+        },
+        expectations: [
+            .from(
+                outside, to: Target.all, .answered(["local-1", "remote-1"], sees: .node), transports: [.tcp])
+        ]),
+    Scenario(
+        name: "a Service without a ClusterIP is ignored", endpoints: [.ready("local-1")],
+        adjust: { objects, _ in objects.service.clusterIPs = [] },
+        expectations: [
+            .from(["client", "local-caller"], to: [.externalIP, .loadBalancerIP], .leftAlone),
+            .from(["client", "local-caller"], to: [.nodePort], .closed),
+            .from(["client", "local-caller"], to: [.clusterIP], .dropped),
+        ]),
+    Scenario(
         name: "a headless Service is ignored", endpoints: [.ready("local-1")],
         adjust: { objects, _ in
             objects.service.type = "ClusterIP"

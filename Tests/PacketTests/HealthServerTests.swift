@@ -28,20 +28,22 @@ struct HealthServerTests {
         }
 
         func change(
-            to endpoints: [EndpointShape], policy: String = "Local", port: UInt16 = Bench.port
+            to endpoints: [EndpointShape], policy: String = "Local", port: UInt16 = Bench.port, extra: String? = nil
         ) throws(TestKitError) {
-            try Self.write(endpoints, policy: policy, port: port, to: directory)
+            try Self.write(endpoints, policy: policy, port: port, extra: extra, to: directory)
         }
 
         static func write(
             _ endpoints: [EndpointShape], name: String? = nil, index: Int = 1, policy: String = "Local",
-            created: String = "2026-01-01T00:00:00Z", port: UInt16 = Bench.port, to directory: TemporaryDirectory
+            created: String = "2026-01-01T00:00:00Z", port: UInt16 = Bench.port, extra: String? = nil,
+            to directory: TemporaryDirectory
         ) throws(TestKitError) {
             let scenario = Scenario(name: "health", externalPolicy: policy, endpoints: endpoints, expectations: [])
             var objects = scenario.objects(Numbers(index: index))
             for number in objects.services.indices {
                 objects.services[number].created = created
                 if policy == "Local" { objects.services[number].extra.append("healthCheckNodePort: \(port)") }
+                if let extra { objects.services[number].extra.append(extra) }
             }
             let documents = objects.services.map(\.yaml) + objects.slices.map(\.yaml)
             try directory.write(Manifest.documents(documents), to: name ?? "service.yaml")
@@ -161,6 +163,33 @@ struct HealthServerTests {
         #expect(try PrometheusPage(metrics).values[#"fairlead_listeners{state="failed"}"#] == 1)
         other = nil
         #expect(try await bench.becomes("200"), "\(bench.daemon.output)")
+    }
+
+    @Test("the health check port of a Service that is held stays, over a restart it is reported as closed until mended")
+    func held() async throws {
+        let bench = try await Bench([.ready("local-1")])
+        #expect(try await bench.becomes("200"), "\(bench.daemon.output)")
+        try bench.change(to: [.ready("local-1")], port: 0, extra: "sessionAffinity: nonsense")
+        try await bench.daemon.waitForOutput("sessionAffinity")
+        #expect(try await bench.status() == "200")
+        #expect(!bench.daemon.output.contains("healthCheckNodePort"), "\(bench.daemon.output)")
+        bench.daemon.signal(SIGTERM)
+        _ = try await bench.daemon.waitForEnd()
+
+        let arguments = ["run"] + FairleadCommand.clusterArguments(manifests: bench.directory.path)
+        let second = try await FairleadCommand().start(arguments, in: bench.cluster.node1.namespace)
+        try await second.waitForOutput(
+            "warning: Service default/\(Numbers(index: 1).name): spec.healthCheckNodePort: cannot be told while")
+        #expect(try await bench.status() == "000")
+        let probe = Probe(.tcp, to: Target.loadBalancerIP.destination(Numbers(index: 1), .ipv4))
+        #expect(try await bench.cluster.client.namespace.probe([probe])[0].answer?.server == "local-1")
+        let metrics = try await bench.curl(["http://127.0.0.1:10249/metrics"], on: true)
+        let series = #"fairlead_findings{code="unknown-health-check-port",severity="warning"}"#
+        #expect(try PrometheusPage(metrics).values[series] == 1, "\(metrics)")
+        try bench.change(to: [.ready("local-1")])
+        #expect(try await bench.becomes("200"), "\(second.output)")
+        let mended = try await bench.curl(["http://127.0.0.1:10249/metrics"], on: true)
+        #expect(try PrometheusPage(mended).values[series, default: 0] == 0, "\(mended)")
     }
 
     @Test("of two Services with one health check port the older one answers")

@@ -8,25 +8,6 @@ struct HintTests {
     private static let zoned = Manifest.documents([Manifest.node1(labels: zone("zone-a")), Manifest.others])
     private static func zone(_ name: String) -> [String: String] { ["topology.kubernetes.io/zone": name] }
 
-    private static let appliedScene = Shared { () async throws(TestKitError) in
-        try await Scene.make(hintScenarios, nodes: zoned)
-    }
-    private static let daemonScene = Shared { () async throws(TestKitError) in
-        try await Scene.make(hintScenarios, nodes: zoned, isDaemon: true)
-    }
-    private static let slicesByDaemon = Shared { () async throws(TestKitError) in
-        try await Scene.make(sliceScenarios, isDaemon: true)
-    }
-
-    @Test("packets in a zone", arguments: PacketCase.all(hintScenarios))
-    func applied(_ packetCase: PacketCase) async throws { try await packetCase.check(in: Self.appliedScene.value()) }
-
-    @Test("packets in a zone, under the daemon", arguments: PacketCase.all(hintScenarios))
-    func daemon(_ packetCase: PacketCase) async throws { try await packetCase.check(in: Self.daemonScene.value()) }
-
-    @Test("packets of many slices, under the daemon", arguments: PacketCase.all(sliceScenarios))
-    func slices(_ packetCase: PacketCase) async throws { try await packetCase.check(in: Self.slicesByDaemon.value()) }
-
     /// Two endpoints in two zones.
     private static let service = Scenario(
         name: "zones",

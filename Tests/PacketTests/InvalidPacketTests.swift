@@ -129,6 +129,40 @@ struct InvalidPacketTests {
         }
     }
 
+    @Test(
+        "with --conntrack-tcp-be-liberal packets of Services that fit no connection pass, without it they are dropped",
+        arguments: Mode.allCases, IPFamily.allCases)
+    func liberal(_ mode: Mode, _ family: IPFamily) async throws {
+        let scenario = Scenario(name: "local endpoint", endpoints: [.ready("local-1")], expectations: [])
+        for options in [[], ["--conntrack-tcp-be-liberal"]] as [[String]] {
+            let bench = try await Bench(mode, [scenario], options: options)
+            let (pod, client) = (try bench.cluster.host("local-1"), bench.cluster.client)
+            let sender = try SegmentSocket(pod.namespace, family)
+            let receiver = try SegmentSocket(client.namespace, family)
+            // The endpoint's answer to a first step that came to it by another way.
+            let segment = TCPSegment(
+                from: HostPort(pod.address(family), 8080), toPort: 4005, sequence: 7, acknowledgement: 8,
+                flags: [.synchronize, .acknowledge])
+            try sender.send(segment, to: client.address(family))
+            // One from a port that is no endpoint's arrives in any case, and after it.
+            let last = TCPSegment(
+                from: HostPort(pod.address(family), 9999), toPort: 4006, sequence: 7, acknowledgement: 8,
+                flags: [.synchronize, .acknowledge])
+            try sender.send(last, to: client.address(family))
+            var received: [TCPSegment] = []
+            let end = ContinuousClock.now + .seconds(5)
+            while !received.contains(last), ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(10))
+                received += receiver.received()
+            }
+            #expect(received.contains(last))
+            #expect(received.contains(segment) == !options.isEmpty, "\(options)")
+            // Connections are translated as before.
+            let tally = try await bench.tally("client", to: .nodePort, .tcp, family, count: 4)
+            #expect(tally.servers == ["local-1": 4], "\(tally)")
+        }
+    }
+
     /// Counts what is INVALID and has passed the guard.
     private static let witness = """
         table inet witness {

@@ -148,6 +148,21 @@ struct NodeAddressTests {
         #expect(try await bench.accepts(.ipv4, ["172.30.0.11", "172.31.0.11"], butNot: ["127.0.0.1"]))
     }
 
+    @Test("a warning says that a family without a range is open", arguments: IPFamily.allCases)
+    func openFamily(_ family: IPFamily) async throws {
+        let other = family == .ipv4 ? "fd00:172:30::/64" : "172.30.0.0/24"
+        let bench = try await Bench(["--nodeport-addresses", other])
+        try await bench.daemon.daemon.waitForOutput("no range of \(family): node ports are served on all its addresses")
+        let (first, second) = (bench.daemon.cluster.node1.address(family), Self.secondAddress[family == .ipv4 ? 0 : 1])
+        #expect(
+            try await bench.accepts(family, [first.description, second.description], butNot: ["127.0.0.1", "::1"]))
+        // It is followed as well.
+        let address = Self.guest(family)
+        try bench.node.ip(["address add \(address)/\(family == .ipv4 ? "32" : "128 nodad") dev eth1"])
+        #expect(try await bench.answers("local-1", at: address))
+        #expect(bench.daemon.daemon.output.ranges(of: "no range of").count == 1)
+    }
+
     @Test("all leaves link-local addresses out")
     func linkLocal() async throws {
         let bench = try await Bench(Self.all)

@@ -72,6 +72,36 @@ let secondAddressScenarios: [Scenario] = [
         ]),
 ]
 
+/// `--nodeport-addresses` with a range of one family: the other one is served on all addresses.
+func otherFamilyScenarios(ranged: IPFamily) -> [Scenario] {
+    let open: [IPFamily] = ranged == .ipv4 ? [.ipv6] : [.ipv4]
+    let answered = Verdict.answered(["local-1", "remote-1"], sees: .node)
+    return [
+        Scenario(
+            name: "ranges of \(ranged) only", endpoints: [.ready("local-1"), .ready("remote-1")],
+            expectations: [
+                .from(outside + ["node1"], to: [.nodePortOnSecondAddress], answered, families: [ranged]),
+                .from(everyone, to: [.nodePort], .closed, families: [ranged]),
+                .from(outside + pods + ["node1"], to: [.nodePort, .nodePortOnSecondAddress], answered, families: open),
+                .from(["node1"], to: [.nodePortOnLoopback], .closed, transports: [.tcp, .udp]),
+            ])
+    ]
+}
+
+/// The same with a range of the other family that no node has: no node port there.
+let closedFamilyScenarios: [Scenario] = [
+    Scenario(
+        name: "a range of loopback for IPv6", endpoints: [.ready("local-1"), .ready("remote-1")],
+        expectations: [
+            .from(
+                outside, to: [.nodePortOnSecondAddress], .answered(["local-1", "remote-1"], sees: .node),
+                families: [.ipv4]),
+            .from(everyone, to: [.nodePort], .closed),
+            .from(
+                outside, to: [.nodePortOnSecondAddress], .leftAlone, transports: [.tcp, .udp], families: [.ipv6]),
+        ])
+]
+
 /// `--nodeport-addresses all`.
 let allAddressScenarios: [Scenario] = [
     Scenario(

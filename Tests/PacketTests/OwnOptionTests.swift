@@ -133,6 +133,49 @@ struct OwnOptionTests {
         #expect(unprotected.contains { $0.answer?.server == "private" }, "\(unprotected)")
     }
 
+    @Test("--localhost-nodeports: where route_localnet cannot be set, all else is served, and it is tried again")
+    func readOnlyParameters() async throws {
+        let (cluster, directory) = (try await ClusterTopology.make(), try TemporaryDirectory())
+        let scenario = Scenario(name: "Cluster", endpoints: all.map { .ready($0) }, expectations: [])
+        let file = try directory.write(Scenario.manifests([scenario]), to: "cluster.yaml")
+        let options = FairleadCommand.clusterArguments(manifests: file) + ["--localhost-nodeports"]
+        /// In a mount namespace of its own the parameters can only be read, until there is a file of that name.
+        func fairlead(_ command: String) throws -> Program {
+            let lines = [
+                "mount --bind /proc/sys /proc/sys", "mount -o remount,bind,ro /proc/sys",
+                """
+                (while ! [ -e \(directory.path)/writable ]; do sleep 0.1; done
+                mount -o remount,bind,rw /proc/sys) >/dev/null 2>&1 &
+                """,
+                "exec \"$@\"",
+            ]
+            let shell = ["-m", "sh", "-c", lines.joined(separator: "\n"), "sh"]
+            return Program(
+                "unshare", shell + [try FairleadCommand().path, command] + options, timeLimit: .seconds(120))
+        }
+        @Sendable func outcome(_ target: Target) async throws -> Outcome {
+            let probe = Probe(
+                .tcp, to: target.destination(Numbers(index: 1), .ipv4), timeLimit: .milliseconds(700))
+            return try await cluster.node1.namespace.probe([probe])[0]
+        }
+        let daemon = try await Daemon(try fairlead("run"), in: cluster.node1.namespace)
+        try await daemon.waitForOutput(
+            "node ports are not served on 127.0.0.1: set net.ipv4.conf.all.route_localnet: Read-only file system")
+        #expect(try await outcome(.nodePort).answer != nil, "\(daemon.output)")
+        #expect(try await outcome(.nodePortOnLoopback).answer == nil, "\(daemon.output)")
+        // Changes are followed all the same.
+        var changed = scenario
+        changed.endpoints = [.ready("remote-2")]
+        try directory.write(Scenario.manifests([changed]), to: "cluster.yaml")
+        #expect(try await eventually { try await outcome(.nodePort).answer?.server == "remote-2" }, "\(daemon.output)")
+        let applied = try await cluster.node1.namespace.execute(try fairlead("apply"))
+        #expect(applied.status == 1 && applied.standardError.contains("route_localnet"), "\(applied)")
+        try directory.write("", to: "writable")
+        try await daemon.waitForOutput("node ports are served on 127.0.0.1 now", timeLimit: .seconds(30))
+        #expect(try await outcome(.nodePortOnLoopback).answer?.server == "remote-2", "\(daemon.output)")
+        #expect(daemon.output.ranges(of: "route_localnet").count == 1, "\(daemon.output)")
+    }
+
     // MARK: --service-counters
 
     @Test("--service-counters counts each new connection of a frontend once", arguments: IPFamily.allCases)

@@ -31,54 +31,125 @@ struct PacketCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// `fairlead apply`, and then packets through the node.
+/// The clusters of a table of scenarios: one where `apply` has made the rules, one where `run` has arrived at them by changes.
+/// Each is raised when it is needed.
+struct PacketTable: Sendable {
+    /// The scenarios.
+    let scenarios: [Scenario]
+    private let applied: Shared<Scene>
+    private let running: Shared<Scene>
+
+    init(_ scenarios: [Scenario], options: [String] = [], nodes: String = Manifest.cluster) {
+        self.scenarios = scenarios
+        applied = Shared { () async throws(TestKitError) in
+            try await Scene.make(scenarios, options: options, nodes: nodes)
+        }
+        running = Shared { () async throws(TestKitError) in
+            try await Scene.make(scenarios, options: options, nodes: nodes, isDaemon: true)
+        }
+    }
+
+    /// Its cases.
+    var cases: [PacketCase] { PacketCase.all(scenarios) }
+
+    func check(_ packetCase: PacketCase, _ mode: Mode) async throws {
+        try await packetCase.check(in: mode == .apply ? applied.value() : running.value())
+    }
+
+    /// The cluster after `apply`.
+    func appliedScene() async throws -> Scene { try await applied.value() }
+
+    static let usual = PacketTable(
+        policyScenarios + refusalScenarios + endpointScenarios + sliceScenarios + frontendScenarios)
+    static let hints = PacketTable(
+        hintScenarios,
+        nodes: Manifest.documents([
+            Manifest.node1(labels: ["topology.kubernetes.io/zone": "zone-a"]), Manifest.others,
+        ]))
+    static let sourceRanges = PacketTable(sourceRangeScenarios)
+    static let masqueradeAll = PacketTable(masqueradeAllScenarios, options: ["--masquerade-all"])
+    static let strictLocal = PacketTable(strictLocalScenarios, options: ["--strict-local"])
+    static let secondAddress = ranges(secondAddressScenarios, "172.31.0.0/24,fd00:172:31::/64")
+    static let rangedIPv4 = ranges(otherFamilyScenarios(ranged: .ipv4), "172.31.0.0/24")
+    static let rangedIPv6 = ranges(otherFamilyScenarios(ranged: .ipv6), "fd00:172:31::/64")
+    static let closedFamily = ranges(closedFamilyScenarios, "172.31.0.0/24,::1/128")
+    static let allAddresses = ranges(allAddressScenarios, "all")
+
+    private static func ranges(_ scenarios: [Scenario], _ ranges: String) -> PacketTable {
+        PacketTable(scenarios, options: ["--nodeport-addresses", ranges])
+    }
+
+    /// Every table.
+    static let all = [
+        usual, hints, sourceRanges, masqueradeAll, strictLocal, secondAddress, rangedIPv4, rangedIPv6, closedFamily,
+        allAddresses,
+    ]
+}
+
+/// What becomes of packets, by the tables of scenarios: after `apply`, and under `run`.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct PacketTests {
-    private static let usual =
-        policyScenarios + refusalScenarios + endpointScenarios + sliceScenarios + frontendScenarios
-    private static let scene = Shared { () async throws(TestKitError) in try await Scene.make(usual) }
-    private static let masqueradeAllScene = Shared { () async throws(TestKitError) in
-        try await Scene.make(masqueradeAllScenarios, options: ["--masquerade-all"])
-    }
-    private static let strictLocalScene = Shared { () async throws(TestKitError) in
-        try await Scene.make(strictLocalScenarios, options: ["--strict-local"])
-    }
-    private static let secondAddressScene = Shared { () async throws(TestKitError) in
-        let ranges = ["--nodeport-addresses", "172.31.0.0/24,fd00:172:31::/64"]
-        return try await Scene.make(secondAddressScenarios, options: ranges)
-    }
-    private static let allAddressScene = Shared { () async throws(TestKitError) in
-        try await Scene.make(allAddressScenarios, options: ["--nodeport-addresses", "all"])
+    @Test("packets", arguments: Mode.allCases, PacketTable.usual.cases)
+    func packets(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.usual.check(packetCase, mode)
     }
 
-    @Test("packets", arguments: PacketCase.all(usual))
-    func packets(_ packetCase: PacketCase) async throws { try await packetCase.check(in: Self.scene.value()) }
-
-    @Test("packets with --masquerade-all", arguments: PacketCase.all(masqueradeAllScenarios))
-    func masqueradeAll(_ packetCase: PacketCase) async throws {
-        try await packetCase.check(in: Self.masqueradeAllScene.value())
+    @Test("packets in a zone", arguments: Mode.allCases, PacketTable.hints.cases)
+    func zones(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.hints.check(packetCase, mode)
     }
 
-    @Test("packets with --strict-local", arguments: PacketCase.all(strictLocalScenarios))
-    func strictLocal(_ packetCase: PacketCase) async throws {
-        try await packetCase.check(in: Self.strictLocalScene.value())
+    @Test("packets with loadBalancerSourceRanges", arguments: Mode.allCases, PacketTable.sourceRanges.cases)
+    func sourceRanges(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.sourceRanges.check(packetCase, mode)
     }
 
-    @Test("packets with --nodeport-addresses and ranges", arguments: PacketCase.all(secondAddressScenarios))
-    func secondAddress(_ packetCase: PacketCase) async throws {
-        try await packetCase.check(in: Self.secondAddressScene.value())
+    @Test("packets with --masquerade-all", arguments: Mode.allCases, PacketTable.masqueradeAll.cases)
+    func masqueradeAll(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.masqueradeAll.check(packetCase, mode)
     }
 
-    @Test("packets with --nodeport-addresses all", arguments: PacketCase.all(allAddressScenarios))
-    func allAddresses(_ packetCase: PacketCase) async throws {
-        try await packetCase.check(in: Self.allAddressScene.value())
+    @Test("packets with --strict-local", arguments: Mode.allCases, PacketTable.strictLocal.cases)
+    func strictLocal(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.strictLocal.check(packetCase, mode)
+    }
+
+    @Test("packets with --nodeport-addresses and ranges", arguments: Mode.allCases, PacketTable.secondAddress.cases)
+    func secondAddress(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.secondAddress.check(packetCase, mode)
+    }
+
+    @Test(
+        "packets with --nodeport-addresses and ranges of IPv4 only", arguments: Mode.allCases,
+        PacketTable.rangedIPv4.cases)
+    func rangedIPv4(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.rangedIPv4.check(packetCase, mode)
+    }
+
+    @Test(
+        "packets with --nodeport-addresses and ranges of IPv6 only", arguments: Mode.allCases,
+        PacketTable.rangedIPv6.cases)
+    func rangedIPv6(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.rangedIPv6.check(packetCase, mode)
+    }
+
+    @Test(
+        "packets with --nodeport-addresses and nothing but loopback of IPv6", arguments: Mode.allCases,
+        PacketTable.closedFamily.cases)
+    func closedFamily(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.closedFamily.check(packetCase, mode)
+    }
+
+    @Test("packets with --nodeport-addresses all", arguments: Mode.allCases, PacketTable.allAddresses.cases)
+    func allAddresses(_ mode: Mode, _ packetCase: PacketCase) async throws {
+        try await PacketTable.allAddresses.check(packetCase, mode)
     }
 
     @Test("connections spread evenly, an endpoint in two slices counts once", arguments: IPFamily.allCases)
     func spread(_ family: IPFamily) async throws {
         let name = "an endpoint in two slices counts, the entry that is not terminating wins"
-        let scene = try await Self.scene.value()
-        let index = try #require(Self.usual.firstIndex { $0.name == name }) + 1
+        let scene = try await PacketTable.usual.appliedScene()
+        let index = try #require(PacketTable.usual.scenarios.firstIndex { $0.name == name }) + 1
         let probe = Probe(.udp, to: Target.clusterIP.destination(Numbers(index: index), family))
         var tally = Tally()
         for _ in 0..<6 { tally.add(try await scene.cluster.localCaller.namespace.tally(probe, count: 100).outcomes) }

@@ -28,7 +28,7 @@ let refusalScenarios: [Scenario] = [
         expectations: [.from(everyone, to: Target.all, .rejected)]),
     Scenario(
         name: "a slice without the Service's port", endpoints: [.ready("local-1")],
-        adjust: { objects, _ in objects.eachSlice { for index in $0.ports.indices { $0.ports[index].name = "other" } }
+        adjust: { objects, _ in objects.eachSlice { for index in $0.ports.indices { $0.ports[index].name += "-other" } }
         },
         expectations: [.from(everyone, to: Target.all, .rejected)]),
     Scenario(

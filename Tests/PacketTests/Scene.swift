@@ -9,20 +9,27 @@ struct Scene: Sendable {
     private let directory: TemporaryDirectory?
     /// What keeps the rules; nil if they are applied once.
     private let daemon: Daemon?
+    /// The arguments with which `fairlead explain` predicts what packets do.
+    private let explanation: [String]
 
     /// A cluster whose rules are somebody else's business.
-    init(around cluster: ClusterTopology) {
-        self.init(cluster: cluster, options: [], beyond: nil, directory: nil, daemon: nil)
+    ///
+    /// - Parameter explanation: the arguments with which `fairlead explain` predicts what packets do.
+    init(around cluster: ClusterTopology, explanation: [String]) {
+        self.init(
+            cluster: cluster, options: [], beyond: nil, directory: nil, daemon: nil, explanation: explanation)
     }
 
     private init(
-        cluster: ClusterTopology, options: [String], beyond: Servers?, directory: TemporaryDirectory?, daemon: Daemon?
+        cluster: ClusterTopology, options: [String], beyond: Servers?, directory: TemporaryDirectory?, daemon: Daemon?,
+        explanation: [String]
     ) {
         self.cluster = cluster
         self.options = options
         self.beyond = beyond
         self.directory = directory
         self.daemon = daemon
+        self.explanation = explanation
     }
 
     /// Raises the cluster and applies.
@@ -42,8 +49,14 @@ struct Scene: Sendable {
             daemon = try await FairleadCommand().start(arguments, in: cluster.node1.namespace)
         }
         let beyond = try Servers()
-        let scene = Scene(cluster: cluster, options: options, beyond: beyond, directory: directory, daemon: daemon)
+        let explanation = FairleadCommand.clusterArguments(manifests: directory.path) + options
+        let scene = Scene(
+            cluster: cluster, options: options, beyond: beyond, directory: directory, daemon: daemon,
+            // Of a daemon's rules, those that the kernel has are asked.
+            explanation: isDaemon ? explanation + ["--live"] : explanation)
         try scene.openBeyond(scenarios, beyond)
+        // The daemon has to change every Service into another one.
+        if isDaemon { try await scene.apply(Scenario.manifests(scenarios.reversed(), cluster: nodes)) }
         try await scene.apply(Scenario.manifests(scenarios, cluster: nodes))
         return scene
     }
@@ -86,22 +99,28 @@ struct Scene: Sendable {
             "beyond", in: cluster.node2.namespace, at: unowned.map { IPAddress(stringLiteral: $0) }, ports: [80])
     }
 
-    /// Tries everything that the expectation speaks of, and tells what was otherwise.
+    /// Tries everything that the expectation speaks of, and tells what was otherwise than it says, or than
+    /// `fairlead explain` predicted.
     func check(_ expectation: Expectation, _ numbers: Numbers) async throws -> [String] {
-        try await withThrowingTaskGroup(of: String?.self) { group in
-            for source in expectation.sources {
-                let host = try cluster.host(source)
-                for target in expectation.targets {
-                    for transport in expectation.transports {
-                        for family in expectation.families {
-                            let trial = Trial(
-                                scene: self, caller: host, target: target, transport: transport,
-                                destination: target.destination(numbers, family))
-                            group.addTask {
-                                try await Self.gate.pass { try await trial.complaint(expectation.verdict) }
-                            }
-                        }
+        var trials: [Trial] = []
+        for source in expectation.sources {
+            let host = try cluster.host(source)
+            for target in expectation.targets {
+                for transport in expectation.transports {
+                    for family in expectation.families {
+                        trials.append(
+                            Trial(
+                                caller: host, target: target, transport: transport,
+                                destination: target.destination(numbers, family)))
                     }
+                }
+            }
+        }
+        let predictions = try await Prediction.ask(trials.map(\.question), explanation, in: cluster.node1.namespace)
+        return try await withThrowingTaskGroup(of: String?.self) { group in
+            for (trial, prediction) in zip(trials, predictions) {
+                group.addTask {
+                    try await Self.gate.pass { try await trial.complaint(expectation.verdict, prediction) }
                 }
             }
             return try await group.reduce(into: []) { if let complaint = $1 { $0.append(complaint) } }.sorted()
@@ -114,26 +133,33 @@ struct Scene: Sendable {
 
 /// Connections from one source to one destination.
 struct Trial: Sendable {
-    let scene: Scene
     let caller: ClusterTopology.Host
     let target: Target
     let transport: TransportProtocol
     let destination: HostPort
 
-    /// What was otherwise than the verdict says; nil if nothing was.
-    func complaint(_ verdict: Verdict) async throws(TestKitError) -> String? {
+    /// What was otherwise than the verdict says, or than was predicted; nil if nothing was.
+    func complaint(_ verdict: Verdict, _ prediction: Prediction) async throws(TestKitError) -> String? {
+        let (tally, holds) = try await attempt(verdict)
+        let words = "from \(caller.name) to \(target) (\(transport) \(destination)): \(tally)"
+        if !holds { return words }
+        return prediction.disagreement(with: tally, of: self).map { "\(words), which 'explain' did not predict: \($0)" }
+    }
+
+    /// Connects, and says what became of it and whether that is what the verdict says.
+    private func attempt(_ verdict: Verdict) async throws(TestKitError) -> (Tally, Bool) {
         switch verdict {
         case .answered(let servers, let source):
-            return try await answerComplaint(servers, source)
+            return try await attempt(servers, source)
         case .rejected:
             let tally = try await self.tally(count: 3)
-            return complaint(tally, tally.outcomes.allSatisfy(isRejection))
+            return (tally, tally.outcomes.allSatisfy(isRejection))
         case .dropped:
             let tally = try await self.tally(count: 2, Probe.brief)
-            return complaint(tally, tally.outcomes.allSatisfy { $0 == .timedOut })
+            return (tally, tally.outcomes.allSatisfy { $0 == .timedOut })
         case .closed:
             let tally = try await self.tally(count: 2)
-            return complaint(tally, tally.outcomes.allSatisfy { if case .refused = $0 { true } else { false } })
+            return (tally, tally.outcomes.allSatisfy { if case .refused = $0 { true } else { false } })
         }
     }
 
@@ -144,17 +170,13 @@ struct Trial: Sendable {
         return try await caller.namespace.tally(probe, count: count)
     }
 
-    private func complaint(_ tally: Tally, _ holds: Bool) -> String? {
-        holds ? nil : "from \(caller.name) to \(target) (\(transport) \(destination)): \(tally)"
-    }
-
     /// TCP is reset or told by ICMP; the others know ICMP only (an SCTP ABORT would be the host's own answer).
     private func isRejection(_ outcome: Outcome) -> Bool {
         guard case .refused(let refusal) = outcome else { return false }
         return refusal.isPortUnreachable || (transport == .tcp && refusal == .reset)
     }
 
-    private func answerComplaint(_ servers: [String], _ source: SeenSource) async throws(TestKitError) -> String? {
+    private func attempt(_ servers: [String], _ source: SeenSource) async throws(TestKitError) -> (Tally, Bool) {
         let expected = Set(servers.map { $0.contains(":") ? $0 : "\($0):8080" })
         var tally = Tally()
         // Eight rounds: with five servers, the last one stays unseen once in 10^16 times.
@@ -165,7 +187,7 @@ struct Trial: Sendable {
         }
         let seenRightly = tally.answers.allSatisfy { isRight($0.source.address, source, server: $0.server) }
         let allAnswered = tally.answers.count == tally.outcomes.count
-        return complaint(tally, allAnswered && seenRightly && Set(tally.answers.map(label)) == expected)
+        return (tally, allAnswered && seenRightly && Set(tally.answers.map(label)) == expected)
     }
 
     private func label(_ answer: Answer) -> String {

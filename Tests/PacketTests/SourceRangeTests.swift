@@ -84,11 +84,6 @@ let sourceRangeScenarios: [Scenario] = [
 
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct SourceRangeTests {
-    private static let scene = Shared { () async throws(TestKitError) in try await Scene.make(sourceRangeScenarios) }
-
-    @Test("packets with loadBalancerSourceRanges", arguments: PacketCase.all(sourceRangeScenarios))
-    func packets(_ packetCase: PacketCase) async throws { try await packetCase.check(in: Self.scene.value()) }
-
     @Test("ranges that change or go act at once", arguments: Mode.allCases)
     func changes(_ mode: Mode) async throws {
         func scenario(_ ranges: [String]) -> Scenario { .restricted("changing", ranges, expectations: []) }

@@ -59,13 +59,21 @@ struct Bench {
         _ found: SimulatedTable, _ wanted: SimulatedTable, _ family: IPFamily
     ) -> [String] {
         let exponent = Dataplane.largestExponent(providedBy: [Set(found.sets.keys)])
-        let schema = TableSchema(family: family, options: options, largestExponent: exponent)
+        let timeouts = Dataplane.timeouts(providedBy: [Set(wanted.sets.keys)], and: [])
+        let schema = TableSchema(family: family, options: options, largestExponent: exponent, timeouts: timeouts)
         var result = TableComparison.difference(found, wanted, family)
         result += TableComparison.badPools(found, family).map { "pools of \($0)" }
-        if Set(found.sets.values.map(\.declaration)) != Set(schema.sets) { result.append("declarations") }
+        if !areAlike(found.sets.values.map(\.declaration), schema.sets) { result.append("declarations") }
         if Set(found.chains.values) != Set(schema.chains) { result.append("chains") }
         return result
     }
+
+    private static func areAlike(_ left: [SetDeclaration], _ right: [SetDeclaration]) -> Bool {
+        left.count == right.count && left.allSatisfy { set in right.contains { $0.isDeclared(as: set) } }
+    }
+
+    /// What a process that starts now would do to the kernel; `fairlead diff` prints it.
+    func plan() throws -> [Transaction] { try Reconciler(kernel: kernel, desired: reconciler.desired).plan() }
 }
 
 /// Objects of the API, by hand and by chance.
@@ -100,6 +108,9 @@ enum Objects {
         }
     }
 
+    /// Few, so that several Services share one; the last one is more than the API allows.
+    private static let timeouts = [10_800, 60, 77, 86_400, 100_000]
+
     static func randomService(_ number: Int, _ random: inout SeededGenerator) -> ClusterObject {
         var service = Service(key: Scene.key("s\(number)"))
         service.creationTimestamp = "\(Int.random(in: 1...3, using: &random))"
@@ -111,6 +122,10 @@ enum Objects {
         service.externalTrafficPolicy = random.oneIn(2) ? .local : .cluster
         let nodePort = UInt16.random(in: 30000...30005, using: &random)
         service.ports = [ServicePort(port: 80, nodePort: random.oneIn(2) ? nodePort : 0)]
+        service.isHeadless = random.oneIn(12)
+        if random.oneIn(3), let seconds = timeouts.randomElement(using: &random) {
+            service.sessionAffinity = .clientIP(timeoutSeconds: seconds)
+        }
         return .service(service)
     }
 

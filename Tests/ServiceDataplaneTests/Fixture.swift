@@ -19,7 +19,7 @@ struct Fixture {
     init(options: DataplaneOptions) throws {
         dataplane = Dataplane(options: options)
         var planner = Planner(dataplane, observed: [:])
-        planner.finish()
+        planner.finish(dataplane)
         for transaction in planner.drain() { try ruleset.apply(transaction) }
     }
 

@@ -80,7 +80,7 @@ struct GrowthTests {
                 transactions += 1
             }
         }
-        planner.finish()
+        planner.finish(dataplane)
         for transaction in planner.drain() { try ruleset.apply(transaction) }
         #expect(transactions > 1)
         #expect(ruleset.elements(.ipv6, "endpoints").count == 443)

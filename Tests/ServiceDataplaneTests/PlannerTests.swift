@@ -21,14 +21,14 @@ struct PlannerTests {
             result += planner.drain()
         }
         planner.take(dataplane.setNode(node), of: dataplane)
-        planner.finish { _, _, _ in keeping }
+        planner.finish(dataplane) { _, _, _ in keeping }
         return result + planner.drain()
     }
 
     private func observed(_ kernel: SimulatedKernel, _ options: DataplaneOptions = DataplaneOptions()) throws
         -> [IPFamily: ObservedTable]
     {
-        try kernel.observe(tableName: "fairlead") { _ in
+        try kernel.observe(tableName: "fairlead", guesses: ElementGuesses()) { _ in
             IPFamily.allCases.map { TableSchema(family: $0, options: options) }
         }.tables
     }

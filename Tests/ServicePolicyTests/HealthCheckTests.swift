@@ -116,4 +116,25 @@ import Testing
         ledger.record(service.key, check: nil, gaps: [outside: 1])
         #expect(ledger.localGaps == [inside: 0, outside: 1])
     }
+
+    @Test("What changed is told once: the answers that are other ones, and whether findings may be")
+    func changesOfTheLedger() {
+        let (one, two) = (Self.claim("one", created: "2026-01"), Self.claim("two", created: "2026-02", port: 30501))
+        let moved = Self.claim("two", created: "2026-02")
+        let steps: [(key: ObjectKey, check: HealthCheck?, changes: [UInt16: HealthCheck?], isContest: Bool)] = [
+            (one.key, one, [30500: one], false), (two.key, two, [30501: two], false), (one.key, one, [:], false),
+            (two.key, moved, [30501: nil as HealthCheck?], true), (two.key, moved, [:], true),
+            (one.key, nil, [30500: moved], true), (two.key, moved, [:], false),
+        ]
+        var ledger = ServiceLedger()
+        for step in steps {
+            ledger.record(step.key, check: step.check, gaps: [:])
+            let changes = ledger.takeChangedHealthChecks()
+            let isContest = ledger.takeContestNews()
+            #expect(changes == step.changes)
+            #expect(isContest == step.isContest)
+            let again = (ledger.takeChangedHealthChecks(), ledger.takeContestNews())
+            #expect(again.0.isEmpty && !again.1)
+        }
+    }
 }

@@ -140,6 +140,12 @@ func moment(_ seconds: Double) -> Moment {
                 == "{\n\t\"service\": {\n\t\t\"namespace\": \"default\",\n\t\t\"name\": \"web\"\n\t},\n"
                 + "\t\"localEndpoints\": 2,\n\t\"serviceProxyHealthy\": true\n}")
         #expect(HTTPAnswer.serviceHealth(check, .ipv6, isHealthy: true).status == 503)
+    }
+
+    @Test("a health check port fails while the proxy does not do its work")
+    func staleServiceHealth() {
+        let check = HealthCheck(
+            key: ObjectKey(namespace: "default", name: "web"), port: 30500, localEndpoints: [.ipv4: 2])
         let stale = HTTPAnswer.serviceHealth(check, .ipv4, isHealthy: false)
         #expect(stale.status == 503)
         #expect(stale.body.hasSuffix("\t\"localEndpoints\": 2,\n\t\"serviceProxyHealthy\": false\n}"))

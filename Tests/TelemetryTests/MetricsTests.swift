@@ -57,6 +57,34 @@ import Testing
         for (series, value) in expected { #expect(page.values[series] == value, "\(series)") }
     }
 
+    @Test("a change's time from its trigger counts in its family, in kube-proxy's buckets")
+    func programming() throws {
+        var metrics = ProxyMetrics(version: "1")
+        let now = moment(100)
+        func trigger(_ family: IPFamily, _ seconds: Double) -> EndpointTrigger {
+            EndpointTrigger(family: family, time: now.microseconds * 1000 - Int64(seconds * 1e9))
+        }
+        metrics.programmed([trigger(.ipv4, 0.25), trigger(.ipv4, 59.5), trigger(.ipv6, 1000)], at: now)
+        // The control plane's clock is ahead.
+        metrics.programmed([trigger(.ipv4, -3)], at: now)
+        let page = try PrometheusPage(PrometheusText.render(metrics.metrics))
+        func value(_ part: String, _ family: String, _ bound: String? = nil) -> Double? {
+            let bound = bound.map { #",le="\#($0)""# } ?? ""
+            let name = "kubeproxy_network_programming_duration_seconds_\(part)"
+            return page.values["\(name){ip_family=\"\(family)\"\(bound)}"]
+        }
+        #expect(value("count", "IPv4") == 3 && value("sum", "IPv4") == 59.75)
+        #expect(value("bucket", "IPv4", "0") == 1)
+        #expect(value("bucket", "IPv4", "0.25") == 2)
+        #expect(value("bucket", "IPv4", "59") == 2)
+        #expect(value("bucket", "IPv4", "60") == 3)
+        #expect(value("bucket", "IPv6", "300") == 0 && value("bucket", "IPv6", "+Inf") == 1)
+        let bounds = page.values.keys.filter {
+            $0.hasPrefix("kubeproxy_network_programming_duration_seconds_bucket{ip_family=\"IPv4\"")
+        }
+        #expect(bounds.count == 1 + 2 + 59 + 12 + 7 + 1)
+    }
+
     @Test("nothing waits after a success")
     func pending() throws {
         var metrics = Self.busy

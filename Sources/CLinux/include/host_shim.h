@@ -32,6 +32,9 @@ int fl_write_all(int fd, const void *data, size_t length);
 /* Ignores a signal, so that it does not end the process. */
 void fl_ignore_signal(int number);
 
+/* Hands memory that is free back to the system: a first load needs more than what follows. */
+void fl_release_memory(void);
+
 /* How many processors are online; at least 1. */
 int fl_processor_count(void);
 

@@ -16,7 +16,8 @@ int fl_netlink_open(int protocol, uint32_t *port_id);
  * CAP_NET_ADMIN in the initial user namespace. Returns the largest message that one send takes now, or -errno. */
 ssize_t fl_netlink_reserve_send(int fd, size_t bytes);
 
-/* Asks for a receive buffer of `bytes`, passing the system's limit where allowed. Returns 0 or -errno. */
+/* Asks for a receive buffer of `bytes`, passing the system's limit where allowed. Returns the size that it has then, as
+ * the system counts it (twice what was asked for, for its overhead), or -errno. */
 int fl_netlink_reserve_receive(int fd, size_t bytes);
 
 /* Subscribes to a multicast group of the socket's protocol (NFNLGRP_NFTABLES, ...). Returns 0 or -errno. */
@@ -29,3 +30,11 @@ int fl_netlink_send(int fd, const void *data, size_t length);
  * 0 does not wait, else that long. EINTR is retried. Returns the length, -EAGAIN if nothing came, -EMSGSIZE if the
  * buffer was too small (the datagram is lost), -ENOBUFS if the kernel had to drop messages, or another -errno. */
 ssize_t fl_netlink_receive(int fd, void *buffer, size_t capacity, int wait_ms);
+
+/* The most datagrams that fl_netlink_receive_many takes. */
+#define FL_NETLINK_DATAGRAMS 64
+
+/* Receives up to FL_NETLINK_DATAGRAMS datagrams that the kernel has sent already, each into its own `slot` bytes of the
+ * buffer, and stores their lengths; those of other senders have length 0. Does not wait. Returns their number, or the
+ * errors of fl_netlink_receive. */
+int fl_netlink_receive_many(int fd, void *buffer, size_t slot, uint32_t *lengths);

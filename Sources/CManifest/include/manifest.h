@@ -97,6 +97,15 @@ bool fl_has_directives(const uint8_t *bytes, size_t length);
 /* The number of line feeds. */
 size_t fl_count_lines(const uint8_t *bytes, size_t length);
 
+/* What stands for bytes that are not kept. */
+struct fl_fingerprint {
+    uint64_t low, high;
+};
+
+/* The fingerprint of bytes under a secret key: two texts have the same one by an accident that nobody lives to see, and
+ * nobody who does not know the key can make such texts. */
+struct fl_fingerprint fl_fingerprint(const uint8_t *bytes, size_t length, const uint64_t key[4]);
+
 /* The number of cores that this process may run on; at least 1. */
 int fl_available_cores(void);
 

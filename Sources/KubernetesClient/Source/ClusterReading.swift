@@ -1,0 +1,62 @@
+import KubernetesModel
+import KubernetesWire
+import NIOCore
+
+extension APIConnection {
+    /// Reads all objects that the dataplane of a node is made from, once.
+    ///
+    /// - Parameter nodeName: The Node to read; nil for all.
+    /// - Throws: ``APIError`` at the first request that fails; a kind that the server lacks, or keeps from this user, is none if
+    ///   the dataplane can do without it.
+    public func readCluster(nodeName: String?) async throws(APIError) -> ClusterUpdate {
+        var update = ClusterUpdate()
+        for resource in WatchedResource.all(nodeName: nodeName) {
+            for item in try await items(of: resource) {
+                if let object = item.object { update.changes.append(.applied(object)) }
+                update.findings += item.findings
+            }
+        }
+        update.heldServices = Set(update.findings.compactMap(\.heldService))
+        return update
+    }
+
+    private func items(of resource: WatchedResource) async throws(APIError) -> [DecodedObject] {
+        var path = 0
+        while true {
+            do throws(APIError) {
+                return try await items(of: resource, path: resource.paths[path])
+            } catch {
+                guard resource.isOptional, error.statusCode == 404 || error.statusCode == 403 else { throw error }
+                path += 1
+                if error.statusCode == 403 || path == resource.paths.count { return [] }
+            }
+        }
+    }
+
+    private func items(of resource: WatchedResource, path: String) async throws(APIError) -> [DecodedObject] {
+        let timing = ReflectorTiming()
+        let kind = resource.kind
+        var items: [DecodedObject] = []
+        var token = ""
+        repeat {
+            let order = ReflectorMachine.Order.list(
+                path: path, resourceVersion: token.isEmpty ? "0" : "", limit: timing.pageSize, continueToken: token)
+            let page = try await perform(order.request(for: resource), silence: timing.listSilence) {
+                (body) async throws(APIError) in
+                try body.requireProtobuf()
+                var decoder = ListDecoder(kind: kind)
+                while let piece = try await body.next() {
+                    do throws(WireError) {
+                        try piece.withUnsafeReadableBytes { (bytes) throws(WireError) in try decoder.append(bytes) }
+                    } catch { throw APIError(.nonsense, error.description) }
+                }
+                do throws(WireError) { return try decoder.finish() } catch {
+                    throw APIError(.nonsense, error.description)
+                }
+            }
+            items += page.items
+            token = page.continueToken
+        } while !token.isEmpty
+        return items
+    }
+}

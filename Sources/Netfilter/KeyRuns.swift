@@ -1,0 +1,62 @@
+import NetworkTypes
+
+/// Guesses at the keys that a set has, in runs: each run is true up to some point of it, and false from there on.
+///
+/// The kernel dumps a set in messages, and walks the set from its beginning for each: the time grows with the square of
+/// the number of elements. By key it finds an element at once. So large sets are read by guessing; that nothing was
+/// missed follows from the number of elements that the kernel gives for the set.
+public struct KeyRuns: Sendable {
+    private let keyWords: Int
+    private var words: [UInt64] = []
+    private var ends: [Int] = []
+
+    /// Makes an empty list for a set whose keys have so many bytes.
+    public init(keyBytes: Int) { keyWords = min(max(keyBytes, 8) + 7, ElementKey.capacity) / 8 }
+
+    /// The number of keys.
+    public var count: Int { words.count / keyWords }
+
+    /// Adds a key to the run that was begun last.
+    public mutating func append(_ key: ElementKey) {
+        for index in 0..<keyWords { words.append(key[word: index]) }
+    }
+
+    /// Ends a run; the next key begins another one.
+    public mutating func endRun() {
+        if count > ends.last ?? 0 { ends.append(count) }
+    }
+
+    /// The key at a position, 0..<count.
+    public subscript(position: Int) -> ElementKey {
+        var key = ElementKey()
+        for index in 0..<keyWords { key[word: index] = words[position * keyWords + index] }
+        return key
+    }
+
+    /// The first position behind the run that holds a position.
+    ///
+    /// - Parameter run: the number of a run that is not behind it; becomes the number of the run.
+    public func end(of position: Int, run: inout Int) -> Int {
+        while run < ends.count, ends[run] <= position { run += 1 }
+        return run < ends.count ? ends[run] : count
+    }
+}
+
+/// Which sets are worth reading by key, and which keys to try.
+public struct ElementGuesses: Sendable {
+    /// Adds guesses for a set of a family's table, of which all other sets and those before it have been read.
+    ///
+    /// The number is that of the round: 0 at first, and one more as long as elements are missing and there were guesses.
+    public typealias Guess = @Sendable (IPFamily, SetID, Int, ObservedTable, inout KeyRuns) -> Void
+
+    /// The sets, in the order in which they are to be read.
+    public var sets: [SetID]
+    /// Guesses.
+    public var guess: Guess
+
+    /// Makes guesses.
+    public init(sets: [SetID] = [], guess: @escaping Guess = { _, _, _, _, _ in }) {
+        self.sets = sets
+        self.guess = guess
+    }
+}

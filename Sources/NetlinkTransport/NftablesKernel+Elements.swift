@@ -1,0 +1,223 @@
+import Netfilter
+import NetworkTypes
+
+/// Reading elements.
+extension NftablesKernel {
+    /// A set with fewer elements comes in one message.
+    private static let elementsOfOneMessage = 100
+
+    /// Reads the elements of a set into a table.
+    ///
+    /// - Parameter count: how many the set has; nil on kernels that do not tell. Of intervals the kernel tells another
+    ///   number than that of the elements that it hands over.
+    func observeElements(
+        of set: SetDeclaration, in schema: TableSchema, count: Int?, _ guesses: ElementGuesses?,
+        into table: inout ObservedTable
+    ) throws(NetlinkError) {
+        let count = set.isInterval ? nil : count
+        if count == 0 { return }
+        if let guesses, let count, count > dumpLimit {
+            let guess = { round, keys in guesses.guess(schema.family, set.id, round, table, &keys) }
+            if let elements = try elements(of: set, in: schema, count: count, guess) {
+                table.elements[set.id] = elements
+                setsReadByKey += 1
+                return
+            }
+        }
+        let elements = try allElements(of: set, in: schema, count: count)
+        if !elements.isEmpty { table.elements[set.id] = elements }
+    }
+
+    // MARK: Dumps
+
+    /// Reads a set again until nothing is missing.
+    ///
+    /// While a hash table grows, which it does for a while after a large commit, a dump of several messages can skip
+    /// elements without a sign of it; the generation stays the same. So a dump counts only if it has as many elements
+    /// as the kernel says, or, where it does not say, if two dumps agree.
+    private func allElements(
+        of set: SetDeclaration, in schema: TableSchema, count: Int?
+    ) throws(NetlinkError) -> ObservedElements {
+        var elements = try dump(set, in: schema, count: count ?? 0)
+        if set.isInterval || elements.count < Self.elementsOfOneMessage { return elements }
+        for _ in 0..<Self.attempts {
+            if elements.count == count { return elements }
+            let again = try dump(set, in: schema, count: elements.count)
+            if again == elements { return elements }
+            elements = again
+        }
+        throw .interrupted(operation: "list the elements of \(set.name)")
+    }
+
+    /// Reads the elements of one set, with those that packets have added.
+    public func elements(
+        of set: SetDeclaration, in schema: TableSchema
+    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
+        let elements = try dump(set, in: schema, count: 0)
+        return Dictionary(elements.map { ($0.key, $0.value) }) { $1 }
+    }
+
+    private func dump(
+        _ set: SetDeclaration, in schema: TableSchema, count: Int
+    ) throws(NetlinkError) -> ObservedElements {
+        var elements = Self.container(for: set, schema.family, capacity: count)
+        var bounds: [(key: ElementKey, isEnd: Bool)] = []
+        let isRange = set.isInterval && !set.isIntervalConcatenation
+        try request(
+            NFTMessage.getElement, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
+            operation: "list the elements of \(set.name)"
+        ) {
+            $0.put(ElementAttribute.listTable, schema.name)
+            $0.put(ElementAttribute.listSet, set.name)
+        } handle: { message in
+            guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
+            for item in list.nested {
+                if isRange {
+                    if let element = ReceivedElement(item) { bounds.append((element.key, element.isEnd)) }
+                } else {
+                    ReceivedElement(item)?.insert(into: &elements)
+                }
+            }
+        }
+        if isRange { Self.join(bounds, bytes: set.key.width(schema.family), into: &elements) }
+        return elements
+    }
+
+    private static func container(
+        for set: SetDeclaration, _ family: IPFamily, capacity: Int
+    ) -> ObservedElements {
+        let keyBytes = set.key.width(family)
+        var elements = ObservedElements(
+            keyBytes: keyBytes, valueBytes: set.isInterval ? keyBytes : set.data.width(family))
+        elements.reserveCapacity(capacity)
+        return elements
+    }
+
+    /// Joins the two elements that an interval is made of. An end without a start (`nft` writes one at zero) is none.
+    private static func join(
+        _ bounds: [(key: ElementKey, isEnd: Bool)], bytes: Int, into result: inout ObservedElements
+    ) {
+        var start: ElementKey?
+        var highest = ElementKey()
+        for offset in stride(from: 0, to: bytes, by: 4) { highest[offset] = .max }
+        for bound in bounds.sorted(by: { ($0.key, $0.isEnd ? 0 : 1) < ($1.key, $1.isEnd ? 0 : 1) }) {
+            if let first = start { result.insert(first, bound.key.decremented(bytes: bytes)) }
+            start = bound.isEnd ? nil : bound.key
+        }
+        if let start { result.insert(start, highest) }
+    }
+
+    // MARK: By key
+
+    /// Reads the elements that a set has of the guessed ones. Nil if those are not all that it has.
+    ///
+    /// - Parameters:
+    ///   - count: how many elements the set has.
+    ///   - guess: adds the guesses of a round.
+    private func elements(
+        of set: SetDeclaration, in schema: TableSchema, count: Int, _ guess: (Int, inout KeyRuns) -> Void
+    ) throws(NetlinkError) -> ObservedElements? {
+        var elements = Self.container(for: set, schema.family, capacity: count)
+        for round in 0... {
+            var keys = KeyRuns(keyBytes: set.key.width(schema.family))
+            guess(round, &keys)
+            if keys.count == 0 { return nil }
+            do throws(NetlinkError) {
+                try lookUp(set, in: schema, keys, until: count, into: &elements)
+            } catch {
+                // The answers do not fit the buffers; a dump does.
+                guard error.code == ErrorNumber.noBufferSpace || error.code == ErrorNumber.messageSize else {
+                    throw error
+                }
+                return nil
+            }
+            if elements.count == count { break }
+        }
+        return elements
+    }
+
+    /// Asks for elements by key until there are so many.
+    private func lookUp(
+        _ set: SetDeclaration, in schema: TableSchema, _ keys: KeyRuns, until count: Int,
+        into elements: inout ObservedElements
+    ) throws(NetlinkError) {
+        let keyBytes = set.key.declaredWidth(schema.family)
+        var position = 0
+        var run = 0
+        // A key that is missing ends the answer to its request: after one, others may be near.
+        var size = lookupCapacity
+        while position < keys.count, elements.count < count {
+            let end = min(position + size, keys.count)
+            let found = try lookUp(set, in: schema, keyBytes: keyBytes, keys, position..<end, into: &elements)
+            if found == end - position {
+                position = end
+                size = min(size * 2, lookupCapacity)
+            } else {
+                position = keys.end(of: position + found, run: &run)
+                size = max(size / 2, 16)
+            }
+        }
+    }
+
+    /// Asks for elements by key. Returns how many of them, from the first on, are there.
+    private func lookUp(
+        _ set: SetDeclaration, in schema: TableSchema, keyBytes: Int, _ keys: KeyRuns, _ range: Range<Int>,
+        into elements: inout ObservedElements
+    ) throws(NetlinkError) -> Int {
+        var found = 0
+        let operation = "look up elements of \(set.name)"
+        try requestMany(
+            NFTMessage.getElement, family: schema.family.netfilterNumber, operation: operation,
+            accepting: ErrorNumber.noEntry
+        ) { writer in
+            writer.put(ElementAttribute.listTable, schema.name)
+            writer.put(ElementAttribute.listSet, set.name)
+            let list = writer.beginNest(ElementAttribute.listElements)
+            for index in range {
+                let item = writer.beginNest(ElementAttribute.item)
+                let nest = writer.beginNest(ElementAttribute.key)
+                keys[index].write(to: writer.header(ElementAttribute.value, payload: keyBytes), count: keyBytes)
+                writer.endNest(nest)
+                writer.endNest(item)
+            }
+            writer.endNest(list)
+        } handle: { message in
+            guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
+            for item in list.nested {
+                ReceivedElement(item)?.insert(into: &elements)
+                found += 1
+            }
+        }
+        return found
+    }
+}
+
+/// An element of a dump.
+private struct ReceivedElement {
+    var key = ElementKey()
+    var value = ElementKey()
+    var comment: UnsafeRawBufferPointer?
+    var isEnd = false
+
+    init?(_ item: NetlinkAttribute) {
+        var hasKey = false
+        for attribute in item.nested {
+            switch attribute.type {
+            case ElementAttribute.key:
+                guard let bytes = attribute.nested.first(ElementAttribute.value)?.value else { return nil }
+                key = ElementKey(bytes: bytes)
+                hasKey = true
+            case ElementAttribute.data, ElementAttribute.keyEnd:
+                if let bytes = attribute.nested.first(ElementAttribute.value)?.value {
+                    value = ElementKey(bytes: bytes)
+                }
+            case ElementAttribute.flags: isEnd = (attribute.number ?? 0) & ElementAttribute.intervalEnd != 0
+            case ElementAttribute.userData: comment = UserData.commentBytes(attribute.value)
+            default: continue
+            }
+        }
+        if !hasKey { return nil }
+    }
+
+    func insert(into elements: inout ObservedElements) { elements.insert(key, value, comment: comment) }
+}

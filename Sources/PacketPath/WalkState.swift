@@ -1,0 +1,132 @@
+import Netfilter
+import NetworkTypes
+
+/// A packet on its way, and what goes with it from rule to rule.
+struct WalkState: Hashable {
+    /// As it was sent. Conntrack keeps that as the original direction of the flow.
+    let packet: Packet
+    /// Where it is addressed to now.
+    var destination: IPAddress
+    var port: UInt16
+    /// Which interface it came through as a hook sees it; nil for none.
+    var interface: String?
+    /// `meta priority`.
+    var priority: UInt32 = 0
+    /// `ct status dnat`.
+    var isTranslated = false
+    var masquerade: TraceStep?
+    /// What rules have written into maps on the way.
+    var learned: [String: [ElementKey: ElementKey]] = [:]
+    var trace: [TraceStep] = []
+
+    init(_ packet: Packet) {
+        self.packet = packet
+        destination = packet.destination
+        port = packet.port
+        if case .interface(let name) = packet.origin { interface = name }
+    }
+
+    /// The values that the concatenation can have, each equally likely: more than one only with a random number in it.
+    func keys(_ selectors: [Selector]) -> [ElementKey] {
+        var builders = [KeyBuilder()]
+        for selector in selectors {
+            guard case .random(let modulus) = selector else {
+                for index in builders.indices { append(selector, to: &builders[index]) }
+                continue
+            }
+            builders = builders.flatMap { builder in
+                (0..<modulus).map { number in
+                    var copy = builder
+                    copy.append(slot: number)
+                    return copy
+                }
+            }
+        }
+        return builders.map(\.key)
+    }
+
+    private func append(_ selector: Selector, to key: inout KeyBuilder) {
+        switch selector {
+        case .sourceAddress: key.append(packet.source)
+        case .destinationAddress: key.append(destination)
+        case .transportProtocol, .originalProtocol: key.append(packet.transport)
+        case .sourcePort: key.append(port: packet.sourcePort)
+        case .destinationPort: key.append(port: port)
+        case .random: break
+        case .priority: key.append(priority: priority)
+        case .hashedSourceAddress(let seed):
+            // `nft` shows the modulus; the kernel scales the hash to it.
+            key.append(slot: JenkinsHash.scaled(JenkinsHash.hash(packet.source, seed: seed), to: .max))
+        case .originalDestinationAddress: key.append(packet.destination)
+        case .originalDestinationPort: key.append(port: packet.port)
+        }
+    }
+}
+
+/// The hash of nftables' `jhash`: Bob Jenkins' lookup3 over bytes, as Linux has it (`include/linux/jhash.h`).
+enum JenkinsHash {
+    /// The hash of an address in network byte order. Words are read as a little-endian processor does, which is every one
+    /// that Fairlead runs on.
+    static func hash(_ address: IPAddress, seed: UInt32) -> UInt32 {
+        switch address {
+        case .v4(let value): hash([value.rawValue.byteSwapped], seed: seed)
+        case .v6(let value):
+            hash(
+                [value.high >> 32, value.high & 0xFFFF_FFFF, value.low >> 32, value.low & 0xFFFF_FFFF].map {
+                    UInt32($0).byteSwapped
+                }, seed: seed)
+        }
+    }
+
+    /// The hash of whole words.
+    static func hash(_ words: [UInt32], seed: UInt32) -> UInt32 {
+        let start = 0xDEAD_BEEF &+ UInt32(words.count * 4) &+ seed
+        var (a, b, c) = (start, start, start)
+        var rest = words[...]
+        while rest.count > 3 {
+            let first = rest.startIndex
+            (a, b, c) = (a &+ rest[first], b &+ rest[first + 1], c &+ rest[first + 2])
+            mix(&a, &b, &c)
+            rest = rest.dropFirst(3)
+        }
+        if rest.isEmpty { return c }
+        let first = rest.startIndex
+        a &+= rest[first]
+        if rest.count > 1 { b &+= rest[first + 1] }
+        if rest.count > 2 { c &+= rest[first + 2] }
+        finish(&a, &b, &c)
+        return c
+    }
+
+    /// A number below the modulus: the upper half of the product (`reciprocal_scale`).
+    static func scaled(_ hash: UInt32, to modulus: UInt32) -> UInt32 {
+        UInt32(truncatingIfNeeded: (UInt64(hash) * UInt64(modulus)) >> 32)
+    }
+
+    private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word << count | word >> (32 - count) }
+
+    private static func mix(_ a: inout UInt32, _ b: inout UInt32, _ c: inout UInt32) {
+        a = (a &- c) ^ rotate(c, 4)
+        c = c &+ b
+        b = (b &- a) ^ rotate(a, 6)
+        a = a &+ c
+        c = (c &- b) ^ rotate(b, 8)
+        b = b &+ a
+        a = (a &- c) ^ rotate(c, 16)
+        c = c &+ b
+        b = (b &- a) ^ rotate(a, 19)
+        a = a &+ c
+        c = (c &- b) ^ rotate(b, 4)
+        b = b &+ a
+    }
+
+    private static func finish(_ a: inout UInt32, _ b: inout UInt32, _ c: inout UInt32) {
+        c = (c ^ b) &- rotate(b, 14)
+        a = (a ^ c) &- rotate(c, 11)
+        b = (b ^ a) &- rotate(a, 25)
+        c = (c ^ b) &- rotate(b, 16)
+        a = (a ^ c) &- rotate(c, 4)
+        b = (b ^ a) &- rotate(a, 14)
+        c = (c ^ b) &- rotate(b, 24)
+    }
+}

@@ -1,0 +1,93 @@
+import Netfilter
+import NetworkTypes
+
+/// What was observed of both tables' elements, and which of it a plan has come across.
+///
+/// The observation itself is never changed: a plan marks what it claims, one bit for an element.
+struct InstalledElements {
+    /// How an element that is wanted compares with what there is.
+    enum Match {
+        /// It is there.
+        case equal
+        /// There is one with its key that is other, with this data or end of an interval.
+        case different(ElementKey)
+        /// There is none with its key, or there was one that has been claimed.
+        case absent
+    }
+
+    private struct Members {
+        var elements: ObservedElements
+        var claimed: [UInt64]
+
+        mutating func claim(_ position: Int) -> Bool {
+            let (word, bit) = (position >> 6, UInt64(1) << UInt64(position & 63))
+            defer { claimed[word] |= bit }
+            return claimed[word] & bit == 0
+        }
+
+        func isClaimed(_ position: Int) -> Bool { claimed[position >> 6] >> UInt64(position & 63) & 1 != 0 }
+    }
+
+    /// At twice the index of a set's identity, and one more for IPv6.
+    private var sets: [Members?] = []
+
+    private static func index(_ family: IPFamily, _ set: SetID) -> Int {
+        2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
+    }
+
+    /// Takes over a table's elements.
+    mutating func add(_ elements: [SetID: ObservedElements], _ family: IPFamily) {
+        for (set, elements) in elements where !elements.isEmpty {
+            let index = Self.index(family, set)
+            if index >= sets.count { sets += Array(repeating: nil, count: index + 1 - sets.count) }
+            let words = (elements.count + 63) / 64
+            sets[index] = Members(elements: elements, claimed: Array(repeating: 0, count: words))
+        }
+    }
+
+    /// Whether the set has any element.
+    func hasAny(_ family: IPFamily, _ set: SetID) -> Bool {
+        let index = Self.index(family, set)
+        return index < sets.count && sets[index] != nil
+    }
+
+    /// The data of an element, or the end of its interval; nil if there is none with the key.
+    func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
+        guard hasAny(family, set), let members = sets[Self.index(family, set)] else { return nil }
+        return members.elements.position(of: key).map { members.elements.value(at: $0) }
+    }
+
+    /// Compares an element that is wanted with what there is, and claims that.
+    mutating func claim(_ family: IPFamily, _ set: SetID, _ element: Element) -> Match {
+        guard hasAny(family, set) else { return .absent }
+        let index = Self.index(family, set)
+        guard let position = sets[index]?.elements.position(of: element.key),
+            sets[index]?.claim(position) == true
+        else { return .absent }
+        if sets[index]?.elements.isEqual(at: position, element) == true { return .equal }
+        return .different(sets[index]?.elements.value(at: position) ?? ElementKey())
+    }
+
+    /// Claims intervals that overlap with one, and returns the first and last key of each.
+    mutating func claimOverlapping(
+        _ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey
+    ) -> [(key: ElementKey, end: ElementKey)] {
+        guard hasAny(family, set), let members = sets[Self.index(family, set)] else { return [] }
+        var result: [(key: ElementKey, end: ElementKey)] = []
+        for position in 0..<members.elements.count {
+            let (key, end) = (members.elements.key(at: position), members.elements.value(at: position))
+            if last < key || end < first || members.isClaimed(position) { continue }
+            result.append((key, end))
+            _ = sets[Self.index(family, set)]?.claim(position)
+        }
+        return result
+    }
+
+    /// Calls the body for each element that has not been claimed.
+    func forEachUnclaimed(_ family: IPFamily, _ set: SetID, _ body: (ElementKey, ElementKey) -> Void) {
+        guard hasAny(family, set), let members = sets[Self.index(family, set)] else { return }
+        for position in 0..<members.elements.count where !members.isClaimed(position) {
+            body(members.elements.key(at: position), members.elements.value(at: position))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import DataplaneTestKit
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import PacketPath
+import ServiceDataplane
+import ServicePolicy
+
+/// A random cluster on a node, with its tables, and what policy says of packets: a second reading of the rules of the API,
+/// which knows no set and no chain.
+struct PolicyOracle {
+    var options: DataplaneOptions
+    var node = NodeData()
+    var own: Set<IPAddress> = []
+    private(set) var services: [ResolvedService] = []
+    private var tables: [IPFamily: Interpreter] = [:]
+
+    /// What must become of a packet. The endpoints are those with the source kept, and those without.
+    enum Expected: Equatable {
+        case reaches(kept: Set<Backend>, masqueraded: Set<Backend>)
+        case refused
+        case dropped
+        case untouched
+    }
+
+    init(seed: UInt64, options: DataplaneOptions) {
+        self.options = options
+        var cluster = RandomServices(seed: seed, count: 30)
+        for family in Scene.families {
+            let prefix = family == .ipv4 ? 28 : 124
+            node.nodePortAddresses.append(Scene.address(family, 5, 1))
+            node.serviceCIDRs += [CIDR(Scene.address(family, 0, 0), prefixLength: prefix)].compactMap { $0 }
+            // Some endpoints (block 1) are pods in it, and callers of block 6.
+            node.clusterCIDRs += [CIDR(Scene.address(family, 1, 0), prefixLength: family == .ipv4 ? 26 : 122)]
+                .compactMap { $0 }
+            own.formUnion([Scene.address(family, 5, 1), Scene.address(family, 5, 2), Scene.address(family, 1, 3)])
+        }
+        for key in cluster.keys {
+            var service = cluster.service(key)
+            for index in service.ports.indices { Self.decorate(&service.ports[index], &cluster.random) }
+            services.append(service)
+        }
+        fill()
+    }
+
+    /// What the generator leaves out.
+    private static func decorate(_ port: inout ResolvedServicePort, _ random: inout SeededGenerator) {
+        if random.oneIn(3) { port.affinityTimeout = random.oneIn(2) ? 60 : 10800 }
+        if random.oneIn(3) {
+            let block = CIDR(Scene.address(port.family, 6, 0), prefixLength: port.family == .ipv4 ? 30 : 126)
+            port.sourceRanges = [block].compactMap { $0 }
+        }
+        port.localUsable = port.usable.filter { _ in random.oneIn(2) }
+    }
+
+    private mutating func fill() {
+        var dataplane = Dataplane(options: options)
+        var deltas = [dataplane.setNode(node)]
+        deltas.append(dataplane.update(services.map { ($0.key, $0) }))
+        for family in Scene.families {
+            var elements: [SetID: [Element]] = [:]
+            for (set, fixed) in dataplane.optionElements(family) { elements[set] = fixed }
+            for delta in deltas { elements.merge(delta.tables[family]?.added ?? [:]) { $0 + $1 } }
+            let state = TableState(schema: dataplane.schema(family), elements: elements)
+            tables[family] = Interpreter(Ruleset(state), ownAddresses: own)
+        }
+    }
+
+    func outcomes(_ packet: Packet) -> [PacketOutcome] { tables[packet.family]?.outcomes(of: packet) ?? [] }
+
+    // MARK: Policy
+
+    private struct Claimed {
+        var service: ResolvedService
+        var port: ResolvedServicePort
+        var frontend: Frontend
+    }
+
+    private func owner(_ address: IPAddress?, _ packet: Packet) -> Claimed? {
+        var all: [Claimed] = []
+        for service in services {
+            for port in service.ports where port.family == packet.family && port.transport == packet.transport {
+                for frontend in port.frontends where frontend.address == address && frontend.port == packet.port {
+                    all.append(Claimed(service: service, port: port, frontend: frontend))
+                }
+            }
+        }
+        return all.min {
+            ($0.service.creationTimestamp, $0.service.key) < ($1.service.creationTimestamp, $1.service.key)
+        }
+    }
+
+    /// Whether some Service has the address as a ClusterIP on a port that no older one takes from it.
+    private func isClusterIP(_ address: IPAddress) -> Bool {
+        services.contains { service in
+            service.ports.contains { port in
+                port.frontends.contains { frontend in
+                    guard frontend.kind == .clusterIP, frontend.address == address else { return false }
+                    let packet = Packet(from: address, to: address, frontend.port, port.transport, origin: .node)
+                    return owner(address, packet)?.service.key == service.key
+                }
+            }
+        }
+    }
+
+    private func isOutside(_ packet: Packet) -> Bool {
+        switch options.localDetector {
+        case .clusterCIDRs, .nodeCIDRs: !node.clusterCIDRs.contains { $0.contains(packet.source) }
+        case .bridge(let name): packet.origin != .interface(name)
+        case .interfacePrefix(let prefix):
+            if case .interface(let name) = packet.origin { !name.hasPrefix(prefix) } else { true }
+        }
+    }
+
+    func expected(_ packet: Packet) -> Expected {
+        let isNodePort = node.nodePortAddresses.contains(packet.destination)
+        guard let place = owner(packet.destination, packet) ?? (isNodePort ? owner(nil, packet) : nil) else {
+            if isClusterIP(packet.destination) { return .refused }
+            return node.serviceCIDRs.contains { $0.contains(packet.destination) } ? .dropped : .untouched
+        }
+        let port = place.port
+        if place.frontend.kind == .loadBalancerIP, let ranges = port.sourceRanges,
+            !ranges.contains(where: { $0.contains(packet.source) })
+        {
+            return .dropped
+        }
+        if port.usable.isEmpty { return .refused }
+        let isBound: Bool
+        if place.frontend.isExternal {
+            let isForeign =
+                packet.origin != .node && (isOutside(packet) || !options.localDetector.isActive(packet.family))
+            isBound = port.externalPolicy == .local && (isForeign || options.strictLocal)
+        } else {
+            isBound = port.internalPolicy == .local
+        }
+        let pool = isBound ? port.localPool : port.clusterPool
+        if pool.isEmpty { return .dropped }
+        let masqueraded = Set(pool.filter { isMasqueraded(packet, place, $0) })
+        return .reaches(kept: Set(pool).subtracting(masqueraded), masqueraded: masqueraded)
+    }
+
+    private func isMasqueraded(_ packet: Packet, _ place: Claimed, _ backend: Backend) -> Bool {
+        // It never leaves the node.
+        if packet.origin != .node && own.contains(backend.address) { return false }
+        let ports = services.flatMap(\.ports).filter { $0.family == packet.family }
+        let isHairpin =
+            packet.source == backend.address && ports.contains { $0.hairpinAddresses.contains(backend.address) }
+        if isHairpin { return true }
+        if isClusterIP(packet.destination) {
+            if options.masqueradeAll { return true }
+            if options.localDetector.isActive(packet.family), isOutside(packet) { return true }
+        }
+        let isNode = own.contains(packet.source)
+        guard place.frontend.isExternal else { return false }
+        let isLocal = ports.contains { $0.transport == packet.transport && $0.localUsable.contains(backend) }
+        if options.preservesLocalSource, !isNode, isLocal { return false }
+        return place.port.externalPolicy == .cluster || isNode
+    }
+}
