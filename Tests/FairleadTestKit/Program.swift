@@ -16,7 +16,7 @@ public struct Program: Sendable {
     /// Makes a program to run.
     public init(
         _ name: String, _ arguments: [String] = [], input: String = "", environment: [String: String] = [:],
-        timeLimit: Duration = .seconds(20)
+        timeLimit: Duration = .seconds(60)
     ) {
         self.name = name
         self.arguments = arguments
