@@ -113,8 +113,9 @@ let package = Package(
 
         .testTarget(
             name: "ObservabilityTests",
-            dependencies: ["Observability", "Telemetry", "FairleadTestKit", "KubernetesModel", "NetworkTypes"],
-            swiftSettings: strict),
+            dependencies: [
+                "Observability", "Telemetry", "ServicePolicy", "FairleadTestKit", "KubernetesModel", "NetworkTypes",
+            ], swiftSettings: strict),
 
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
@@ -152,8 +153,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "TestKitTests", dependencies: ["FairleadTestKit", "NetworkTypes"], swiftSettings: strict),
         .testTarget(
-            name: "PacketTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
-            swiftSettings: strict),
+            name: "PacketTests",
+            dependencies: [
+                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
+            ], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
             swiftSettings: strict),
@@ -209,8 +212,7 @@ let package = Package(
             name: "NetlinkTransportTests",
             dependencies: [
                 "NetlinkTransport", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
-                "Netfilter",
-                "NetworkTypes", "FairleadTestKit", "DataplaneTestKit",
+                "Netfilter", "NetworkTypes", "CLinux", "FairleadTestKit", "DataplaneTestKit",
             ], swiftSettings: strict),
         .testTarget(
             name: "ReconciliationTests",
