@@ -20,7 +20,9 @@ public struct LikelyElements: Sendable {
 
     /// The guesses.
     public var guesses: ElementGuesses {
-        ElementGuesses(sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin]) {
+        ElementGuesses(
+            sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin], independent: .backends
+        ) {
             family, set, round, table, keys in
             switch (set, round) {
             case (.backends, 0): addEndpoints(family, to: &keys)
