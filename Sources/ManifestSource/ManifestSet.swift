@@ -3,7 +3,8 @@ import KubernetesModel
 
 /// What changed in a set of manifests.
 public struct ManifestUpdate: Sendable, Equatable {
-    /// The objects that differ from before, sorted by identity; at most one change for each.
+    /// The objects that differ from before; at most one change for each. Sorted by identity, but for many of them, as
+    /// of a first load: what is made of them does not depend on their order.
     public var changes: [ClusterChange] = []
     /// All findings in force, not only new ones, in path order.
     public var findings: [Finding] = []
@@ -72,6 +73,9 @@ public struct ManifestSet {
     private var skippedNews: [SkippedObject] = []
     private var hasNews = false
 
+    /// More changes are not worth the time to sort them.
+    private static let sortedChanges = 1000
+
     /// Names the files; nothing is read yet. A path that is given twice counts once.
     public init(paths: [String]) {
         var seen: Set<String> = []
@@ -130,7 +134,9 @@ public struct ManifestSet {
     /// What changed since the last update.
     mutating func takeUpdate() -> ManifestUpdate {
         var update = ManifestUpdate()
-        update.changes = changes.sorted { $0.key < $1.key }.map(\.value)
+        update.changes =
+            changes.count <= Self.sortedChanges
+            ? changes.sorted { $0.key < $1.key }.map(\.value) : Array(changes.values)
         update.failures = failures
         update.skipped = skippedNews
         skippedNews = []
@@ -189,6 +195,10 @@ extension ManifestSet {
             failures.append(error)
             hasNews = true
         case .changed(let changes):
+            if changes.count > owners.count {
+                owners.reserveCapacity(owners.count + changes.count)
+                self.changes.reserveCapacity(self.changes.count + changes.count)
+            }
             for change in changes { apply(change, rank) }
             skippedNews += file.skipped
             hasNews = true

@@ -19,6 +19,8 @@ struct InstalledElements {
     private final class Members {
         let elements: ObservedElements
         private var claimed: [UInt64]
+        /// What was found last.
+        private var last = -1
 
         init(_ elements: ObservedElements) {
             self.elements = elements
@@ -34,12 +36,18 @@ struct InstalledElements {
         func isClaimed(_ position: Int) -> Bool { claimed[position >> 6] >> UInt64(position & 63) & 1 != 0 }
 
         func claim(_ element: Element) -> Match {
-            guard let position = elements.position(of: element.key), claim(position) else { return .absent }
+            guard let position = find(element.key), claim(position) else { return .absent }
             return elements.isEqual(at: position, element) ? .equal : .different(elements.value(at: position))
         }
 
         func value(_ key: ElementKey) -> ElementKey? {
-            elements.position(of: key).map { elements.value(at: $0) }
+            find(key).map { elements.value(at: $0) }
+        }
+
+        private func find(_ key: ElementKey) -> Int? {
+            guard let position = elements.position(of: key, behind: last) else { return nil }
+            last = position
+            return position
         }
     }
 
