@@ -177,7 +177,8 @@ let package = Package(
         .executableTarget(
             name: "fairlead-bench",
             dependencies: [
-                "FairleadTestKit", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 
         .target(name: "CProbe", path: "Tests/CProbe"),
