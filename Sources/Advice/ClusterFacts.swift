@@ -52,11 +52,17 @@ struct ClusterFacts: Sendable {
 
     private mutating func countEndpoints(_ cluster: ClusterState) {
         cluster.forEachService { service, slices in
+            // A pod of two families has an endpoint in each: it is counted in the one that has more.
+            var counts: [IPFamily: [String: Int]] = [:]
             var seen: Set<IPAddress> = []
             for endpoint in slices.lazy.flatMap(\.endpoints) where endpoint.isReady && !endpoint.isTerminating {
                 if let name = endpoint.nodeName, !name.isEmpty, seen.insert(endpoint.address).inserted {
-                    endpointsByNode[name, default: [:]][service.key, default: 0] += 1
+                    counts[endpoint.address.family, default: [:]][name, default: 0] += 1
                 }
+            }
+            for (name, count) in counts.values.joined() {
+                let known = endpointsByNode[name]?[service.key] ?? 0
+                endpointsByNode[name, default: [:]][service.key] = max(known, count)
             }
         }
     }
