@@ -28,6 +28,8 @@ struct ClusterFacts: Sendable {
     /// All Nodes, sorted by name.
     let nodes: [Node]
     let nodesByName: [String: Node]
+    /// Those that load balancers use, sorted by name.
+    let balancedNodes: [Node]
     /// The scheme of the Nodes' providerIDs that most have.
     let provider: String?
     let place: Place
@@ -35,18 +37,22 @@ struct ClusterFacts: Sendable {
     let workersByZone: [String: Int]
     /// For each node the ready endpoints on it, counted for each Service.
     private(set) var endpointsByNode: [String: [ObjectKey: Int]] = [:]
+    /// For each node the ready endpoints on it.
+    private(set) var countByNode: [String: Int] = [:]
     /// The Services that claim a frontend, of frontends with more than one, the one that has it first.
     private(set) var contested: [Front: [ObjectKey]] = [:]
 
     init(_ cluster: ClusterState, options: AdviceOptions) {
         nodes = cluster.nodes
         nodesByName = Dictionary(nodes.map { ($0.name, $0) }) { first, _ in first }
+        balancedNodes = nodes.filter { $0.exclusion == nil }
         provider = Self.provider(of: nodes)
         place = Self.place(nodes, provider: provider, said: options.environment)
         workersByZone = nodes.filter(\.takesPods).reduce(into: [:]) { zones, node in
             if let zone = node.zone, !zone.isEmpty { zones[zone, default: 0] += 1 }
         }
         countEndpoints(cluster)
+        countByNode = endpointsByNode.mapValues { $0.values.reduce(0, +) }
         collectClaims(cluster)
     }
 

@@ -22,6 +22,8 @@ struct Placement: Hashable, Sendable {
     var unready: Int
     /// Whether any endpoint is ready, or serves while it terminates.
     var isUsable: Bool
+    /// The nodes with such endpoints: connections that come there are served, if not for long.
+    var servingNodes: Set<String>
 
     /// The nodes with ready endpoints and how many each has.
     var countByNode: [String: Int] {
@@ -74,6 +76,7 @@ struct Placement: Hashable, Sendable {
             port: port, family: family, slices: slices, node: NodeContext(nodeName: ""))
         unready = entries.count { $0.cluster == .notReady }
         isUsable = entries.contains(where: \.isUsable)
+        servingNodes = Set(entries.filter(\.isUsable).compactMap(\.nodeName))
         members = entries.filter { $0.cluster == .used }.map { entry in
             let node = entry.nodeName.flatMap { $0.isEmpty ? nil : $0 }
             let zone = slicesByKey[entry.slice]?.endpoints[entry.index].zone ?? node.flatMap { nodes[$0]?.zone }
@@ -84,7 +87,7 @@ struct Placement: Hashable, Sendable {
     /// Whether endpoints are on the same nodes in the same numbers, whatever their addresses.
     private func isAlike(_ other: Placement) -> Bool {
         members.count == other.members.count && countByNode == other.countByNode && countByZone == other.countByZone
-            && isUsable == other.isUsable
+            && isUsable == other.isUsable && servingNodes == other.servingNodes
     }
 }
 

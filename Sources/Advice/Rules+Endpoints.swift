@@ -33,9 +33,8 @@ extension ServiceCase {
     var internalLocalGap: [AdviceFinding] {
         guard service.internalTrafficPolicy == .local else { return [] }
         return placements.compactMap { placement in
-            let counts = placement.countByNode
             guard placement.isUsable else { return nil }
-            let gap = facts.nodes.map(\.name).filter { counts[$0] == nil && callers(on: $0) > 0 }
+            let gap = facts.nodes.map(\.name).filter { !placement.servingNodes.contains($0) && callers(on: $0) > 0 }
             guard !gap.isEmpty else { return nil }
             var finding = finding(
                 .internalLocalGap,
@@ -65,7 +64,7 @@ extension ServiceCase {
 
     /// The endpoints of other Services on a node: pods that could be callers.
     private func callers(on node: String) -> Int {
-        facts.endpointsByNode[node]?.reduce(0) { $1.key == service.key ? $0 : $0 + $1.value } ?? 0
+        (facts.countByNode[node] ?? 0) - (facts.endpointsByNode[node]?[service.key] ?? 0)
     }
 
     /// One endpoint, one node, one zone: the first of these that holds.

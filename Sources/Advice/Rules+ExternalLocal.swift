@@ -53,7 +53,7 @@ extension ServiceCase {
         let candidates = balancedNodes
         return placements.compactMap { placement in
             let counts = placement.countByNode
-            let gap = candidates.map(\.name).filter { counts[$0] == nil }
+            let gap = candidates.map(\.name).filter { !placement.servingNodes.contains($0) }
             guard !counts.isEmpty, !gap.isEmpty else { return nil }
             var finding = finding(
                 .externalLocalGap,

@@ -76,10 +76,10 @@ extension ServiceCase {
 
     /// The nodes that a load balancer may send to, sorted by name.
     var balancedNodes: [Node] {
-        let labels = Self.pairs(details.annotations[LoadBalancer.Key.awsNodeLabels] ?? "")
-        return facts.nodes.filter { node in
-            guard node.exclusion == nil else { return false }
-            return labels.allSatisfy { node.details.value?.labels[$0.key] == $0.value }
+        guard let text = details.annotations[LoadBalancer.Key.awsNodeLabels] else { return facts.balancedNodes }
+        let labels = Self.pairs(text)
+        return facts.balancedNodes.filter { node in
+            labels.allSatisfy { node.details.value?.labels[$0.key] == $0.value }
         }
     }
 

@@ -1,4 +1,5 @@
 import Advice
+import FairleadTestKit
 import KubernetesModel
 import NetworkTypes
 import Testing
@@ -208,26 +209,34 @@ import Testing
             $0.service.internalTrafficPolicy = .local
             $0.others = [(Scene.service("other", "10.96.0.2"), ["node3", "node1"])]
         },
+        Case("internal Local where a pod that terminates still serves") {
+            $0.service.internalTrafficPolicy = .local
+            $0.pods = ["node1", "node2", "node3"]
+            $0.adjust = { index, endpoint in
+                if index == 2 { (endpoint.isReady, endpoint.isTerminating) = (false, true) }
+            }
+            $0.others = [(Scene.service("other", "10.96.0.2"), ["node3", "node1"])]
+        },
         Case("internal Local where nobody else has pods") { $0.service.internalTrafficPolicy = .local },
         Case("internal Cluster where others have pods") {
             $0.others = [(Scene.service("other", "10.96.0.2"), ["node3", "node1"])]
         },
         Case("an older Service has the external IP", [.contestedFrontend]) {
-            $0.service.externalIPs = [IPAddress("10.250.0.9")].compactMap { $0 }
+            $0.service.externalIPs = ["10.250.0.9"]
             var other = Scene.service("other", "10.96.0.2")
             other.externalIPs = $0.service.externalIPs
             other.creationTimestamp = "2025-01-01T00:00:00Z"
             $0.others = [(other, ["node1"])]
         },
         Case("a younger Service does not have it") {
-            $0.service.externalIPs = [IPAddress("10.250.0.9")].compactMap { $0 }
+            $0.service.externalIPs = ["10.250.0.9"]
             var other = Scene.service("other", "10.96.0.2")
             other.externalIPs = $0.service.externalIPs
             other.creationTimestamp = "2027-01-01T00:00:00Z"
             $0.others = [(other, ["node1"])]
         },
         Case("another port of the same address is nobody's") {
-            $0.service.externalIPs = [IPAddress("10.250.0.9")].compactMap { $0 }
+            $0.service.externalIPs = ["10.250.0.9"]
             var other = Scene.service("another", "10.96.0.2")
             other.externalIPs = $0.service.externalIPs
             other.ports[0].port = 81
@@ -274,7 +283,7 @@ import Testing
         _ = cluster.apply(scene.objects.map { .applied($0) })
         var slice = EndpointSlice(
             key: ObjectKey(namespace: "demo", name: "other-6"), serviceName: "other", addressFamily: .ipv6)
-        slice.endpoints = [Endpoint(address: try #require(IPAddress("fd00::1")), nodeName: "node3")]
+        slice.endpoints = [Endpoint(address: "fd00::1", nodeName: "node3")]
         _ = cluster.apply([.applied(.endpointSlice(slice))])
         let finding = try #require(Advisor(cluster).findings(of: [Scene.key]).first)
         #expect(finding.code == .internalLocalGap && finding.evidence.map(\.value) == [1])

@@ -1,4 +1,5 @@
 import Advice
+import FairleadTestKit
 import KubernetesModel
 import NetworkTypes
 import Testing
@@ -56,7 +57,8 @@ struct Scene: Sendable {
             serviceName: service.key.name)
         slice.ports = service.ports.map { EndpointPort(name: $0.name, transport: $0.transport, port: 8080) }
         slice.endpoints = pods.enumerated().compactMap { index, node in
-            IPAddress("10.128.\(subnet).\(index + 1)").map { Endpoint(address: $0, nodeName: node) }
+            let text = "10.128.\(subnet).\(index + 1)"
+            return IPAddress(text).map { Endpoint(address: $0, nodeName: node) }
         }
         return slice
     }
@@ -90,7 +92,7 @@ extension Scene {
         service.externalTrafficPolicy = policy
         if policy == .local { service.healthCheckNodePort = 32000 }
         service.ports[0].nodePort = 30080
-        service.loadBalancerIngress = [IPAddress("10.250.0.1")].compactMap { $0 }.map { .init(address: $0) }
+        service.loadBalancerIngress = [.init(address: "10.250.0.1")]
         details(change)
     }
 
