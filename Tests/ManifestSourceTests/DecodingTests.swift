@@ -146,7 +146,7 @@ import Testing
             metadata:
               name: web
               labels: {app: web, number: 7}
-              annotations: {example.com/x: y, kubectl.kubernetes.io/last-applied-configuration: "{}"}
+              annotations: {example.com/x: note, kubectl.kubernetes.io/last-applied-configuration: "{}"}
             spec: {type: LoadBalancer, clusterIP: 10.96.0.1, ports: [{port: 80}], loadBalancerClass: example.com/lb,
               allocateLoadBalancerNodePorts: false}
             status: {loadBalancer: {ingress: [{ip: 198.51.100.1}, {hostname: a.example}]}}
@@ -163,7 +163,7 @@ import Testing
             """
         var service = ServiceDetails()
         service.labels = ["app": "web"]
-        service.annotations = ["example.com/x": "y"]
+        service.annotations = ["example.com/x": "note"]
         service.loadBalancerClass = "example.com/lb"
         service.allocatesNodePorts = false
         service.ingressHostnames = ["a.example"]
