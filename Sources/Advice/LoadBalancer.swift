@@ -22,7 +22,7 @@ struct LoadBalancer: Hashable, Sendable {
     ///   - provider: the scheme of the Nodes' providerIDs, such as `aws`.
     init(of service: Service, said: LoadBalancerKind?, provider: String?) {
         let isBalanced = service.type == .loadBalancer
-        if let said, isBalanced || (said == .external && service.type == .nodePort) {
+        if let said, isBalanced {
             self.init(said, "said with --load-balancer")
         } else if let guess = Self.guess(service.details.value ?? ServiceDetails(), isBalanced: isBalanced) {
             self = guess

@@ -51,9 +51,7 @@ struct Advise: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "What is in front of Services of type LoadBalancer. Default: guessed from class, annotations and Nodes.",
-            discussion: """
-                external, for one that somebody else configures (F5, Citrix, HAProxy), counts for type NodePort too.
-                """))
+            discussion: "external is one that somebody else configures: F5, Citrix, HAProxy and others."))
     var loadBalancer: LoadBalancerKind?
 
     @Option(help: "Where the cluster runs. Default: guessed from the Nodes' providerID, labels and taints.")

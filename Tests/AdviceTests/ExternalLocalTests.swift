@@ -44,12 +44,6 @@ import Testing
             $0.pods = ["node1", "node2", "node3"]
             $0.nodes += Self.excluded
         },
-        Case("--load-balancer external speaks of node ports, too", [.externalLocalGap, .nodePortWithoutHealthCheck]) {
-            $0.balance(.local)
-            $0.service.type = .nodePort
-            $0.service.healthCheckNodePort = 0
-            $0.options.loadBalancer = .external
-        },
         Case("no health check port", [.externalLocalGap, .nodePortWithoutHealthCheck]) {
             $0.balance(.local)
             $0.service.healthCheckNodePort = 0
