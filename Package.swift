@@ -34,6 +34,7 @@ let package = Package(
         pure("PacketPath", ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),
         pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
+        pure("Advice", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
 
         // C: the shims, and the system libraries they wrap.
         .systemLibrary(
@@ -81,7 +82,7 @@ let package = Package(
             name: "FairleadCommands",
             dependencies: [
                 "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
-                "KubernetesModel", "Netfilter", "NetworkTypes",
+                "KubernetesModel", "Netfilter", "NetworkTypes", "Advice",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -105,6 +106,14 @@ let package = Package(
             name: "TelemetryTests",
             dependencies: ["Telemetry", "ServicePolicy", "KubernetesModel", "NetworkTypes", "FairleadTestKit"],
             swiftSettings: strict),
+
+        // Rules by themselves, example clusters, and the command over manifests and over an API server.
+        .testTarget(
+            name: "AdviceTests",
+            dependencies: [
+                "Advice", "ManifestSource", "KubernetesModel", "NetworkTypes", "APIServerKit", "FairleadTestKit",
+                "fairlead",
+            ], swiftSettings: strict),
 
         // Tests with real files and sockets.
         .testTarget(

@@ -72,12 +72,16 @@ public struct ManifestSet {
     private var failures: [ManifestError] = []
     private var skippedNews: [SkippedObject] = []
     private var hasNews = false
+    private let readsDetails: Bool
 
     /// More changes are not worth the time to sort them.
     private static let sortedChanges = 1000
 
     /// Names the files; nothing is read yet. A path that is given twice counts once.
-    public init(paths: [String]) {
+    ///
+    /// - Parameter details: Whether the objects come with what only advice reads.
+    public init(paths: [String], details: Bool = false) {
+        readsDetails = details
         var seen: Set<String> = []
         roots = paths.filter { seen.insert($0).inserted }.map { Root(path: $0) }
     }
@@ -172,7 +176,7 @@ extension ManifestSet {
     mutating func read(_ rank: Rank) {
         let isKnown = files[rank] != nil
         // Taken out, with no other reference left: the tables of a big file would be copied before the first change.
-        var file = files.removeValue(forKey: rank) ?? ManifestFile(path: rank.path)
+        var file = files.removeValue(forKey: rank) ?? ManifestFile(path: rank.path, details: readsDetails)
         let outcome = file.read()
         if case .missing = outcome {
             faulty.remove(rank)
