@@ -76,7 +76,9 @@ struct PathCost {
             for conversation in conversations { times.append(try conversation.talk(Self.segments)) }
             rounds.append(times)
         }
-        var table = Report.Table(header: ["a segment of an established connection", "processor ns", "to the first line"])
+        var table = Report.Table(header: [
+            "a segment of an established connection", "processor ns", "to the first line",
+        ])
         let names = ["to an endpoint, without Fairlead", "to an endpoint, past the rules", "to a ClusterIP"]
         table.rows = names.indices.map { index in
             [

@@ -124,7 +124,9 @@ struct PeerComparison {
         try ManifestFiles(cluster: cluster, format: .json).writeSingle(change.service, to: path, change)
         defer { WorkDirectory.remove(path) }
         var manifests = ManifestSet(paths: [path])
-        for case .applied(let object) in manifests.load().changes where object.id.kind == .endpointSlice { return object }
+        for case .applied(let object) in manifests.load().changes where object.id.kind == .endpointSlice {
+            return object
+        }
         return nil
     }
 

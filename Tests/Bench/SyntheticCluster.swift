@@ -181,7 +181,9 @@ struct SyntheticCluster {
             (
                 "ports",
                 .list([
-                    .object([("name", .text("http")), ("port", .number(Int(Self.targetPort))), ("protocol", .text("TCP"))])
+                    .object([
+                        ("name", .text("http")), ("port", .number(Int(Self.targetPort))), ("protocol", .text("TCP")),
+                    ])
                 ])
             ),
         ])

@@ -82,7 +82,8 @@ struct PlainTextTests {
     @Test(
         "Each of these is plain",
         arguments: [
-            "a: b", "a: b\n", "---\na: b\n", "a:\n  b: c\n", "a:\n- b\n- c\nd: e\n", "a:\n  - b: c\n    d: e\n  - f: g\n",
+            "a: b", "a: b\n", "---\na: b\n", "a:\n  b: c\n", "a:\n- b\n- c\nd: e\n",
+            "a:\n  - b: c\n    d: e\n  - f: g\n",
             "a: {}\nb: []\n", "a: \"x y\"\nb: 'z'\n", "a:\nb: ::1\n", "a: -1\nb: /x\nc: .5\n", "\n\na: b\n\n\nc: d\n\n",
             "a:\n-   b: c\n    d: e\n", "a: b c, d - ? x\n", "a: 10.0.0.0/8\n",
             "a:\n  b:\n    c:\n    - d:\n      - e: f\n", "1: 2\n", "a: x:y\n", "a: b\nc:\n",
@@ -96,11 +97,14 @@ struct PlainTextTests {
     @Test(
         "Each of these is libyaml's, or nobody's",
         arguments: [
-            "", "\n", "---\n", "# x\na: b\n", "a: b # c\n", "a: b\n  c\n", "a: &x b\n", "a: *x\n", "a: |\n  b\n", "- a\n",
+            "", "\n", "---\n", "# x\na: b\n", "a: b # c\n", "a: b\n  c\n", "a: &x b\n", "a: *x\n", "a: |\n  b\n",
+            "- a\n",
             "a: [b]\n", "a: {b: c}\n", "a: \"\\n\"\n", "a: 'it''s'\n", "a: b\na: c\n", "a: b: c\n", "a: fd00::\n",
-            "a:\n   b: c\n  d: e\n", "a: b\n - c\n", "a:\n- b\n  c: d\n", "a:\tb\n", "\ta: b\n", "a: b\r\nc: d\r\n", "a: ä\n",
+            "a:\n   b: c\n  d: e\n", "a: b\n - c\n", "a:\n- b\n  c: d\n", "a:\tb\n", "\ta: b\n", "a: b\r\nc: d\r\n",
+            "a: ä\n",
             "a: !!str 1\n", "a: b \n", "a: \n", "<<: b\n", "a: b\n---\nc: d\n", "a: b\n...\n", "? a\n: b\n", "a\n",
-            "a:\n- - b\n", "a:\n-\n  b: c\n", "a: ~\n", "a: @b\n", "a:b\n", "\"a\": b\n", " a: b\n", "a: b\n   \nc: d\n",
+            "a:\n- - b\n", "a:\n-\n  b: c\n", "a: ~\n", "a: @b\n", "a:b\n", "\"a\": b\n", " a: b\n",
+            "a: b\n   \nc: d\n",
             "a: \"b\n", "a: b\u{0}\n", "a: >\n", "%YAML 1.1\n---\na: b\n", "a:\n  b\n", "a:\n- b: c\n  - d\n",
         ])
     func refused(_ text: String) throws {
@@ -121,7 +125,8 @@ struct PlainTextTests {
             let (left, right) = (Self.meaning(text, quick), Self.meaning(text, slow))
             if quick.wasPlain { plain += 1 }
             if left != right {
-                Issue.record("seed \(seed): \(String(decoding: text, as: UTF8.self))\n--- quick\n\(left)--- libyaml\n\(right)")
+                Issue.record(
+                    "seed \(seed): \(String(decoding: text, as: UTF8.self))\n--- quick\n\(left)--- libyaml\n\(right)")
                 return
             }
         }

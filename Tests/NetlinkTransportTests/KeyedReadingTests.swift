@@ -16,7 +16,8 @@ struct KeyedReadingTests {
     ///
     /// - Parameter beside: whether the set is read on another thread.
     private static func guesses(_ rounds: [[[Element]]], beside: Bool = false) -> ElementGuesses {
-        ElementGuesses(sets: [Tables.services.id], independent: beside ? Tables.services.id : nil) { _, _, round, _, keys in
+        ElementGuesses(sets: [Tables.services.id], independent: beside ? Tables.services.id : nil) {
+            _, _, round, _, keys in
             for run in round < rounds.count ? rounds[round] : [] {
                 for element in run { keys.append(element.key) }
                 keys.endRun()
