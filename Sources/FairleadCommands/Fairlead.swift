@@ -22,7 +22,9 @@ public struct Fairlead: AsyncParsableCommand {
             1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed.
             """,
         version: version,
-        subcommands: [Render.self, Diff.self, Explain.self, Apply.self, Run.self, Cleanup.self, Migrate.self])
+        subcommands: [
+            Render.self, Diff.self, Explain.self, Apply.self, Run.self, LBPool.self, Cleanup.self, Migrate.self,
+        ])
 
     /// Makes the command; its parser fills it.
     public init() {}

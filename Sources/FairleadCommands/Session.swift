@@ -24,28 +24,43 @@ struct Session {
     ///
     /// - Parameter allNodes: whether an API server is asked for more Nodes than this one.
     mutating func load(_ logger: Logger, allNodes: Bool = false) async -> Bool {
+        let nodeName = allNodes ? nil : desired.settings.nodeName
+        let reading = await Self.read(source, logger) { (connection) async throws(APIError) in
+            try await connection.readCluster(nodeName: nodeName)
+        }
+        if let update = reading.update { take(update, logger) }
+        return reading.isWhole
+    }
+
+    /// Reads what the pools of a Service are made from, once; nil if that failed, which has been logged then.
+    static func read(_ source: SourceChoice, about service: ObjectKey, _ logger: Logger) async -> ClusterUpdate? {
+        let reading = await read(source, logger) { (connection) async throws(APIError) in
+            try await connection.readCluster(about: service)
+        }
+        return reading.isWhole ? reading.update : nil
+    }
+
+    private static func read(
+        _ source: SourceChoice, _ logger: Logger,
+        _ ask: (APIConnection) async throws(APIError) -> ClusterUpdate
+    ) async -> (update: ClusterUpdate?, isWhole: Bool) {
         switch source {
         case .manifests(let paths):
             var manifests = ManifestSet(paths: paths)
             let update = manifests.load()
             for failure in update.failures { logger.error("\(failure)") }
             for object in update.skipped { logger.debug("\(object)") }
-            take(update.clusterUpdate, logger)
-            return update.failures.isEmpty
+            return (update.clusterUpdate, update.failures.isEmpty)
         case .api(let settings):
             do throws(APIError) {
-                let nodeName = allNodes ? nil : desired.settings.nodeName
                 let connection = try Wiring.connection(settings, logger)
                 let result: Result<ClusterUpdate, APIError>
-                do throws(APIError) {
-                    result = .success(try await connection.readCluster(nodeName: nodeName))
-                } catch { result = .failure(error) }
+                do throws(APIError) { result = .success(try await ask(connection)) } catch { result = .failure(error) }
                 await connection.shutdown()
-                take(try result.get(), logger)
-                return true
+                return (try result.get(), true)
             } catch {
                 logger.error("\(error)")
-                return false
+                return (nil, false)
             }
         }
     }
