@@ -167,6 +167,7 @@ let package = Package(
             name: "LoadBalancerTests",
             dependencies: [
                 "FairleadTestKit", "APIServerKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
+                "fairlead-lab",
             ],
             swiftSettings: strict),
         .testTarget(

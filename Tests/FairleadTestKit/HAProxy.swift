@@ -87,7 +87,9 @@ public final class HAProxy: Sendable {
         var result: [String: String] = [:]
         for line in lines.dropFirst() {
             let cells = line.split(separator: ",", omittingEmptySubsequences: false)
-            guard cells.count > index, cells[0] == backend, cells[1] != "BACKEND" else { continue }
+            guard cells.count > index, cells[0] == backend,
+                !["FRONTEND", "BACKEND"].contains(cells[1])
+            else { continue }
             result[String(cells[1])] = String(cells[index])
         }
         return result

@@ -23,7 +23,7 @@ struct AnnouncementTests {
             for node in cluster.lab.nodes {
                 let text = try document.block("bird-node.conf").replacing("NODE_ADDRESS", with: "\(node.ipv4)")
                 let bird = try await Bird(text, in: node.namespace)
-                var program = Program("sh", [path, "web", "http://127.0.0.1:30500/"], timeLimit: .seconds(300))
+                var program = Program("sh", [path, "web", "http://\(node.ipv4):30500/"], timeLimit: .seconds(300))
                 program.environment = ["BIRDC_OPTIONS": "-s \(bird.socket)"]
                 announcers.append(try await Daemon(program, in: node.namespace))
                 birds.append(bird)
