@@ -19,8 +19,9 @@ actor BalanceBench {
         service = LabService(policy: "Local", ready: ["node1-a", "node2-a"])
         cluster = try await LabCluster(service)
         haproxy = try await HAProxy(document.block("haproxy-local.cfg"), in: cluster.lab.balancer.namespace)
+        try await Self.settle(haproxy, cluster, service)
         load = Load(to: Self.front, from: cluster.lab.client)
-        try await settle()
+        _ = await load.goesOn(for: 100)
     }
 
     nonisolated func greet() {
@@ -106,7 +107,9 @@ actor BalanceBench {
     }
 
     /// Waits until HAProxy knows which nodes have endpoints.
-    private func settle() async throws {
+    private func settle() async throws { try await Self.settle(haproxy, cluster, service) }
+
+    private static func settle(_ haproxy: HAProxy, _ cluster: LabCluster, _ service: LabService) async throws {
         var expected: [String: String] = [:]
         for node in cluster.lab.nodes {
             let isReady = service.endpoints.contains { $0.key.hasPrefix(node.name) && $0.value == .ready }

@@ -28,7 +28,7 @@ struct LabTests {
     func session() async throws {
         let lines = [
             "show", "pool", "move node2-a node3-b", "kill node1-a", "haproxy show servers state web",
-            "node3 nft list table ip fairlead", "balancer curl -si --noproxy * http://172.30.0.13:30500/",
+            "node3 nft list table ip fairlead", "balancer curl -si --noproxy '*' http://172.30.0.13:30500/",
             "move nowhere node1-a", "quit",
         ]
         let result = try await lab([], input: lines.map { $0 + "\n" }.joined()).requireSuccess()
