@@ -32,6 +32,8 @@ public enum PoolProblem: Error, Hashable, Sendable {
     case noNodePort(ObjectKey, port: UInt16)
     /// The Service has no address of the family.
     case noFamily(ObjectKey, IPFamily)
+    /// The Service has no address at all, so that its families are not known.
+    case noClusterIP(ObjectKey)
 }
 
 extension PoolProblem: CustomStringConvertible {
@@ -46,6 +48,7 @@ extension PoolProblem: CustomStringConvertible {
             "Service \(key): spec.ports: there is no port \"\(port)\"; there is \(known.joined(separator: ", "))"
         case .noNodePort(let key, let port):
             "Service \(key): spec.ports: port \(port) has no nodePort that a load balancer could send to"
+        case .noClusterIP(let key): "Service \(key): spec.clusterIPs: there is none, so the families are not known"
         case .noFamily(let key, let family): "Service \(key): spec.ipFamilies: \(family) is not among them"
         }
     }
@@ -63,6 +66,7 @@ extension ClusterState {
         if nodes.isEmpty { throw .noNodes }
         let slices = slices(of: service.key)
         let own = Set(service.clusterIPs.map(\.family))
+        if own.isEmpty { throw .noClusterIP(service.key) }
         var families = IPFamily.allCases.filter { own.contains($0) }
         if let family = request.family {
             if !own.contains(family) { throw .noFamily(service.key, family) }

@@ -1,9 +1,12 @@
 import Glibc
+import Synchronization
 
 /// A real HAProxy, with what its configuration needs of a directory (`/run/haproxy` in the configuration).
 public final class HAProxy: Sendable {
     private let directory: TemporaryDirectory
-    private let daemon: Daemon
+    private let namespace: NetworkNamespace
+    private let running: Mutex<Daemon>
+    private var daemon: Daemon { running.withLock { $0 } }
 
     /// The path of the socket of the runtime API.
     public var socket: String { "\(directory.path)/admin.sock" }
@@ -11,10 +14,28 @@ public final class HAProxy: Sendable {
     /// Starts HAProxy as a master with a worker, as the Debian package does, and waits until it answers.
     public init(_ configuration: String, in namespace: NetworkNamespace) async throws(TestKitError) {
         directory = try TemporaryDirectory()
-        let path = try directory.write(Self.text(configuration, directory), to: "haproxy.cfg")
+        self.namespace = namespace
+        try directory.write(Self.text(configuration, directory), to: "haproxy.cfg")
+        running = Mutex(try await Self.start(directory, namespace))
+        try await waitUntilItAnswers()
+    }
+
+    /// Starts without any state of servers.
+    private static func start(
+        _ directory: TemporaryDirectory, _ namespace: NetworkNamespace
+    ) async throws(TestKitError) -> Daemon {
         try directory.write("1\n", to: "server-state")
-        daemon = try await Daemon(
-            Program("haproxy", ["-W", "-db", "-f", path], timeLimit: .seconds(3600)), in: namespace)
+        let arguments = ["-W", "-db", "-f", "\(directory.path)/haproxy.cfg"]
+        return try await Daemon(Program("haproxy", arguments, timeLimit: .seconds(3600)), in: namespace)
+    }
+
+    /// Ends HAProxy and starts it anew, once somebody had the time to find nobody there.
+    public func restart() async throws(TestKitError) {
+        try await stop()
+        directory.remove("admin.sock")
+        try? await Task.sleep(for: .milliseconds(1500))
+        let next = try await Self.start(directory, namespace)
+        running.withLock { $0 = next }
         try await waitUntilItAnswers()
     }
 

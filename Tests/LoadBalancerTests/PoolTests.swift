@@ -93,6 +93,11 @@ struct PoolTests {
         let report = try await load.stop()
         Lab.record("HAProxy, lb-pool, 2 reloads, drain and maintenance by hand", report)
         #expect(report.failed == 0)
+        // Nothing of what it was told is left after a restart, and it is told again.
+        try await bench.haproxy.restart()
+        try await bench.haproxy.waits(for: ["node1": "2", "node2": "1"], "weight")
+        try await bench.haproxy.waits(for: ["node1": "UP", "node2": "UP"])
+        try await bench.follower.waitForOutput("HAProxy answers again")
     }
 
     @Test("Cluster: every node is in; labels and lost nodes take them out, gently")
@@ -140,6 +145,13 @@ struct PoolTests {
         #expect(told.standardOutput.contains("add server web/node3 172.30.0.13:30080 weight 1\n"))
         let again = try await FairleadCommand().run(once, in: cluster.lab.balancer.namespace).requireSuccess()
         #expect(again.standardOutput == "")
+        // The other family: HAProxy moves the servers that it has.
+        let ipv6 = once.map { $0 == "IPv4" ? "IPv6" : $0 }
+        let moved = try await FairleadCommand().run(ipv6, in: cluster.lab.balancer.namespace).requireSuccess()
+        #expect(
+            moved.standardOutput
+                == (1...3).map { "set server web/node\($0) addr fd00:172:30::1\($0) port 30080\n" }
+                .joined())
         once[once.count - 3] = "other"
         let wrong = try await FairleadCommand().run(once, in: cluster.lab.balancer.namespace)
         #expect(wrong.status == 1 && wrong.standardError.contains("Can't find backend"))

@@ -95,6 +95,7 @@ struct NodePoolTests {
         problem(.noPort(key, "443", known: ["http"]), port: "443")
         problem(.noNodePort(key, port: 80)) { $0.service.ports[0].nodePort = 0 }
         problem(.noFamily(key, .ipv6), family: .ipv6)
+        problem(.noClusterIP(key)) { $0.service.clusterIPs = [] }
         #expect("\(PoolProblem.noNodePort(key, port: 80))".contains("default/web: spec.ports: port 80"))
     }
 }
