@@ -29,11 +29,13 @@ public final class HAProxy: Sendable {
         return try await Daemon(Program("haproxy", arguments, timeLimit: .seconds(3600)), in: namespace)
     }
 
-    /// Ends HAProxy and starts it anew, once somebody had the time to find nobody there.
-    public func restart() async throws(TestKitError) {
+    /// Ends HAProxy and starts it anew.
+    ///
+    /// - Parameter isMissed: waits until somebody has found nobody there.
+    public func restart(_ isMissed: () async throws(TestKitError) -> Void) async throws(TestKitError) {
         try await stop()
         directory.remove("admin.sock")
-        try? await Task.sleep(for: .milliseconds(1500))
+        try await isMissed()
         let next = try await Self.start(directory, namespace)
         running.withLock { $0 = next }
         try await waitUntilItAnswers()

@@ -94,7 +94,9 @@ struct PoolTests {
         Lab.record("HAProxy, lb-pool, 2 reloads, drain and maintenance by hand", report)
         #expect(report.failed == 0)
         // Nothing of what it was told is left after a restart, and it is told again.
-        try await bench.haproxy.restart()
+        try await bench.haproxy.restart { () async throws(TestKitError) in
+            try await bench.follower.waitForOutput("HAProxy cannot be asked")
+        }
         try await bench.haproxy.waits(for: ["node1": "2", "node2": "1"], "weight")
         try await bench.haproxy.waits(for: ["node1": "UP", "node2": "UP"])
         try await bench.follower.waitForOutput("HAProxy answers again")
