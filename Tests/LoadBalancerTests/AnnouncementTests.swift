@@ -137,8 +137,13 @@ struct AnnouncementTests {
         let load = Load(to: HostPort(address, 80), from: cluster.lab.client)
         #expect(await load.goesOn(for: 100))
         try await cluster.move(&service, from: "node1-a", to: "node2-a") {
+            #expect(try await eventually { try await cluster.healthStatus("node1") == "503" })
             #expect(try await eventually { try await cluster.healthStatus("node2") == "200" })
-            // As MetalLB does: the new one answers and says so; the old one still serves what comes to it.
+            // The old one still serves what comes to it.
+            let serving = load.report
+            #expect(await load.goesOn(for: 60))
+            #expect(load.report.servers(since: serving).keys.sorted() == ["node1-a"])
+            // As MetalLB does: the new one answers and says so.
             try await release(1)
             try await hold(2)
             let moved = await eventually(within: .seconds(20)) {
