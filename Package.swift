@@ -31,6 +31,7 @@ let package = Package(
         pure("Netfilter", ["NetworkTypes"]),
         pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
         pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
+        pure("LoadBalancing", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
         pure("PacketPath", ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),
         pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
@@ -82,7 +83,7 @@ let package = Package(
             name: "FairleadCommands",
             dependencies: [
                 "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
-                "KubernetesModel", "Netfilter", "NetworkTypes", "Advice",
+                "LoadBalancing", "Advice", "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -100,6 +101,11 @@ let package = Package(
         .testTarget(
             name: "ServicePolicyTests",
             dependencies: ["ServicePolicy", "KubernetesModel", "NetworkTypes", "DataplaneTestKit"],
+            swiftSettings: strict),
+
+        .testTarget(
+            name: "LoadBalancingTests",
+            dependencies: ["LoadBalancing", "ServicePolicy", "KubernetesModel", "NetworkTypes", "DataplaneTestKit"],
             swiftSettings: strict),
 
         .testTarget(
@@ -166,6 +172,13 @@ let package = Package(
             dependencies: [
                 "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
             ], swiftSettings: strict),
+        .testTarget(
+            name: "LoadBalancerTests",
+            dependencies: [
+                "FairleadTestKit", "APIServerKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
+                "fairlead-lab",
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
             swiftSettings: strict),

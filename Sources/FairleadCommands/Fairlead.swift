@@ -25,7 +25,8 @@ public struct Fairlead: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, Cleanup.self, Migrate.self,
+            Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, LBPool.self, Cleanup.self,
+            Migrate.self,
         ])
 
     /// Makes the command; its parser fills it.

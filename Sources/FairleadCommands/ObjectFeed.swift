@@ -20,18 +20,28 @@ enum ObjectFeed: Sendable {
         }
     }
 
+    /// Opens the source for one Service and all Nodes. Manifests tell of everything they have.
+    init(_ choice: SourceChoice, about service: ObjectKey, _ logger: Logger) throws(APIError) {
+        switch choice {
+        case .manifests(let paths): self = .manifests(ManifestWatcher(paths: paths))
+        case .api(let settings):
+            let connection = try Wiring.connection(settings, logger)
+            self = .api(APISource(connection, about: service, logger: logger), connection)
+        }
+    }
+
     /// The way to the API server, if that is the source.
     var connection: APIConnection? {
         if case .api(_, let connection) = self { connection } else { nil }
     }
 
-    /// Hands all news to the daemon, one after the other, until cancelled.
-    func run(_ daemon: Daemon, pace: Pace, _ logger: Logger) async {
+    /// Hands all news to the consumer, one after the other, until cancelled.
+    func run(pace: Pace, _ logger: Logger, _ take: @Sendable (ClusterUpdate) async -> Void) async {
         switch self {
         case .manifests(let watcher):
             for await update in watcher.updates {
                 Session.report(update.failures, update.skipped, logger)
-                await pace.apart { await daemon.take(update.clusterUpdate) }
+                await pace.apart { await take(update.clusterUpdate) }
             }
         case .api(let source, _):
             await withTaskGroup(of: Void.self) { group in
@@ -39,9 +49,9 @@ enum ObjectFeed: Sendable {
                 for await update in source.updates {
                     // What is loaded only is not worth a wait.
                     if update.readiness == .loading {
-                        await daemon.take(update)
+                        await take(update)
                     } else {
-                        await pace.apart { await daemon.take(update) }
+                        await pace.apart { await take(update) }
                     }
                 }
                 group.cancelAll()

@@ -13,12 +13,28 @@ struct ObjectReading {
     /// Where the objects stand, if they come from files and details were asked for.
     private(set) var locations: [ObjectID: SourceLocation] = [:]
 
-    /// Nil if an API server did not give the objects; why has been logged then.
+    /// Reads the objects of a node, or of a cluster. Nil if an API server did not give them; why has been logged then.
     ///
     /// - Parameters:
     ///   - nodeName: the Node that an API server is asked for; nil for all.
     ///   - details: whether what only advice reads is read, too.
     init?(_ source: SourceChoice, nodeName: String?, details: Bool = false, _ logger: Logger) async {
+        await self.init(source, details: details, logger) { (connection) async throws(APIError) in
+            try await connection.readCluster(nodeName: nodeName, details: details)
+        }
+    }
+
+    /// Reads what the pools of a Service are made from; from files, everything.
+    init?(_ source: SourceChoice, about service: ObjectKey, _ logger: Logger) async {
+        await self.init(source, details: false, logger) { (connection) async throws(APIError) in
+            try await connection.readCluster(about: service)
+        }
+    }
+
+    private init?(
+        _ source: SourceChoice, details: Bool, _ logger: Logger,
+        _ ask: (APIConnection) async throws(APIError) -> ClusterUpdate
+    ) async {
         switch source {
         case .manifests(let paths):
             var manifests = ManifestSet(paths: paths, details: details)
@@ -32,24 +48,16 @@ struct ObjectReading {
             }
         case .api(let settings):
             do throws(APIError) {
-                update = try await Self.ask(settings, nodeName: nodeName, details: details, logger)
+                let connection = try Wiring.connection(settings, logger)
+                let result: Result<ClusterUpdate, APIError>
+                do throws(APIError) { result = .success(try await ask(connection)) } catch { result = .failure(error) }
+                await connection.shutdown()
+                update = try result.get()
                 isWhole = true
             } catch {
                 logger.error("\(error)")
                 return nil
             }
         }
-    }
-
-    private static func ask(
-        _ settings: ConnectionSettings, nodeName: String?, details: Bool, _ logger: Logger
-    ) async throws(APIError) -> ClusterUpdate {
-        let connection = try Wiring.connection(settings, logger)
-        let result: Result<ClusterUpdate, APIError>
-        do throws(APIError) {
-            result = .success(try await connection.readCluster(nodeName: nodeName, details: details))
-        } catch { result = .failure(error) }
-        await connection.shutdown()
-        return try result.get()
     }
 }

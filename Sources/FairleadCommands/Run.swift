@@ -68,7 +68,9 @@ struct Run: AsyncParsableCommand {
         let configurationWatch = settings.configurationWatch
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
-            group.addTask { await feed.run(daemon, pace: Pace(period: settings.minSyncPeriod), logger) }
+            group.addTask {
+                await feed.run(pace: Pace(period: settings.minSyncPeriod), logger) { await daemon.take($0) }
+            }
             if events.isActive { group.addTask { await events.run() } }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }

@@ -8,6 +8,9 @@ package enum MetadataKey {
     package static let serviceProxyName: StaticString = "service.kubernetes.io/service-proxy-name"
     /// The label that has a node's zone.
     package static let zone: StaticString = "topology.kubernetes.io/zone"
+    /// The label of nodes that load balancers outside the cluster leave out; its value does not matter.
+    package static let excludedFromLoadBalancers: StaticString =
+        "node.kubernetes.io/exclude-from-external-load-balancers"
     /// The annotation that came before `spec.loadBalancerSourceRanges`; still read where the field is empty.
     package static let sourceRanges: StaticString = "service.beta.kubernetes.io/load-balancer-source-ranges"
     /// The annotation that says when what an EndpointSlice tells of happened.

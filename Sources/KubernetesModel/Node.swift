@@ -14,6 +14,8 @@ public struct Node: Hashable, Sendable {
     public var zone: String?
     /// Whether `metadata.deletionTimestamp` is set.
     public var isBeingDeleted = false
+    /// Whether the label `node.kubernetes.io/exclude-from-external-load-balancers` is present; its value does not matter.
+    public var isExcludedFromLoadBalancers = false
     /// The keys of `spec.taints`.
     public var taints: [String] = []
     /// What only advice reads.

@@ -20,6 +20,7 @@ struct MetadataRecord {
     var isHeadless = false
     var serviceProxyName: Bytes?
     var zone: Bytes?
+    var isExcludedFromLoadBalancers = false
 
     /// The annotations that mean something.
     var sourceRanges: Bytes?
@@ -59,6 +60,8 @@ struct MetadataRecord {
             serviceProxyName = entry.value
         } else if entry.key.equals(MetadataKey.zone) {
             zone = entry.value
+        } else if entry.key.equals(MetadataKey.excludedFromLoadBalancers) {
+            isExcludedFromLoadBalancers = true
         }
     }
 

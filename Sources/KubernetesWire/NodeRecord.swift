@@ -55,6 +55,7 @@ struct NodeRecord: ObjectRecord {
         var node = Node(name: key.name)
         node.isBeingDeleted = metadata.isBeingDeleted
         node.zone = metadata.zone?.text
+        node.isExcludedFromLoadBalancers = metadata.isExcludedFromLoadBalancers
         for (index, text) in podCIDRs.enumerated() {
             node.podCIDRs.append(try FieldRule.block(text, at: FieldPath("spec", "podCIDRs").entry(index)))
         }

@@ -6,7 +6,9 @@ extension ObjectReader {
     func node(_ name: String, _ metadata: ManifestNode) throws(FieldError) -> Node {
         var node = Node(name: name)
         node.isBeingDeleted = metadata["deletionTimestamp"] != nil
-        node.zone = try metadata.map("labels")?.string(MetadataKey.zone)
+        let labels = try metadata.map("labels")
+        node.zone = try labels?.string(MetadataKey.zone)
+        node.isExcludedFromLoadBalancers = labels?[MetadataKey.excludedFromLoadBalancers] != nil
         if let spec = try root.map("spec") {
             for block in try spec.list("podCIDRs") { node.podCIDRs.append(try block.asCIDR()) }
             if node.podCIDRs.isEmpty, let single = spec["podCIDR"], !single.equals("") {

@@ -4,7 +4,7 @@ import NetworkTypes
 
 extension ClusterTopology {
     /// What every router of the cluster needs: forwarding, and no mechanism that guesses or limits.
-    private static let routerParameters = [
+    static let routerParameters = [
         ("ipv4/ip_forward", "1"),
         ("ipv4/conf/all/rp_filter", "0"), ("ipv4/conf/default/rp_filter", "0"),
         ("ipv4/conf/all/send_redirects", "0"), ("ipv4/conf/default/send_redirects", "0"),
@@ -13,7 +13,7 @@ extension ClusterTopology {
         ("ipv4/icmp_ratemask", "0"), ("ipv6/icmp/ratemask", "255"),
     ]
     /// Addresses are usable at once.
-    private static let hostParameters = [
+    static let hostParameters = [
         ("ipv4/conf/all/accept_redirects", "0"), ("ipv4/conf/default/accept_redirects", "0"),
         ("ipv6/conf/all/accept_dad", "0"), ("ipv6/conf/default/accept_dad", "0"),
         ("ipv6/conf/all/accept_ra", "0"), ("ipv6/conf/default/accept_ra", "0"),
@@ -34,7 +34,7 @@ extension ClusterTopology {
         try await Self.together([(router, routerLines)])
         try await Self.together([
             (node1.namespace, node1Lines + Self.localLinks(podLinks, localHosts)),
-            (podRouter, podRouterLines + remoteHosts.flatMap { Self.podLink($0, node: 2) }),
+            (podRouter, podRouterLines + remoteHosts.flatMap { Self.podLink($0, node: 2) + [Self.throughNode1($0)] }),
             (node2.namespace, node2Lines),
             (client.namespace, clientLines),
         ])
@@ -47,7 +47,7 @@ extension ClusterTopology {
                 + remoteHosts.map { ($0.namespace, Self.podLines($0, node: 2)) })
     }
 
-    private static func together(_ work: [(NetworkNamespace, [String])]) async throws(TestKitError) {
+    static func together(_ work: [(NetworkNamespace, [String])]) async throws(TestKitError) {
         let results = await withTaskGroup(of: Result<Void, TestKitError>.self) { group in
             for (namespace, lines) in work {
                 group.addTask {
@@ -65,7 +65,7 @@ extension ClusterTopology {
     }
 
     /// A link from the namespace of the lines to `eth0` (or another name) of a host.
-    private static func link(_ name: String, to namespace: NetworkNamespace, _ peer: String = "eth0") -> [String] {
+    static func link(_ name: String, to namespace: NetworkNamespace, _ peer: String = "eth0") -> [String] {
         ["link add \(name) type veth peer name \(peer) netns \(namespace.path)", "link set \(name) up"]
     }
 
@@ -138,13 +138,12 @@ extension ClusterTopology {
     private static func family(_ range: String) -> IPFamily { range.contains(":") ? .ipv6 : .ipv4 }
 
     /// The node's side of a routed point-to-point link to a pod.
-    private static func podLink(_ pod: Host, node: Int) -> [String] {
+    static func podLink(_ pod: Host, node: Int) -> [String] {
         let name = pod.name
         var lines = link(name, to: pod.namespace)
         lines += ["address add 10.128.\(node).1/32 dev \(name)"]
         lines += ["address add fd00:10:128:\(node)::1/128 dev \(name) nodad"]
         lines += ["route add \(pod.ipv4)/32 dev \(name)", "route add \(pod.ipv6)/128 dev \(name)"]
-        if node == 2 { lines += [throughNode1(pod)] }
         return lines
     }
 
@@ -166,7 +165,7 @@ extension ClusterTopology {
     /// The rule that sends everything that comes from a pod behind node2 to node1.
     private static func throughNode1(_ pod: Host) -> String { "rule add iif \(pod.name) lookup 100 pref 100" }
 
-    private static func podLines(_ pod: Host, node: Int) -> [String] {
+    static func podLines(_ pod: Host, node: Int) -> [String] {
         [
             "link set eth0 up",
             "address add \(pod.ipv4)/32 dev eth0", "address add \(pod.ipv6)/128 dev eth0 nodad",

@@ -16,7 +16,8 @@ struct ServerLoop {
 
     private let mailbox: ServerMailbox
     private var listeners: [Listener] = []
-    private var connections: [Socket] = []
+    /// With the name of the server that has it.
+    private var connections: [(socket: Socket, owner: String)] = []
 
     /// What `pthread_create` starts.
     static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { context in
@@ -31,19 +32,23 @@ struct ServerLoop {
     /// Waits for anything to do and does it; false when it is time to stop.
     private mutating func turn() -> Bool {
         let descriptors =
-            [mailbox.bellDescriptor] + listeners.map(\.socket.descriptor) + connections.map(\.descriptor)
+            [mailbox.bellDescriptor] + listeners.map(\.socket.descriptor) + connections.map(\.socket.descriptor)
         var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         poll(&entries, nfds_t(entries.count), -1)
         var ended: Set<Int32> = []
         for (index, connection) in connections.enumerated() where entries[1 + listeners.count + index].revents != 0 {
-            if !echo(connection) { ended.insert(connection.descriptor) }
+            if !echo(connection.socket) { ended.insert(connection.socket.descriptor) }
         }
-        if !ended.isEmpty { connections.removeAll { ended.contains($0.descriptor) } }
+        if !ended.isEmpty { connections.removeAll { ended.contains($0.socket.descriptor) } }
         for (index, listener) in listeners.enumerated() where entries[1 + index].revents != 0 { serve(listener) }
         guard entries[0].revents != 0 else { return true }
         for message in mailbox.take() {
             switch message {
             case .add(let added): listeners += added
+            case .close(let name, let isDone):
+                listeners.removeAll { $0.name == name }
+                connections.removeAll { $0.owner == name }
+                isDone.resume()
             case .stop: return false
             }
         }
@@ -63,7 +68,7 @@ struct ServerLoop {
         while let connection = Socket(acceptingFrom: listener.socket, peer: &peer) {
             guard let source = peer.value, let local = connection.localName else { continue }
             if connection.send(Answer(server: listener.name, source: source, local: local).line) == 0 {
-                connections.append(connection)
+                connections.append((connection, listener.name))
             }
         }
     }

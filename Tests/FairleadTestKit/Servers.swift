@@ -56,6 +56,11 @@ public final class Servers: Sendable {
         mailbox.post(.add(listeners))
     }
 
+    /// Closes the servers of that name, and the connections that they have.
+    public func close(_ name: String) async {
+        await withCheckedContinuation { mailbox.post(.close(name, $0)) }
+    }
+
     private static func socket(
         _ address: IPAddress, _ port: UInt16, _ transport: TransportProtocol
     ) throws(TestKitError) -> Socket {
@@ -76,6 +81,7 @@ private let ipv6FreeBind: Int32 = 78
 final class ServerMailbox: Sendable {
     enum Message: Sendable {
         case add([ServerLoop.Listener])
+        case close(String, CheckedContinuation<Void, Never>)
         case stop
     }
 

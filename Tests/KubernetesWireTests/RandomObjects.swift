@@ -133,6 +133,7 @@ struct RandomObjects {
         node.podCIDRs = some(2) { $0.block($0.random.oneIn(2) ? .ipv4 : .ipv6) }
         if random.oneIn(2) { node.zone = name() }
         node.isBeingDeleted = random.oneIn(4)
+        node.isExcludedFromLoadBalancers = random.oneIn(4)
         node.taints = some(3) { "example.com/\($0.name())" }
         return node
     }

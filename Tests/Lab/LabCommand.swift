@@ -1,65 +1,23 @@
 import ArgumentParser
 import FairleadTestKit
-import Glibc
 import NetworkTypes
 
-/// Shows what Services do to connections, in a cluster of network namespaces that ends with this process.
+/// Shows what Services do to connections, in clusters of network namespaces that end with this process.
 @main
 struct LabCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fairlead-lab",
-        abstract: "Apply sample Services to a small cluster of network namespaces and try connections.",
+        abstract: "Try Services in small clusters of network namespaces.",
         discussion: """
             Needs the privilege to make network namespaces: root, or `unshare -Urnm --mount-proc -pf --kill-child`. \
             The network of this machine is not touched, and nothing is left behind.
-            """)
+            """,
+        subcommands: [DemoCommand.self, BalanceCommand.self], defaultSubcommand: DemoCommand.self)
 
-    @Option(help: "The fairlead executable. Default: FAIRLEAD_BINARY, else the one next to this program.")
-    var fairlead: String?
-
-    @Option(help: "The directory of the samples.")
-    var samples = "docs/samples"
-
-    @Option(help: "Connections for each line of the table.")
-    var tries = 24
-
-    @Flag(name: .customLong("ipv6"), help: "Connect by IPv6 instead of IPv4.")
-    var usesIPv6 = false
-
-    func validate() throws {
-        if !(1...500).contains(tries) { throw ValidationError("--tries: from 1 to 500") }
-    }
-
-    func run() async throws {
+    /// Ends the command where there is no privilege to do its work.
+    static func requirePrivilege() throws {
         guard Capability.canMakeNetworks else {
             throw ValidationError("no privilege to make network namespaces: run as root, or under `unshare -Urnm`")
         }
-        let paper = Paper(hasColour: isatty(1) == 1 && getenv("NO_COLOR") == nil)
-        let command = if let fairlead { FairleadCommand(path: fairlead) } else { try FairleadCommand() }
-        let start = ContinuousClock.now
-        let cluster = try await ClusterTopology.make()
-        let raised = (ContinuousClock.now - start).formatted
-        paper.line("A client, a router, two nodes and seven pods, each in a network namespace of its own (\(raised)).")
-        let arguments = ["apply"] + FairleadCommand.clusterArguments(manifests: samples)
-        let result = try await command.run(arguments, in: cluster.node1.namespace).requireSuccess()
-        paper.line("On node1: fairlead apply --manifests \(samples) --node-name node1 --cluster-cidr …")
-        paper.line(result.standardOutput.trimmed)
-        let tour = Tour(cluster: cluster, family: usesIPv6 ? .ipv6 : .ipv4, tries: tries, paper: paper)
-        for exhibit in Exhibit.all { try await tour.show(exhibit) }
-        paper.line("")
-        let node1 = cluster.node1.address(tour.family)
-        paper.line("node1 is \(node1); pods local-* are on it, pods remote-* on node2. \(tries) connections a line.")
-    }
-}
-
-extension String {
-    /// Without white space at its end.
-    fileprivate var trimmed: String { String(reversed().drop { $0.isWhitespace }.reversed()) }
-}
-
-extension Duration {
-    /// Whole milliseconds, as text.
-    fileprivate var formatted: String {
-        "\(components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000) ms"
     }
 }

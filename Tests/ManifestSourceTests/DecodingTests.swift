@@ -116,7 +116,10 @@ import Testing
             """
             apiVersion: v1
             kind: Node
-            metadata: {name: n1.example, deletionTimestamp: "2024-05-01T10:00:00Z", labels: {topology.kubernetes.io/zone: z}}
+            metadata:
+              name: n1.example
+              deletionTimestamp: "2024-05-01T10:00:00Z"
+              labels: {topology.kubernetes.io/zone: z, node.kubernetes.io/exclude-from-external-load-balancers: ""}
             spec: {podCIDR: 10.1.0.0/24, podCIDRs: [10.1.0.0/24, "fd01::/64"], taints: [{key: a/b, effect: NoSchedule}]}
             status: {addresses: [{type: Hostname, address: n1}, {type: InternalIP, address: 10.9.0.1},
               {type: ExternalIP, address: 192.0.2.9}]}
@@ -129,6 +132,7 @@ import Testing
         #expect(file.findings.isEmpty)
         var node = Node(name: "n1.example")
         node.isBeingDeleted = true
+        node.isExcludedFromLoadBalancers = true
         node.zone = "z"
         node.podCIDRs = ["10.1.0.0/24", "fd01::/64"].compactMap { CIDR($0) }
         node.taints = ["a/b"]

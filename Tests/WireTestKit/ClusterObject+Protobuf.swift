@@ -65,6 +65,7 @@ extension Node {
     func protobuf(_ metadata: EncodedMetadata) -> ProtobufMessage {
         var labels = details.value?.labels ?? [:]
         labels["topology.kubernetes.io/zone"] = zone
+        if isExcludedFromLoadBalancers { labels["node.kubernetes.io/exclude-from-external-load-balancers"] = "" }
         return ProtobufMessage {
             $0.message(
                 1, metadata.message(ObjectKey(name: name), isBeingDeleted: isBeingDeleted, labels: labels))

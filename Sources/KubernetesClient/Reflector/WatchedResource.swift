@@ -16,6 +16,20 @@ struct WatchedResource: Sendable, Equatable {
     /// What kube-proxy's informers ask for: nothing headless, and nothing that another proxy serves.
     static let servedByThisProxy = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
 
+    /// What the pools of one Service are made from: the Service, its slices, and all Nodes.
+    static func around(_ service: ObjectKey) -> [WatchedResource] {
+        let place = "metadata.namespace=\(service.namespace)"
+        return [
+            WatchedResource(
+                kind: .service, paths: ["/api/v1/services"], labelSelector: servedByThisProxy,
+                fieldSelector: "metadata.name=\(service.name),\(place)"),
+            WatchedResource(
+                kind: .endpointSlice, paths: ["/apis/discovery.k8s.io/v1/endpointslices"],
+                labelSelector: "\(servedByThisProxy),kubernetes.io/service-name=\(service.name)", fieldSelector: place),
+            WatchedResource(kind: .node, paths: ["/api/v1/nodes"]),
+        ]
+    }
+
     /// All that the dataplane of a node is made from; without a name, with all Nodes.
     static func all(nodeName: String?) -> [WatchedResource] {
         [

@@ -20,14 +20,32 @@ public final class APISource: Sendable {
     /// - Parameters:
     ///   - connection: Where to ask. It stays open when the source ends.
     ///   - nodeName: The Node to follow; no other one is told.
-    public init(
+    public convenience init(
         _ connection: APIConnection, nodeName: String, timing: ReflectorTiming = ReflectorTiming(),
         waitingLimit: Int = APISource.waitingLimit, logger: Logger
+    ) {
+        self.init(
+            connection, WatchedResource.all(nodeName: nodeName), timing: timing, waitingLimit: waitingLimit,
+            logger: logger)
+    }
+
+    /// Prepares a source that tells of one Service with its EndpointSlices, and of all Nodes; nothing is sent yet.
+    ///
+    /// - Parameter connection: Where to ask. It stays open when the source ends.
+    public convenience init(_ connection: APIConnection, about service: ObjectKey, logger: Logger) {
+        self.init(
+            connection, WatchedResource.around(service), timing: ReflectorTiming(), waitingLimit: Self.waitingLimit,
+            logger: logger)
+    }
+
+    private init(
+        _ connection: APIConnection, _ resources: [WatchedResource], timing: ReflectorTiming, waitingLimit: Int,
+        logger: Logger
     ) {
         self.connection = connection
         self.timing = timing
         self.logger = logger
-        resources = WatchedResource.all(nodeName: nodeName)
+        self.resources = resources
         mailbox = UpdateMailbox(Set(resources.map(\.kind)), limit: waitingLimit)
     }
 

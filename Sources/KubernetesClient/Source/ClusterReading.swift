@@ -11,8 +11,19 @@ extension APIConnection {
     /// - Throws: ``APIError`` at the first request that fails; a kind that the server lacks, or keeps from this user, is none if
     ///   the dataplane can do without it.
     public func readCluster(nodeName: String?, details: Bool = false) async throws(APIError) -> ClusterUpdate {
+        try await read(WatchedResource.all(nodeName: nodeName), details: details)
+    }
+
+    /// Reads one Service with its EndpointSlices, and all Nodes, once.
+    ///
+    /// - Throws: ``APIError`` at the first request that fails.
+    public func readCluster(about service: ObjectKey) async throws(APIError) -> ClusterUpdate {
+        try await read(WatchedResource.around(service), details: false)
+    }
+
+    private func read(_ resources: [WatchedResource], details: Bool) async throws(APIError) -> ClusterUpdate {
         var update = ClusterUpdate()
-        for resource in WatchedResource.all(nodeName: nodeName) {
+        for resource in resources {
             for item in try await items(of: resource, details: details) {
                 if let object = item.object { update.changes.append(.applied(object)) }
                 update.findings += item.findings

@@ -1,0 +1,145 @@
+import KubernetesModel
+import LoadBalancing
+import Logging
+import NetworkTypes
+
+/// Prints the pools of a Service as they change, and keeps a backend of HAProxy in line with one.
+actor PoolReport {
+    private let request: PoolRequest
+    private let form: LBPool.Form
+    private let backend: String
+    private let haproxy: HAProxySocket?
+    private let options: String
+    private let logger: Logger
+
+    private var cluster = ClusterState()
+    private var findings: [Finding] = []
+    private var pools: [NodePool] = []
+    private var problem: String?
+    /// What stands in the way with HAProxy; said once.
+    private var trouble: String?
+    private var leftAlone: [String] = []
+    private var mustTell = false
+    private var isTelling = false
+
+    init(
+        _ request: PoolRequest, form: LBPool.Form, backend: String, haproxy: HAProxySocket?, options: String,
+        logger: Logger
+    ) {
+        self.request = request
+        self.form = form
+        self.backend = backend
+        self.haproxy = haproxy
+        self.options = options
+        self.logger = logger
+    }
+
+    /// Whether the pools are known, and HAProxy has what it should.
+    var isInLine: Bool { problem == nil && trouble == nil && !pools.isEmpty }
+
+    /// Takes news of the objects. Before everything is known, and while an object of the Service makes no sense, nothing
+    /// changes: a load balancer that goes on with what it has does less harm than one without nodes.
+    func take(_ update: ClusterUpdate) async {
+        _ = cluster.apply(update.changes)
+        let news = update.findings.filter { !findings.contains($0) && $0.concerns(request.service) }
+        Session.report(news, logger)
+        findings = update.findings
+        guard update.readiness == .complete, !update.heldServices.contains(request.service) else { return }
+        do throws(PoolProblem) {
+            let pools = try cluster.pools(request)
+            if haproxy != nil || form == .haproxy,
+                pools.count > 1 || pools.contains(where: { $0.port.transport != .tcp })
+            {
+                return complain("\(pools.ambiguity)")
+            }
+            problem = nil
+            let changed = pools.filter { !self.pools.contains($0) }
+            self.pools = pools
+            if haproxy == nil { print(changed) } else { await tell() }
+        } catch {
+            complain("\(error)")
+        }
+    }
+
+    /// Looks whether HAProxy still has what it was told.
+    func lookAgain() async { if problem == nil, !pools.isEmpty { await tell() } }
+
+    private func complain(_ text: String) {
+        if problem != text { logger.error("\(text)") }
+        problem = text
+    }
+
+    private func print(_ pools: [NodePool]) {
+        let stdout = StandardOutput()
+        for pool in pools {
+            switch form {
+            case .json: stdout.write(PoolJSON.line(pool))
+            case .haproxy:
+                for command in HAProxyPlan.complete(pool, backend: backend) { stdout.write("\(command)\n") }
+            }
+        }
+    }
+
+    /// Sees to it that HAProxy has the last pool. One at a time: who comes meanwhile has it done once more.
+    private func tell() async {
+        mustTell = true
+        guard !isTelling else { return }
+        isTelling = true
+        while mustTell {
+            mustTell = false
+            await tellOnce()
+        }
+        isTelling = false
+    }
+
+    /// Asks HAProxy what it has, and tells it what it lacks. What fails is tried again at the next look.
+    private func tellOnce() async {
+        guard let haproxy, let pool = pools.first else { return }
+        do {
+            let answer = try await haproxy.ask(HAProxyWords.serversQuestion(backend))
+            let servers = try HAProxyWords.servers(answer, backend: backend)
+            let plan = HAProxyPlan(pool, servers: servers, backend: backend, options: options)
+            if plan.leftAlone != leftAlone, !plan.leftAlone.isEmpty {
+                logger.notice("left in maintenance, as somebody set it: \(plan.leftAlone.joined(separator: ", "))")
+            }
+            leftAlone = plan.leftAlone
+            for command in plan.commands {
+                let answer = try await haproxy.ask(command)
+                guard HAProxyWords.isSuccess(answer) else {
+                    throw HAProxyAnswerError(command: command, answer: answer)
+                }
+                StandardOutput().write("\(command)\n")
+            }
+            if trouble != nil { logger.notice("HAProxy answers again") }
+            trouble = nil
+        } catch {
+            if trouble != "\(error)" { logger.error("\(error)") }
+            trouble = "\(error)"
+        }
+    }
+}
+
+extension [NodePool] {
+    /// Why these cannot be the servers of one backend.
+    fileprivate var ambiguity: String {
+        if let pool = first(where: { $0.port.transport != .tcp }), count == 1 {
+            return
+                "Service \(pool.service): port \(pool.port.port) is \(pool.port.transport), which HAProxy does not balance"
+        }
+        let names = map { "--port \($0.port.name.isEmpty ? "\($0.port.port)" : $0.port.name) --family \($0.family)" }
+        return "a backend has the nodes of one pool, and there are \(count): say which, such as \(names[0])"
+    }
+}
+
+extension Finding {
+    /// Whether the finding is about the Service or nodes.
+    fileprivate func concerns(_ service: ObjectKey) -> Bool {
+        guard let subject else { return true }
+        return switch subject.kind {
+        case .service: subject.key == service
+        case .node: true
+        case .endpointSlice: heldService == service || subject.key.namespace == service.namespace
+        case .serviceCIDR: false
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import NetworkTypes
+
+/// The Service `default/web` of a ``LabTopology``, as manifests.
+public struct LabService: Sendable {
+    /// What an endpoint is at.
+    public enum Condition: Sendable {
+        /// `ready`.
+        case ready
+        /// `terminating` and still `serving`.
+        case terminating
+    }
+
+    /// `spec.externalTrafficPolicy`.
+    public var policy: String
+    /// The endpoints by the names of their pods.
+    public var endpoints: [String: Condition]
+    /// `metadata.annotations`.
+    public var annotations: [String: String] = [:]
+    /// Addresses in `status.loadBalancer.ingress`.
+    public var virtualAddresses: [IPAddress] = [
+        LabTopology.virtualIPv4, LabTopology.linkIPv4, LabTopology.linkIPv6,
+    ]
+
+    /// Makes the Service with ready endpoints.
+    public init(policy: String, ready pods: [String]) {
+        self.policy = policy
+        endpoints = Dictionary(uniqueKeysWithValues: pods.map { ($0, .ready) })
+    }
+
+    /// Service and EndpointSlices.
+    public func manifest(in lab: LabTopology) throws(TestKitError) -> String {
+        var service = ServiceManifest("web")
+        service.type = "LoadBalancer"
+        service.clusterIPs = ["10.96.0.80", "fd00:10:96::80"]
+        service.loadBalancerIPs = virtualAddresses.map(\.description)
+        service.externalPolicy = policy
+        service.annotations = annotations
+        service.ports = [.init("http", .tcp, 80, nodePort: LabTopology.nodePort)]
+        if policy == "Local" { service.extra = ["healthCheckNodePort: \(LabTopology.healthCheckPort)"] }
+        var documents = [service.yaml]
+        for family in IPFamily.allCases {
+            var slice = SliceManifest("web-\(family == .ipv4 ? 4 : 6)", service: "web", family: family)
+            slice.ports = [.init("http", .tcp, 8080)]
+            for (name, condition) in endpoints.sorted(by: { $0.key < $1.key }) {
+                let conditions: [String: Bool] =
+                    switch condition {
+                    case .ready: ["ready": true, "serving": true, "terminating": false]
+                    case .terminating: ["ready": false, "serving": true, "terminating": true]
+                    }
+                slice.endpoints.append(
+                    .init(
+                        try lab.host(name).address(family), node: String(name.prefix(5)), conditions: conditions))
+            }
+            documents.append(slice.yaml)
+        }
+        return Manifest.documents(documents)
+    }
+
+    /// The nodes of the lab. Labels and taints are for tests of who is left out.
+    public static func nodes(
+        _ lab: LabTopology, labels: [String: [String: String]] = [:]
+    ) -> String {
+        Manifest.documents(
+            lab.nodes.map { node in
+                Manifest.node(node.name, ["\(node.ipv4)", "\(node.ipv6)"], labels: labels[node.name] ?? [:])
+            } + [Manifest.serviceCIDR("kubernetes", ClusterTopology.serviceCIDRs)])
+    }
+}
