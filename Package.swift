@@ -76,15 +76,22 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-            ], swiftSettings: strict),
+            ],
+            // The status page is in the program, so that nothing has to be installed beside it.
+            resources: [.embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            swiftSettings: strict),
+        .target(name: "Terminal", swiftSettings: strict),
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
+                "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
                 "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "fairlead",
@@ -177,7 +184,8 @@ let package = Package(
         .executableTarget(
             name: "fairlead-bench",
             dependencies: [
-                "FairleadTestKit", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "FairleadTestKit", "Terminal", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 
         .target(name: "CProbe", path: "Tests/CProbe"),

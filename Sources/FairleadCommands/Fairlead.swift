@@ -17,12 +17,14 @@ public struct Fairlead: AsyncParsableCommand {
             Ask it why:             fairlead explain --manifests DIR --node NODE --from external --to ADDRESS:PORT
             Do it once:             fairlead apply  --manifests DIR --node-name NODE --cluster-cidr CIDR
             Keep doing it:          fairlead run    --manifests DIR --node-name NODE --cluster-cidr CIDR
+            See how that goes:      fairlead status
 
             Exit codes: 0 done; 1 failed, nothing was changed; 64 wrong usage. 'diff' differs: 0 nothing to change, \
-            1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed.
+            1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed; 'status': 0 in \
+            line, 1 not, 2 no answer.
             """,
         version: version,
-        subcommands: [Render.self, Diff.self, Explain.self, Apply.self, Run.self, Cleanup.self, Migrate.self])
+        subcommands: [Render.self, Diff.self, Explain.self, Apply.self, Run.self, Status.self, Cleanup.self, Migrate.self])
 
     /// Makes the command; its parser fills it.
     public init() {}
