@@ -164,6 +164,7 @@ let package = Package(
             name: "PacketTests",
             dependencies: [
                 "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
+                "fairlead-bench",
             ], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],

@@ -43,17 +43,15 @@ public enum StatusText {
     }
 
     private static func sync(_ sync: NodeStatus.Sync) -> String {
-        let last = sync.lastSuccessSeconds.map { "in line \(span($0)) ago" }
+        let last = sync.lastSuccessSeconds.map { "last found in line \(span($0)) ago" } ?? "never in line yet"
+        let health = sync.healthy ? "" : "; UNHEALTHY"
         switch sync.state {
-        case .starting: return "starting: the rules have not been brought in line yet"
-        case .synchronized: return "synchronized: the kernel was last found \(last ?? "in line")"
+        case .starting: return "starting: the rules are not in line yet\(health)"
+        case .synchronized: return "synchronized; \(last)\(health)"
         case .pending:
             let since = sync.pendingSince.map { " since \($0)" } ?? ""
-            return "a change waits\(since); the kernel was last found \(last ?? "in line")"
-                + (sync.healthy ? "" : "; unhealthy")
-        case .failing:
-            return "FAILING: " + (last.map { "the kernel was last found \($0)" } ?? "the rules were never in line")
-                + (sync.healthy ? "" : "; unhealthy")
+            return "pending: a change waits\(since); \(last)\(health)"
+        case .failing: return "FAILING; \(last)\(health)"
         }
     }
 

@@ -32,7 +32,8 @@ def run(*words):
 def make_node():
     """A node's interface in this namespace, so that its own connections to Services have a way."""
     run("ip", "link", "set", "lo", "up")
-    run("ip", "link", "add", "node0", "type", "dummy")
+    run("ip", "link", "add", "node0", "type", "veth", "peer", "name", "elsewhere")
+    run("ip", "link", "set", "elsewhere", "up")
     run("ip", "address", "add", "172.30.0.11/24", "dev", "node0")
     run("ip", "link", "set", "node0", "up")
     run("ip", "route", "add", "default", "via", "172.30.0.1")
