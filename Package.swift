@@ -84,7 +84,8 @@ let package = Package(
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
+                "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
+                "ServicePolicy",
                 "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -174,7 +175,8 @@ let package = Package(
             name: "FairleadCommandsTests",
             dependencies: [
                 "FairleadCommands", "KubernetesConfiguration", "Reconciliation", "ServiceDataplane", "Telemetry",
-                "KubernetesModel", "ManifestSource", "Observability", "PacketPath", "NetworkTypes", "FairleadTestKit",
+                "KubernetesModel", "ManifestSource", "Observability", "PacketPath", "ServicePolicy", "Netfilter",
+                "NetworkTypes", "FairleadTestKit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),

@@ -24,7 +24,9 @@ public struct Fairlead: AsyncParsableCommand {
             line, 1 not, 2 no answer.
             """,
         version: version,
-        subcommands: [Render.self, Diff.self, Explain.self, Apply.self, Run.self, Status.self, Cleanup.self, Migrate.self])
+        subcommands: [
+            Render.self, Diff.self, Explain.self, Apply.self, Run.self, Status.self, Cleanup.self, Migrate.self,
+        ])
 
     /// Makes the command; its parser fills it.
     public init() {}

@@ -24,7 +24,8 @@ struct StatusClient {
         var server = text
         if !server.contains("://") { server = "http://" + server }
         while server.hasSuffix("/") { server.removeLast() }
-        guard server.hasPrefix("http://") || server.hasPrefix("https://"), server.split(separator: "/").count == 2 else {
+        guard server.hasPrefix("http://") || server.hasPrefix("https://"), server.split(separator: "/").count == 2
+        else {
             return nil
         }
         self.server = server

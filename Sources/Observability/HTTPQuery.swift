@@ -23,7 +23,8 @@ public struct HTTPQuery: Hashable, Sendable {
         var index = 0
         while index < bytes.count {
             let byte = bytes[index]
-            if byte == UInt8(ascii: "%"), index + 2 < bytes.count, let value = value(bytes[index + 1], bytes[index + 2]) {
+            if byte == UInt8(ascii: "%"), index + 2 < bytes.count, let value = value(bytes[index + 1], bytes[index + 2])
+            {
                 result.append(value)
                 index += 3
                 continue

@@ -71,10 +71,14 @@ public enum Terminal {
     public static var isPlain: Bool { environment("NO_COLOR") != nil }
 
     /// The number of columns; nil if it is not known.
-    public static func width(_ descriptor: Int32) -> Int? { size(descriptor).flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } }
+    public static func width(_ descriptor: Int32) -> Int? {
+        size(descriptor).flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil }
+    }
 
     /// The number of lines; nil if it is not known.
-    public static func height(_ descriptor: Int32) -> Int? { size(descriptor).flatMap { $0.ws_row > 0 ? Int($0.ws_row) : nil } }
+    public static func height(_ descriptor: Int32) -> Int? {
+        size(descriptor).flatMap { $0.ws_row > 0 ? Int($0.ws_row) : nil }
+    }
 
     private static func size(_ descriptor: Int32) -> winsize? {
         var size = winsize()

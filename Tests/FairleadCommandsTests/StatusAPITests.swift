@@ -1,11 +1,13 @@
 import KubernetesModel
 import Logging
 import ManifestSource
+import Netfilter
 import NetworkTypes
 import Observability
 import PacketPath
 import Reconciliation
 import ServiceDataplane
+import ServicePolicy
 import Synchronization
 import Telemetry
 import Testing

@@ -24,7 +24,8 @@ struct StatusPageTests {
         let nonce = try #require(policy.firstMatch(of: /script-src 'nonce-([0-9a-f]{32})'/)).output.1
         for part in [
             "default-src 'none'", "style-src 'nonce-\(nonce)'", "connect-src 'self'", "base-uri 'none'",
-            "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
+            "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
         ] {
             #expect(policy.contains(part), "\(part) is missing: \(policy)")
         }
@@ -34,7 +35,8 @@ struct StatusPageTests {
         #expect(page.matches(of: /<(script|style)\b/).count == 2)
         #expect(page.contains("<script nonce=\"\(nonce)\">") && page.contains("<style nonce=\"\(nonce)\">"))
         #expect(page.contains("keepRefreshing();") && page.contains("prefers-color-scheme"))
-        for hint in ["@NONCE@", "/* page.css */", "/* page.js */", "innerHTML =", "javascript:", "http://", "https://"] {
+        for hint in ["@NONCE@", "/* page.css */", "/* page.js */", "innerHTML =", "javascript:", "http://", "https://"]
+        {
             #expect(!page.contains(hint), "\(hint)")
         }
         #expect(page.matches(of: /\son[a-z]+="/).isEmpty, "inline handlers")

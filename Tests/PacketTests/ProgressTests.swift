@@ -97,7 +97,8 @@ struct ProgressTests {
         let screen = try await Self.watch(try Self.command("apply", directory), in: namespace)
         Self.check(screen)
         #expect(screen.all.contains("reading the objects"))
-        #expect(screen.all.contains(/(planning|committing): [\d,]+ of (about )?[\d,]+ (Services|elements)/), "\(screen)")
+        #expect(
+            screen.all.contains(/(planning|committing): [\d,]+ of (about )?[\d,]+ (Services|elements)/), "\(screen)")
     }
 
     @Test("a narrow terminal cuts the line; NO_COLOR asks for no escape sequences")

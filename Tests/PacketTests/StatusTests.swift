@@ -61,9 +61,10 @@ struct StatusTests {
             return text.contains("No Service rejects or drops connections.")
                 && busy?.split(separator: " ").dropFirst().first == "7"
         }
-        #expect(isServed, "\(try await Self.status(bench))")
+        let last = try await Self.status(bench).standardOutput
+        #expect(isServed, "\(last)")
         // The commit of the change is told, with the one Service that it computed.
-        let commits = try await Self.status(bench).standardOutput.split(separator: "\n").filter { $0.contains(" ms ") }
+        let commits = last.split(separator: "\n").filter { $0.contains(" ms ") }
         #expect(commits.first { $0.contains(" change ") }?.contains(" 1 Service ") == true, "\(commits)")
         #expect(commits.last?.contains(" start ") == true, "\(commits)")
     }
@@ -120,7 +121,8 @@ struct StatusTests {
         let bench = try await DaemonBench([.ready("local-1")], options: ["--status-page=false"])
         try await bench.waitUntilInLine()
         for path in ["", "status", "api/v1/status", "api/v1/services", "api/v1/explain?from=pod&to=node:1"] {
-            let code = try await Self.curl(bench, "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:10249/\(path)")
+            let code = try await Self.curl(
+                bench, "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:10249/\(path)")
             #expect(code == "404", "/\(path)")
         }
         #expect(try await Self.curl(bench, "http://127.0.0.1:10249/metrics").contains("fairlead_build_info"))
@@ -137,7 +139,8 @@ struct StatusTests {
         let base = "http://127.0.0.1:10249"
         func code(_ arguments: String...) async throws -> String {
             let program = Program(
-                "curl", ["-s", "--max-time", "5", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}"] + arguments)
+                "curl",
+                ["-s", "--max-time", "5", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}"] + arguments)
             return try await bench.cluster.node1.namespace.execute(program).standardOutput
         }
         for path in ["/", "/status", "/api/v1/status", "/api/v1/services", "/api/v1/explain?from=pod&to=node:1"] {
@@ -156,7 +159,8 @@ struct StatusTests {
         ]
         for (path, expected) in faults { #expect(try await code(base + path) == expected, "\(path)") }
         let client = try await bench.cluster.client.namespace.execute(
-            Program("curl", ["-s", "--max-time", "5", "http://\(bench.cluster.node1.address(.ipv4)):10249/api/v1/status"]))
+            Program(
+                "curl", ["-s", "--max-time", "5", "http://\(bench.cluster.node1.address(.ipv4)):10249/api/v1/status"]))
         #expect(client.standardOutput.contains("\"node\":\"node1\""), "\(client)")
     }
 }

@@ -55,7 +55,8 @@ struct StatusTests {
     func noRates() {
         let counter = Self.counter(.rejected, 30)
         for former in [
-            CounterReading(time: Self.at(9), cost: .zero, counters: [], failure: "refused"), Self.reading(10, [counter]),
+            CounterReading(time: Self.at(9), cost: .zero, counters: [], failure: "refused"),
+            Self.reading(10, [counter]),
         ] {
             var reading = Self.reading(10, [counter])
             reading.compare(with: former)
@@ -67,7 +68,8 @@ struct StatusTests {
     @Test("what refuses comes with the highest rate first, the busiest Services by their sums")
     func order() throws {
         let former = [
-            Self.counter(.rejected, 100), Self.counter(.dropped, 0, name: "b"), Self.counter(.connection, 10, name: "c"),
+            Self.counter(.rejected, 100), Self.counter(.dropped, 0, name: "b"),
+            Self.counter(.connection, 10, name: "c"),
         ]
         var reading = Self.reading(
             2,
