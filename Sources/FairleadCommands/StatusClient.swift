@@ -15,6 +15,14 @@ struct StatusClient {
     /// Where the daemon tells its metrics, without a slash at the end.
     let server: String
 
+    /// Lives as long as the process. Nobody there is an answer: it is not tried again.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(5)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// What a status may have, by far.
     private static let sizeLimit = 16 << 20
     private static let timeout = TimeAmount.seconds(10)
@@ -53,7 +61,7 @@ struct StatusClient {
         do {
             var request = HTTPClientRequest(url: server + path)
             request.headers.add(name: "Accept", value: "application/json")
-            let response = try await HTTPClient.shared.execute(request, timeout: Self.timeout)
+            let response = try await Self.client.execute(request, timeout: Self.timeout)
             return (response.status.code, try await response.body.collect(upTo: Self.sizeLimit))
         } catch {
             throw Failure(

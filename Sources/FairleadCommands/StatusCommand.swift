@@ -86,6 +86,6 @@ struct Status: AsyncParsableCommand {
         let width = Terminal.width(1) ?? 80
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map { $0.prefix(width) }
         let height = max((Terminal.height(1) ?? 24) - 1, 1)
-        return "\u{1B}[H" + lines.prefix(height).map { $0 + "\u{1B}[K\r\n" }.joined() + "\u{1B}[J"
+        return "\u{1B}[H" + lines.prefix(height).map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
     }
 }

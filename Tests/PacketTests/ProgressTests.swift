@@ -30,6 +30,9 @@ struct ProgressTests {
         print(process.wait(), "")
         """
 
+    /// An empty NO_COLOR asks for nothing, whatever the environment of the tests has.
+    private static let terminalKind = ["TERM": "xterm", "NO_COLOR": ""]
+
     private struct Screen {
         /// What came, with the milliseconds at which it did.
         var pieces: [(time: Int, text: String)] = []
@@ -39,7 +42,7 @@ struct ProgressTests {
     }
 
     private static func watch(
-        _ command: [String], in namespace: NetworkNamespace, environment: [String: String] = ["TERM": "xterm"],
+        _ command: [String], in namespace: NetworkNamespace, environment: [String: String] = terminalKind,
         both: Bool = false, stopAt: String = "", columns: Int = 60
     ) async throws -> Screen {
         let arguments = ["-c", terminal, both ? "both" : "error", stopAt, "\(columns)"] + command
@@ -118,10 +121,10 @@ struct ProgressTests {
         let (namespace, directory) = (try NetworkNamespace("progress"), try TemporaryDirectory())
         let command = try Self.command("apply", directory)
         for kind in ["dumb", ""] {
-            let screen = try await Self.watch(command, in: namespace, environment: ["TERM": kind])
+            let screen = try await Self.watch(command, in: namespace, environment: ["TERM": kind, "NO_COLOR": ""])
             #expect(screen.pieces.isEmpty && screen.status == 0, "TERM=\(kind): \(screen)")
         }
-        let program = Program(command[0], Array(command.dropFirst()), environment: ["TERM": "xterm"])
+        let program = Program(command[0], Array(command.dropFirst()), environment: Self.terminalKind)
         let result = try await namespace.execute(program)
         #expect(result.standardError.isEmpty && result.standardOutput.hasPrefix("1500 Services served"), "\(result)")
     }

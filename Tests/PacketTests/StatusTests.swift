@@ -119,7 +119,7 @@ struct StatusTests {
     @Test("--status-page=false leaves metrics and nothing else")
     func turnedOff() async throws {
         let bench = try await DaemonBench([.ready("local-1")], options: ["--status-page=false"])
-        try await bench.waitUntilInLine()
+        try await bench.daemon.waitForOutput("serving")
         for path in ["", "status", "api/v1/status", "api/v1/services", "api/v1/explain?from=pod&to=node:1"] {
             let code = try await Self.curl(
                 bench, "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:10249/\(path)")
@@ -134,7 +134,7 @@ struct StatusTests {
     func requests() async throws {
         let bench = try await DaemonBench(
             [.ready("local-1")], options: ["--metrics-bind-address", "0.0.0.0:10249"])
-        try await bench.waitUntilInLine()
+        try await bench.daemon.waitForOutput("serving")
         #expect(bench.daemon.output.contains("--status-page=false turns it off"), "\(bench.daemon.output)")
         let base = "http://127.0.0.1:10249"
         func code(_ arguments: String...) async throws -> String {
