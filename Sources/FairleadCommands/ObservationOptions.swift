@@ -54,9 +54,14 @@ extension ObservationOptions {
         _ options: DataplaneOptions
     ) -> StatusAPI? {
         if statusPage?.description == "false" { return nil }
+        let views = DaemonViews(board) {
+            let known = await daemon.knowledge()
+            return DaemonView(
+                desired: known.desired, sourceFindings: known.sourceFindings, revision: known.revision)
+        }
         return StatusAPI(
-            board: board, counters: counters, views: DaemonViews(board) { await daemon.view() },
-            nodeName: node.nodeName, countsConnections: options.countsConnections)
+            board: board, counters: counters, views: views, nodeName: node.nodeName,
+            countsConnections: options.countsConnections)
     }
 }
 
