@@ -34,6 +34,7 @@ let package = Package(
         pure("PacketPath", ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),
         pure("Telemetry", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
+        pure("Advice", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
 
         // C: the shims, and the system libraries they wrap.
         .systemLibrary(
@@ -85,8 +86,7 @@ let package = Package(
             name: "FairleadCommands",
             dependencies: [
                 "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
-                "ServicePolicy",
-                "KubernetesModel", "Netfilter", "NetworkTypes",
+                "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes", "Advice",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -114,6 +114,14 @@ let package = Package(
             name: "TelemetryTests",
             dependencies: ["Telemetry", "ServicePolicy", "KubernetesModel", "NetworkTypes", "FairleadTestKit"],
             swiftSettings: strict),
+
+        // Rules by themselves, example clusters, and the command over manifests and over an API server.
+        .testTarget(
+            name: "AdviceTests",
+            dependencies: [
+                "Advice", "ManifestSource", "KubernetesModel", "NetworkTypes", "APIServerKit", "FairleadTestKit",
+                "fairlead",
+            ], swiftSettings: strict),
 
         // Tests with real files and sockets.
         .testTarget(
@@ -188,7 +196,7 @@ let package = Package(
         .executableTarget(
             name: "fairlead-bench",
             dependencies: [
-                "FairleadTestKit", "Terminal", "CLinux",
+                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "Terminal", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 

@@ -1,4 +1,5 @@
 #include "manifest.h"
+#include "plain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,6 +212,25 @@ static int check_keys(struct fl_manifest *out, uint32_t map, yaml_mark_t mark) {
     return 0;
 }
 
+bool fl_reserve_nodes(struct fl_manifest *out, size_t more) {
+    return reserve((void **)&out->nodes, &out->node_capacity, out->node_count, more, sizeof(struct fl_node)) == 0;
+}
+
+bool fl_reserve_text(struct fl_manifest *out, size_t more) {
+    return reserve((void **)&out->text, &out->text_capacity, out->text_length, more, 1) == 0;
+}
+
+bool fl_add_root(struct fl_manifest *out, uint32_t node) {
+    if (reserve((void **)&out->roots, &out->root_capacity, out->root_count, 1, sizeof(uint32_t)) != 0) return false;
+    out->roots[out->root_count++] = node;
+    return true;
+}
+
+bool fl_check_keys(struct fl_manifest *out, uint32_t map) {
+    yaml_mark_t nowhere = {0};
+    return check_keys(out, map, nowhere) == 0;
+}
+
 static int close_container(struct build *build, yaml_mark_t mark) {
     struct fl_manifest *out = build->out;
     struct frame frame = build->frames[--build->depth];
@@ -314,6 +334,9 @@ int fl_manifest_parse(struct fl_manifest *manifest, const uint8_t *bytes, size_t
         bytes += 3;
         length -= 3;
     }
+    manifest->was_plain = !manifest->skips_plain && fl_plain_parse(manifest, bytes, length);
+    if (manifest->was_plain) return 0;
+    manifest->node_count = manifest->text_length = manifest->root_count = 0;
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser)) return fail(manifest, start, "out of memory");
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);

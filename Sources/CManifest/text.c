@@ -33,12 +33,14 @@ bool fl_starts_document(const uint8_t *bytes, size_t length, size_t at) {
 }
 
 size_t fl_next_document(const uint8_t *bytes, size_t length, size_t from) {
-    while (from < length) {
-        const uint8_t *found = memmem(bytes + from, length - from, "\n---", 4);
-        if (found == NULL) return length;
-        size_t start = (size_t)(found - bytes) + 1;
-        if (is_marker_end(bytes, length, start + 3)) return start;
-        from = start;
+    /* Three dashes in a row take one of any three bytes: it is enough to look at every third. */
+    for (size_t at = from + 3; at < length; at += 3) {
+        if (bytes[at] != '-') continue;
+        /* The dash may be the first, the second or the third; a marker begins right behind a line end. */
+        for (size_t start = at - 2; start <= at; start++) {
+            if (start <= from || bytes[start - 1] != '\n' || length - start < 3) continue;
+            if (memcmp(bytes + start, "---", 3) == 0 && is_marker_end(bytes, length, start + 3)) return start;
+        }
     }
     return length;
 }

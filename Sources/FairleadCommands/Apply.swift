@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Logging
 import Netfilter
 import NetlinkTransport
@@ -49,6 +50,8 @@ struct Apply: AsyncParsableCommand {
             throw ExitCode.failure
         }
         if settings.servesLocalhostNodePorts, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
+        // Giving back the memory of a large cluster piece by piece would take longer than the kernel does.
+        withExtendedLifetime((session, reconciler)) { Glibc.exit(EXIT_SUCCESS) }
     }
 
     private static func summarize(_ report: SyncReport, services: Int) {

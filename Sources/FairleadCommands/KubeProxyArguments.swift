@@ -5,7 +5,7 @@ import KubernetesConfiguration
 struct ProxyOptions: ParsableArguments, KubeProxyOptions {
     @Option(
         name: [.long, .customLong("iptables-min-sync-period")],
-        help: "Least time between two commits while changes keep coming. (default: 1s)")
+        help: "Least time between two commits while changes keep coming. (default: none)")
     var minSyncPeriod: GoDuration?
 
     @Option(

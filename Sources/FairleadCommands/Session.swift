@@ -24,30 +24,10 @@ struct Session {
     ///
     /// - Parameter allNodes: whether an API server is asked for more Nodes than this one.
     mutating func load(_ logger: Logger, allNodes: Bool = false) async -> Bool {
-        switch source {
-        case .manifests(let paths):
-            var manifests = ManifestSet(paths: paths)
-            let update = manifests.load()
-            for failure in update.failures { logger.error("\(failure)") }
-            for object in update.skipped { logger.debug("\(object)") }
-            take(update.clusterUpdate, logger)
-            return update.failures.isEmpty
-        case .api(let settings):
-            do throws(APIError) {
-                let nodeName = allNodes ? nil : desired.settings.nodeName
-                let connection = try Wiring.connection(settings, logger)
-                let result: Result<ClusterUpdate, APIError>
-                do throws(APIError) {
-                    result = .success(try await connection.readCluster(nodeName: nodeName))
-                } catch { result = .failure(error) }
-                await connection.shutdown()
-                take(try result.get(), logger)
-                return true
-            } catch {
-                logger.error("\(error)")
-                return false
-            }
-        }
+        let nodeName = allNodes ? nil : desired.settings.nodeName
+        guard let reading = await ObjectReading(source, nodeName: nodeName, logger) else { return false }
+        take(reading.update, logger)
+        return reading.isWhole
     }
 
     private mutating func take(_ update: ClusterUpdate, _ logger: Logger) {

@@ -9,7 +9,7 @@ final class TimedKernel: DataplaneKernel {
     private let clock = ContinuousClock()
     /// Reading what there is.
     private(set) var observing = Duration.zero
-    /// Encoding transactions and having them carried out.
+    /// Encoding transactions and having them carried out, most of it beside the planning.
     private(set) var committing = Duration.zero
 
     init(_ kernel: NftablesKernel) { self.kernel = kernel }
@@ -31,6 +31,17 @@ final class TimedKernel: DataplaneKernel {
         defer { committing += clock.now - start }
         try kernel.commit(transaction, expecting: generation)
     }
+
+    func submit(
+        _ transaction: Transaction, expecting generation: UInt32?, done: @escaping (Duration) -> Void
+    ) throws(NetlinkError) {
+        try kernel.submit(transaction, expecting: generation) { [unowned self] duration in
+            committing += duration
+            done(duration)
+        }
+    }
+
+    func settle() throws(NetlinkError) { try kernel.settle() }
 
     func elements(
         of set: SetDeclaration, in schema: TableSchema

@@ -97,6 +97,13 @@ extension ClusterState {
         }
     }
 
+    /// Calls the body with the key and `metadata.creationTimestamp` of every Service, in no particular order.
+    public func forEachCreation(_ body: (ObjectKey, String) -> Void) {
+        for index in slots.indices {
+            if let time = slots[index].service?.creationTimestamp { body(slots[index].key, time) }
+        }
+    }
+
     /// The number of EndpointSlices.
     public var sliceCount: Int { slotOfSlice.count }
 

@@ -16,6 +16,8 @@ public struct Node: Hashable, Sendable {
     public var isBeingDeleted = false
     /// The keys of `spec.taints`.
     public var taints: [String] = []
+    /// What only advice reads.
+    public var details = Details<NodeDetails>.unread
 
     /// Makes a node without addresses.
     public init(name: String) { self.name = name }

@@ -86,11 +86,16 @@ public struct Service: Hashable, Sendable {
     public var trafficDistribution: String?
     /// `spec.ports`.
     public var ports: [ServicePort] = []
+    /// What only advice reads.
+    public var details = Details<ServiceDetails>.unread
 
     /// The annotation that refines external Cluster policy; its only value is `prefer-local`.
     public static let externalTrafficAnnotation = "fairlead.dev/external-traffic"
     /// A node with ready local endpoints uses only those and keeps the source; another one forwards with masquerade.
     public static let preferLocal = "prefer-local"
+
+    /// The annotation that silences advice about the Service: codes, separated by commas.
+    public static let ignoreAnnotation = "fairlead.dev/ignore"
 
     /// Makes a Service with the API's defaults.
     public init(key: ObjectKey) { self.key = key }

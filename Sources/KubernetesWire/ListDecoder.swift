@@ -10,7 +10,9 @@ public struct ListDecoder: Sendable {
     private var pending: [UInt8] = []
 
     /// Starts with a body of which nothing came.
-    public init(kind: ObjectID.Kind) { parser = ListParser(kind: kind) }
+    ///
+    /// - Parameter details: Whether the objects come with what only advice reads.
+    public init(kind: ObjectID.Kind, details: Bool = false) { parser = ListParser(kind: kind, details: details) }
 
     /// How many items were decoded so far.
     public var itemCount: Int { parser.page.items.count }
@@ -53,8 +55,10 @@ public struct ListDecoder: Sendable {
     /// Decodes a body that is there as a whole.
     ///
     /// - Throws: `WireError` if it is no list of the kind.
-    public static func decode(_ body: [UInt8], kind: ObjectID.Kind) throws(WireError) -> ObjectListPage {
-        var decoder = ListDecoder(kind: kind)
+    public static func decode(
+        _ body: [UInt8], kind: ObjectID.Kind, details: Bool = false
+    ) throws(WireError) -> ObjectListPage {
+        var decoder = ListDecoder(kind: kind, details: details)
         try decoder.append(body)
         return try decoder.finish()
     }
@@ -78,7 +82,9 @@ private struct ListParser {
     private var hasList = false
     private var decoder: ObjectDecoder
 
-    init(kind: ObjectID.Kind) { decoder = ObjectDecoder(kind: kind, pool: TextPool()) }
+    init(kind: ObjectID.Kind, details: Bool) {
+        decoder = ObjectDecoder(kind: kind, pool: TextPool(), readsDetails: details)
+    }
 
     mutating func takeItems() -> [DecodedObject] {
         defer { page.items = [] }

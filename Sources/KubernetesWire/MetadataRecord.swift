@@ -2,6 +2,12 @@ import KubernetesModel
 
 /// `metadata` of an object, as far as it matters. Its texts are a part of what is being decoded.
 struct MetadataRecord {
+    /// What only advice reads.
+    struct Details {
+        var labels: [String: String] = [:]
+        var annotations: [String: String] = [:]
+    }
+
     var name = Bytes.none
     var namespace = Bytes.none
     var resourceVersion = Bytes.none
@@ -19,6 +25,8 @@ struct MetadataRecord {
     var sourceRanges: Bytes?
     var lastChangeTrigger: Bytes?
     var own: [String: String] = [:]
+    /// All labels and annotations; nil unless somebody asked for them before.
+    var details: Details?
     /// `k8s.io/initial-events-end: "true"`: this bookmark ends what a watch begins with (KEP-3157).
     var endsInitialEvents = false
 
@@ -42,6 +50,7 @@ struct MetadataRecord {
     }
 
     private mutating func readLabel(_ entry: (key: Bytes, value: Bytes)) {
+        details?.labels[entry.key.text] = entry.value.text
         if entry.key.equals(MetadataKey.serviceName) {
             serviceName = entry.value
         } else if entry.key.equals(MetadataKey.headless) {
@@ -54,6 +63,9 @@ struct MetadataRecord {
     }
 
     private mutating func readAnnotation(_ entry: (key: Bytes, value: Bytes)) {
+        if details != nil, !entry.key.equals(MetadataKey.lastApplied) {
+            details?.annotations[entry.key.text] = entry.value.text
+        }
         if entry.key.equals(MetadataKey.sourceRanges) {
             sourceRanges = entry.value
         } else if entry.key.equals(MetadataKey.lastChangeTrigger) {

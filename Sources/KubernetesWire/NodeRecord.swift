@@ -8,6 +8,8 @@ struct NodeRecord: ObjectRecord {
     private var podCIDRs: [String] = []
     private var taints: [String] = []
     private var addresses: [(type: String, address: String)] = []
+    /// The fields that only advice reads.
+    private var details = NodeDetails()
 
     init() {}
 
@@ -28,6 +30,8 @@ struct NodeRecord: ObjectRecord {
         while try reader.advance() {
             switch reader.field {
             case 1: podCIDR = try reader.text()
+            case 3: details.providerID = try reader.text()
+            case 4: details.isUnschedulable = try reader.boolean()
             case 5:
                 // A Taint begins as a map's entry does, with two texts.
                 taints.append(pool.text(try reader.entry().key))
@@ -65,6 +69,12 @@ struct NodeRecord: ObjectRecord {
             case "ExternalIP": node.externalIPs.append(try FieldRule.address(entry.address, at: path))
             default: break
             }
+        }
+        if let read = metadata.details {
+            var details = details
+            details.labels = read.labels
+            if details.providerID?.isEmpty == true { details.providerID = nil }
+            node.details = .read(details)
         }
         return (.node(node), [])
     }

@@ -9,7 +9,7 @@ protocol ObjectRecord {
     init()
 
     /// `metadata`.
-    var metadata: MetadataRecord { get }
+    var metadata: MetadataRecord { get set }
 
     /// Reads an object. What comes twice is joined, and of a single value the last one counts, as protobuf says.
     mutating func read(_ object: Bytes, _ pool: inout TextPool) throws(WireError)
@@ -22,6 +22,8 @@ protocol ObjectRecord {
 struct ObjectDecoder: Sendable {
     let kind: ObjectID.Kind
     var pool: TextPool
+    /// Whether objects come with what only advice reads.
+    var readsDetails = false
 
     /// Decodes an object without an envelope.
     mutating func decode(_ object: Bytes) throws(WireError) -> DecodedObject {
@@ -37,6 +39,7 @@ struct ObjectDecoder: Sendable {
         _ object: Bytes, _: Record.Type
     ) throws(WireError) -> DecodedObject {
         var record = Record()
+        if readsDetails { record.metadata.details = MetadataRecord.Details() }
         try record.read(object, &pool)
         let id = record.metadata.id(kind, &pool)
         var decoded = DecodedObject(id: id, resourceVersion: record.metadata.resourceVersion.text)

@@ -51,6 +51,12 @@ struct ServiceRecord: ObjectRecord {
                 service.loadBalancerIngress.append(entry)
             }
         }
+        if let details = metadata.details {
+            var read = spec.details
+            (read.labels, read.annotations) = (details.labels, details.annotations)
+            read.ingressHostnames = ingress.map(\.hostname).filter { !$0.isEmpty }
+            service.details = .read(read)
+        }
         return (.service(service), service.notes(setsExternalPolicy: !spec.externalTrafficPolicy.isEmpty))
     }
 }
@@ -58,6 +64,7 @@ struct ServiceRecord: ObjectRecord {
 /// The fields of `core/v1.LoadBalancerIngress`.
 private struct IngressRecord {
     var address = ""
+    var hostname = ""
     var mode = ""
 
     init(_ message: Bytes) throws(WireError) {
@@ -65,6 +72,7 @@ private struct IngressRecord {
         while try reader.advance() {
             switch reader.field {
             case 1: address = try reader.text()
+            case 2: hostname = try reader.text()
             case 3: mode = try reader.text()
             default: break
             }

@@ -16,6 +16,8 @@ struct ServiceSpecRecord {
     private var healthCheckNodePort = 0
     private var publishNotReadyAddresses = false
     private var trafficDistribution: String?
+    /// The fields that only advice reads.
+    private(set) var details = ServiceDetails()
 
     mutating func read(_ message: Bytes, _ pool: inout TextPool) throws(WireError) {
         var reader = WireReader(message)
@@ -32,6 +34,8 @@ struct ServiceSpecRecord {
             case 13: publishNotReadyAddresses = try reader.boolean()
             case 14: try readAffinity(reader.bytes())
             case 18: clusterIPs.append(try reader.text())
+            case 20: details.allocatesNodePorts = try reader.boolean()
+            case 21: details.loadBalancerClass = try reader.text()
             case 22: internalTrafficPolicy = try reader.text()
             case 23: trafficDistribution = pool.text(try reader.bytes())
             default: break

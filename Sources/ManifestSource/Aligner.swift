@@ -113,7 +113,7 @@ struct Aligner {
 
     /// Looks for the part that stands here among all of the middle.
     private mutating func search(_ next: Int, _ offset: Int) -> Int? {
-        guard isSearched, let piece = cutter.piece(at: offset) else { return nil }
+        guard isSearched, !middle.isEmpty, let piece = cutter.piece(at: offset) else { return nil }
         // One part that was changed or inserted: what follows it is known.
         if expected(next, at: piece.range.upperBound) != nil { return nil }
         if table == nil { table = makeTable() }

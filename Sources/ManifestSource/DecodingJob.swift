@@ -11,13 +11,15 @@ final class DecodingJob: Sendable {
     private let pieces: [Piece]
     private let list: ListItems?
     private let path: String
+    private let readsDetails: Bool
     private let next = Atomic(0)
     private let output = Mutex(Output())
 
     /// Documents that a thread takes at a time.
     private static let batch = 64
 
-    init(pieces: [Piece], list: ListItems?, path: String) {
+    init(pieces: [Piece], list: ListItems?, path: String, readsDetails: Bool) {
+        self.readsDetails = readsDetails
         self.pieces = pieces
         self.list = list
         self.path = path
@@ -25,7 +27,7 @@ final class DecodingJob: Sendable {
 
     /// Decodes batches until none is left. Runs on each thread.
     func run(_ text: UnsafeRawBufferPointer) {
-        let context = DecodeContext()
+        let context = DecodeContext(readsDetails: readsDetails)
         guard let arena = ManifestArena() else { return }
         var documents: [(Int, DecodedDocument)] = []
         while true {

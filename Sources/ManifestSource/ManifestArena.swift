@@ -21,14 +21,20 @@ package final class ManifestArena {
 
     /// Nil if there is no memory.
     ///
-    /// - Parameter keepsDuplicates: whether a key may stand twice in one map; a look-up finds the first then.
-    package init?(keepsDuplicates: Bool = false) {
+    /// - Parameters:
+    ///   - keepsDuplicates: whether a key may stand twice in one map; a look-up finds the first then.
+    ///   - skipsPlain: whether libyaml reads what the reader of plain text could, to compare them.
+    package init?(keepsDuplicates: Bool = false, skipsPlain: Bool = false) {
         guard let arena = fl_manifest_new() else { return nil }
         arena.pointee.keeps_duplicates = keepsDuplicates
+        arena.pointee.skips_plain = skipsPlain
         self.arena = arena
     }
 
     deinit { fl_manifest_free(arena) }
+
+    /// Whether the last text was so plain that libyaml was not needed.
+    package var wasPlain: Bool { arena.pointee.was_plain }
 
     /// Parses text and hands the documents' roots to `body`; the nodes are valid until it returns.
     package func parse(_ text: UnsafeRawBufferPointer, _ body: ([ManifestNode]) -> Void) throws(SyntaxError) {

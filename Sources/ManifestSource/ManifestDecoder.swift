@@ -9,6 +9,7 @@ import KubernetesModel
 public struct ManifestDecoder: Sendable {
     private let path: String
     private let workers: Int
+    private let readsDetails: Bool
     /// What surrounds the parts of the last good text; nil if there was none.
     private var frame: Frame?
     private var division = Division.documents
@@ -33,7 +34,9 @@ public struct ManifestDecoder: Sendable {
     /// - Parameters:
     ///   - path: The file's name for locations and errors.
     ///   - workers: How many threads may decode at a time, by default one per core.
-    public init(path: String, workers: Int = availableCores) {
+    ///   - details: Whether the objects come with what only advice reads.
+    public init(path: String, workers: Int = availableCores, details: Bool = false) {
+        readsDetails = details
         self.path = path
         self.workers = max(1, workers)
     }
@@ -126,7 +129,7 @@ extension ManifestDecoder {
         if pieces.isEmpty { return [] }
         let bytes = pieces.reduce(0) { $0 + $1.range.count }
         let threads = min(workers, pieces.count, bytes / Self.bytesPerWorker + 1)
-        let job = DecodingJob(pieces: pieces, list: cutter.items, path: path)
+        let job = DecodingJob(pieces: pieces, list: cutter.items, path: path, readsDetails: readsDetails)
         if threads <= 1 {
             job.run(cutter.text)
         } else {

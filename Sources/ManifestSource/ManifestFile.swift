@@ -54,9 +54,10 @@ struct ManifestFile {
     /// Whether an object stands in the file twice.
     private var hasDuplicates = false
 
-    init(path: String) {
+    /// - Parameter details: Whether the objects come with what only advice reads.
+    init(path: String, details: Bool) {
         self.path = path
-        decoder = ManifestDecoder(path: path)
+        decoder = ManifestDecoder(path: path, details: details)
     }
 
     /// Whether the file looks different from when it was read.

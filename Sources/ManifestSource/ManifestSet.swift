@@ -3,7 +3,8 @@ import KubernetesModel
 
 /// What changed in a set of manifests.
 public struct ManifestUpdate: Sendable, Equatable {
-    /// The objects that differ from before, sorted by identity; at most one change for each.
+    /// The objects that differ from before; at most one change for each. Sorted by identity, but for many of them, as
+    /// of a first load: what is made of them does not depend on their order.
     public var changes: [ClusterChange] = []
     /// All findings in force, not only new ones, in path order.
     public var findings: [Finding] = []
@@ -71,9 +72,16 @@ public struct ManifestSet {
     private var failures: [ManifestError] = []
     private var skippedNews: [SkippedObject] = []
     private var hasNews = false
+    private let readsDetails: Bool
+
+    /// More changes are not worth the time to sort them.
+    private static let sortedChanges = 1000
 
     /// Names the files; nothing is read yet. A path that is given twice counts once.
-    public init(paths: [String]) {
+    ///
+    /// - Parameter details: Whether the objects come with what only advice reads.
+    public init(paths: [String], details: Bool = false) {
+        readsDetails = details
         var seen: Set<String> = []
         roots = paths.filter { seen.insert($0).inserted }.map { Root(path: $0) }
     }
@@ -130,7 +138,9 @@ public struct ManifestSet {
     /// What changed since the last update.
     mutating func takeUpdate() -> ManifestUpdate {
         var update = ManifestUpdate()
-        update.changes = changes.sorted { $0.key < $1.key }.map(\.value)
+        update.changes =
+            changes.count <= Self.sortedChanges
+            ? changes.sorted { $0.key < $1.key }.map(\.value) : Array(changes.values)
         update.failures = failures
         update.skipped = skippedNews
         skippedNews = []
@@ -166,7 +176,7 @@ extension ManifestSet {
     mutating func read(_ rank: Rank) {
         let isKnown = files[rank] != nil
         // Taken out, with no other reference left: the tables of a big file would be copied before the first change.
-        var file = files.removeValue(forKey: rank) ?? ManifestFile(path: rank.path)
+        var file = files.removeValue(forKey: rank) ?? ManifestFile(path: rank.path, details: readsDetails)
         let outcome = file.read()
         if case .missing = outcome {
             faulty.remove(rank)
@@ -189,6 +199,10 @@ extension ManifestSet {
             failures.append(error)
             hasNews = true
         case .changed(let changes):
+            if changes.count > owners.count {
+                owners.reserveCapacity(owners.count + changes.count)
+                self.changes.reserveCapacity(self.changes.count + changes.count)
+            }
             for change in changes { apply(change, rank) }
             skippedNews += file.skipped
             hasNews = true

@@ -22,6 +22,7 @@ extension ObjectReader {
                 node.externalIPs.append(try entry.required("address").asAddress())
             }
         }
+        if context.readsDetails { node.details = .read(nodeDetails(metadata)) }
         return node
     }
 

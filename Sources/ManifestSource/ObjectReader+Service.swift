@@ -25,6 +25,7 @@ extension ObjectReader {
         service.loadBalancerIngress = try ingress()
         service.publishNotReadyAddresses = try spec.boolean("publishNotReadyAddresses") ?? false
         service.trafficDistribution = try spec.string("trafficDistribution")
+        if context.readsDetails { service.details = .read(serviceDetails(metadata, spec)) }
         note(service.notes(setsExternalPolicy: externalPolicy != nil))
         return service
     }

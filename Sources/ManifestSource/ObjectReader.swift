@@ -3,7 +3,11 @@ import KubernetesModel
 /// What the readers of one worker share.
 final class DecodeContext {
     var strings = StringPool()
+    /// Whether objects come with what only advice reads.
+    let readsDetails: Bool
     private var hints: Set<Endpoint.Hints> = []
+
+    init(readsDetails: Bool) { self.readsDetails = readsDetails }
 
     /// The hints, sharing storage with equal ones seen before: a cluster has as many as it has zones, or a few more.
     func shared(_ new: Endpoint.Hints) -> Endpoint.Hints {

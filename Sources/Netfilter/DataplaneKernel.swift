@@ -26,6 +26,22 @@ public protocol DataplaneKernel: AnyObject {
     /// - Parameter generation: if given, refuse unless the ruleset is of this generation.
     func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(Failure)
 
+    /// Has a transaction carried out, perhaps while the caller goes on. Transactions are carried out in order, none after one
+    /// that was refused. Until `settle` has returned or anything has failed, nothing but `submit` may be called.
+    ///
+    /// - Parameters:
+    ///   - generation: as for `commit`.
+    ///   - done: is told, by a later call on the same thread, how long it took, if it was carried out.
+    /// - Throws: why this transaction or one before it was refused.
+    func submit(
+        _ transaction: Transaction, expecting generation: UInt32?, done: @escaping (Duration) -> Void
+    ) throws(Failure)
+
+    /// Waits until everything that was submitted is carried out.
+    ///
+    /// - Throws: why one of the transactions was refused.
+    func settle() throws(Failure)
+
     /// Reads the elements of one set, with those that packets have added.
     func elements(
         of set: SetDeclaration, in schema: TableSchema
@@ -41,6 +57,19 @@ public protocol DataplaneKernel: AnyObject {
 extension DataplaneKernel {
     /// No limit.
     public var elementCapacity: Int { .max }
+
+    /// Commits at once.
+    public func submit(
+        _ transaction: Transaction, expecting generation: UInt32?, done: @escaping (Duration) -> Void
+    ) throws(Failure) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try commit(transaction, expecting: generation)
+        done(clock.now - start)
+    }
+
+    /// Nothing waits.
+    public func settle() throws(Failure) {}
 }
 
 /// Why a kernel refused.

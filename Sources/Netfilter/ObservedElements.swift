@@ -67,6 +67,14 @@ public struct ObservedElements: Sendable {
         }
     }
 
+    /// Where the element with the key stands, looking first behind another: elements that belong together are mostly looked up
+    /// in the order in which they were read, and the table is far too large for the processor's caches.
+    public func position(of key: ElementKey, behind other: Int) -> Int? {
+        let next = other + 1
+        if next < count, words.withUnsafeBufferPointer({ matches(key, $0, at: next) }) { return next }
+        return position(of: key)
+    }
+
     /// The element with the key; nil if there is none.
     public subscript(key: ElementKey) -> ObservedElement? { position(of: key).map { self[position: $0] } }
 

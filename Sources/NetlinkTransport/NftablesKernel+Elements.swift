@@ -109,6 +109,24 @@ extension NftablesKernel {
 
     // MARK: By key
 
+    /// Reads the large set that needs no other on another thread, by the reader's socket. What the thread could not read, nil,
+    /// has to be read in its turn.
+    func readBeside(
+        _ sets: [SetDeclaration], _ counts: [String: Int], _ guesses: ElementGuesses, _ schema: TableSchema
+    ) -> CompanionThread<ObservedElements?>? {
+        guard let set = sets.first(where: { $0.id == guesses.independent }), !set.isInterval, let reader,
+            let count = counts[set.name], count > dumpLimit
+        else { return nil }
+        return CompanionThread {
+            reader.withLock { reader in
+                // A failure will show again, or was a neighbour's commit.
+                try? reader.elements(of: set, in: schema, count: count) { round, keys in
+                    if round == 0 { guesses.guess(schema.family, set.id, 0, ObservedTable(), &keys) }
+                }
+            }
+        }
+    }
+
     /// Reads the elements that a set has of the guessed ones. Nil if those are not all that it has.
     ///
     /// - Parameters:

@@ -65,11 +65,17 @@ extension NftablesKernel {
         let readable = schema.sets.filter {
             table.sets.contains($0.name) && !table.differingSets.contains($0.name) && !$0.isDynamic
         }
+        let beside = readBeside(readable, counts, guesses, schema)
         for set in readable where !guesses.sets.contains(set.id) {
             try observeElements(of: set, in: schema, count: counts[set.name], nil, into: &table)
         }
         for id in guesses.sets {
             guard let set = readable.first(where: { $0.id == id }) else { continue }
+            if id == guesses.independent, let elements = beside?.join() {
+                table.elements[id] = elements
+                setsReadByKey += 1
+                continue
+            }
             try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
         }
         return table

@@ -1,11 +1,12 @@
 import CNftnl
 import Netfilter
 import NetworkTypes
+import Synchronization
 
 /// The nftables of the network namespace in which it was made.
 ///
 /// Not for concurrent use: one owner makes one request after the other. A commit blocks until the kernel has carried
-/// the batch out.
+/// the batch out. Between `submit` and the end of `settle` nothing else may be asked.
 public final class NftablesKernel: DataplaneKernel {
     private var socket: NetlinkSocket
     private var sequence: UInt32 = 1
@@ -35,12 +36,25 @@ public final class NftablesKernel: DataplaneKernel {
     let dumpLimit: Int
     /// How many sets were read by key.
     var setsReadByKey = 0
+    /// Carries out what was submitted.
+    var pipeline: CommitPipeline?
+    /// Who is to be told of each submitted transaction.
+    var submitted: [(Duration) -> Void] = []
+
+    /// Reads beside this one.
+    let reader: SharedReader?
 
     /// Opens a connection to the nftables of the calling thread's network namespace.
     ///
     /// - Parameter dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
-    public init(dumpLimit: Int = 2_000) throws(NetlinkError) {
+    public convenience init(dumpLimit: Int = 2_000) throws(NetlinkError) {
+        // A socket belongs to the namespace in which it was opened: it has to be opened now.
+        try self.init(dumpLimit: dumpLimit, reader: SharedReader(try NftablesKernel(dumpLimit: dumpLimit, reader: nil)))
+    }
+
+    private init(dumpLimit: Int, reader: SharedReader?) throws(NetlinkError) {
         self.dumpLimit = dumpLimit
+        self.reader = reader
         var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
         elementCapacity = try socket.reserveSend(bytes: Self.sendReserve) / Self.elementBytes
         let room = socket.reserveReceive(bytes: Self.receiveReserve)
@@ -284,6 +298,19 @@ public final class NftablesKernel: DataplaneKernel {
         guard report.code == 0 else { throw .refused(object: operation, errno: report.code, detail: report.text) }
         return true
     }
+}
+
+/// A second connection, for a thread that reads beside the first.
+///
+/// Unchecked because a kernel is not for concurrent use: nobody else has it, and the lock lets one thread in at a time.
+final class SharedReader: @unchecked Sendable {
+    private let lock = Mutex(())
+    private let kernel: NftablesKernel
+
+    init(_ kernel: sending NftablesKernel) { self.kernel = kernel }
+
+    /// Has the kernel for itself.
+    func withLock<Value>(_ body: (NftablesKernel) -> Value) -> Value { lock.withLock { _ in body(kernel) } }
 }
 
 /// An acknowledgement, an error, or the end of a dump.

@@ -232,8 +232,8 @@ public struct DesiredState: Sendable {
     private func servicesByAge() -> [ObjectKey] {
         var ages: [(time: String, key: ObjectKey)] = []
         ages.reserveCapacity(cluster.serviceCount)
-        cluster.forEachService { service, _ in
-            if !suspended.contains(service.key) { ages.append((service.creationTimestamp, service.key)) }
+        cluster.forEachCreation { key, time in
+            if suspended.isEmpty || !suspended.contains(key) { ages.append((time, key)) }
         }
         return ages.sorted { ($0.time, $0.key) < ($1.time, $1.key) }.map(\.key)
     }

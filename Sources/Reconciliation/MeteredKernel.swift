@@ -43,7 +43,24 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
         let clock = ContinuousClock()
         let start = clock.now
         try base.commit(transaction, expecting: generation)
-        meter.committed(size: transaction.elementCount, duration: clock.now - start)
+        count(transaction, clock.now - start)
+    }
+
+    /// Submits a transaction and counts it once it is carried out.
+    public func submit(
+        _ transaction: Transaction, expecting generation: UInt32?, done: @escaping (Duration) -> Void
+    ) throws(Base.Failure) {
+        try base.submit(transaction, expecting: generation) { [unowned self] duration in
+            count(transaction, duration)
+            done(duration)
+        }
+    }
+
+    /// The kernel's own.
+    public func settle() throws(Base.Failure) { try base.settle() }
+
+    private func count(_ transaction: Transaction, _ duration: Duration) {
+        meter.committed(size: transaction.elementCount, duration: duration)
         for step in transaction.steps { count(step) }
     }
 

@@ -104,19 +104,22 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         var expected = observation.value.generation
         var report = SyncReport()
         let keepsUnknown = !knowsAllObjects
+        let limit = min(Planner.elementsPerTransaction, kernel.elementCapacity)
+        // While the kernel carries out one transaction, the next one is planned.
         try desired.plan(
             from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown,
-            elementLimit: min(Planner.elementsPerTransaction, kernel.elementCapacity),
+            elementLimit: limit,
             progress: { [onPhase] done, total in
                 let elements = report.counts.added + report.counts.removed
                 onPhase?(.committing(services: done, of: total, elements: elements))
             }
         ) { (transaction: Transaction) throws(Kernel.Failure) in
-            try kernel.commit(transaction, expecting: exclusively ? expected : nil)
+            try kernel.submit(transaction, expecting: exclusively ? expected : nil) { _ in }
             expected &+= 1
             report.transactions += 1
             report.counts.add(ChangeCounts([transaction]))
         }
+        try kernel.settle()
         report.services = desired.computedServices
         // Not what the kernel says now: a commit of somebody else after the last own one is to be noticed.
         generation = expected

@@ -236,12 +236,16 @@ public struct Dataplane: Sendable {
             }
             return rank(left) < rank(right)
         }
-        let new = Set(record.map { Self.claims(of: $0.resolved) } ?? [])
-        for claim in old.map({ Self.claims(of: $0.resolved) }) ?? [] where !new.contains(claim) {
-            displaced += claims.remove(claim, by: key, isOlder: isOlder)
+        if let old {
+            let new = Set(record.map { Self.claims(of: $0.resolved) } ?? [])
+            for claim in Self.claims(of: old.resolved) where !new.contains(claim) {
+                displaced += claims.remove(claim, by: key, isOlder: isOlder)
+            }
         }
-        for claim in new {
-            displaced += claims.add(claim, by: key, isOlder: isOlder)
+        for port in record?.resolved.ports ?? [] {
+            for frontend in port.frontends {
+                displaced += claims.add(Claim(frontend, port), by: key, isOlder: isOlder)
+            }
         }
         return displaced
     }

@@ -15,17 +15,40 @@ struct InstalledElements {
         case absent
     }
 
-    private struct Members {
-        var elements: ObservedElements
-        var claimed: [UInt64]
+    /// A class, so that no array is copied, however cheaply, for each element of a restart. A plan has one copy of it.
+    private final class Members {
+        let elements: ObservedElements
+        private var claimed: [UInt64]
+        /// What was found last.
+        private var last = -1
 
-        mutating func claim(_ position: Int) -> Bool {
+        init(_ elements: ObservedElements) {
+            self.elements = elements
+            claimed = Array(repeating: 0, count: (elements.count + 63) / 64)
+        }
+
+        func claim(_ position: Int) -> Bool {
             let (word, bit) = (position >> 6, UInt64(1) << UInt64(position & 63))
             defer { claimed[word] |= bit }
             return claimed[word] & bit == 0
         }
 
         func isClaimed(_ position: Int) -> Bool { claimed[position >> 6] >> UInt64(position & 63) & 1 != 0 }
+
+        func claim(_ element: Element) -> Match {
+            guard let position = find(element.key), claim(position) else { return .absent }
+            return elements.isEqual(at: position, element) ? .equal : .different(elements.value(at: position))
+        }
+
+        func value(_ key: ElementKey) -> ElementKey? {
+            find(key).map { elements.value(at: $0) }
+        }
+
+        private func find(_ key: ElementKey) -> Int? {
+            guard let position = elements.position(of: key, behind: last) else { return nil }
+            last = position
+            return position
+        }
     }
 
     /// At twice the index of a set's identity, and one more for IPv6.
@@ -40,8 +63,7 @@ struct InstalledElements {
         for (set, elements) in elements where !elements.isEmpty {
             let index = Self.index(family, set)
             if index >= sets.count { sets += Array(repeating: nil, count: index + 1 - sets.count) }
-            let words = (elements.count + 63) / 64
-            sets[index] = Members(elements: elements, claimed: Array(repeating: 0, count: words))
+            sets[index] = Members(elements)
         }
     }
 
@@ -53,19 +75,14 @@ struct InstalledElements {
 
     /// The data of an element, or the end of its interval; nil if there is none with the key.
     func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
-        guard hasAny(family, set), let members = sets[Self.index(family, set)] else { return nil }
-        return members.elements.position(of: key).map { members.elements.value(at: $0) }
+        guard hasAny(family, set) else { return nil }
+        return sets[Self.index(family, set)]?.value(key)
     }
 
     /// Compares an element that is wanted with what there is, and claims that.
     mutating func claim(_ family: IPFamily, _ set: SetID, _ element: Element) -> Match {
         guard hasAny(family, set) else { return .absent }
-        let index = Self.index(family, set)
-        guard let position = sets[index]?.elements.position(of: element.key),
-            sets[index]?.claim(position) == true
-        else { return .absent }
-        if sets[index]?.elements.isEqual(at: position, element) == true { return .equal }
-        return .different(sets[index]?.elements.value(at: position) ?? ElementKey())
+        return sets[Self.index(family, set)]?.claim(element) ?? .absent
     }
 
     /// Claims intervals that overlap with one, and returns the first and last key of each.

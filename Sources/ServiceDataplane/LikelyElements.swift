@@ -20,34 +20,70 @@ public struct LikelyElements: Sendable {
 
     /// The guesses.
     public var guesses: ElementGuesses {
-        ElementGuesses(sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin]) {
+        ElementGuesses(
+            sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin], independent: .backends
+        ) {
             family, set, round, table, keys in
             switch (set, round) {
             case (.backends, 0): addEndpoints(family, to: &keys)
             case (.backends, 1): Self.addTargets(table, family, to: &keys)
             case (.clusterIPs, 0): Self.addAddresses(table, family, to: &keys)
             case (.hairpin, 0): addHairpins(family, to: &keys)
-            case (_, 0):
+            case (_, 0), (_, 1):
                 guard let kind = PoolKind.allCases.first(where: { $0.slots == set }) else { return }
-                Self.addSlots(kind, table, family, to: &keys)
+                addSlots(kind, table, family, isAll: round == 1, to: &keys)
             default: return
             }
         }
     }
 
     /// The slots of all frontends, those of each from 0 on.
-    private static func addSlots(_ kind: PoolKind, _ table: ObservedTable, _ family: IPFamily, to keys: inout KeyRuns) {
+    ///
+    /// - Parameter isAll: whether all slots that a frontend of the class can have; else those that it has for sure, and those
+    ///   that follow from the objects. A guess too many costs a request of its own.
+    private func addSlots(
+        _ kind: PoolKind, _ table: ObservedTable, _ family: IPFamily, isAll: Bool, to keys: inout KeyRuns
+    ) {
         let offset = kind.isNodePort ? 8 : family.addressBits / 8 + 8
+        let sizes = isAll ? [:] : poolSizes(kind, family)
         for exponent in 0...PoolSize.largestExponent {
             for frontend in table.elements[kind.members(exponent: exponent)]?.keys.map({ $0 }) ?? [] {
+                let largest = 1 << exponent
+                let likely = isAll ? largest : min(max(sizes[frontend] ?? 0, largest / 2 + 1), largest)
                 var key = frontend
-                for slot in 0..<UInt32(1 << exponent) {
+                for slot in 0..<UInt32(likely) {
                     key[offset] = slot.bigEndian
                     keys.append(key)
                 }
                 keys.endRun()
             }
         }
+    }
+
+    /// How many endpoints the pools of frontends probably have: those that are ready. Of local pools nothing is guessed.
+    private func poolSizes(_ kind: PoolKind, _ family: IPFamily) -> [ElementKey: Int] {
+        var sizes: [ElementKey: Int] = [:]
+        guard kind == .services || kind == .nodePorts else { return sizes }
+        cluster.forEachService { service, slices in
+            let ready = slices.reduce(0) { count, slice in
+                slice.addressFamily == family ? slice.endpoints.reduce(count) { $0 + ($1.isReady ? 1 : 0) } : count
+            }
+            for port in service.ports {
+                var key = KeyBuilder()
+                if kind == .nodePorts {
+                    guard port.nodePort != 0 else { continue }
+                    key.append(port.transport)
+                    key.append(port: port.nodePort)
+                    sizes[key.key] = ready
+                } else if let address = service.clusterIPs.first(where: { $0.family == family }) {
+                    key.append(address)
+                    key.append(port.transport)
+                    key.append(port: port.port)
+                    sizes[key.key] = ready
+                }
+            }
+        }
+        return sizes
     }
 
     /// The endpoints of all slices, served or not.

@@ -10,6 +10,8 @@ enum BenchPart: String, CaseIterable {
     case stages
     /// Single changes under the daemon.
     case daemon
+    /// Packets: new connections and established ones.
+    case path
     /// `--service-counters`.
     case counters
 }
@@ -54,6 +56,7 @@ struct Bench {
             tables += try ProbeTables(bench: self, work: work, probe: probe).measure(services: services)
         }
         if parts.contains(.daemon) { tables += try DaemonLatency(bench: self, files: files, work: work).measure() }
+        if parts.contains(.path) { tables += try PathCost(bench: self, files: files, work: work).measure() }
         if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
         return (tables, seconds)
     }

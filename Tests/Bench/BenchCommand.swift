@@ -4,10 +4,10 @@ import Glibc
 
 /// Measures Fairlead against `nft -f` of the same rules, and the daemon's latency.
 @main
-struct BenchCommand: ParsableCommand {
+struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fairlead-bench",
-        abstract: "Measure cold load, a second apply, single changes and counters, with 'nft -f' as the referee.",
+        abstract: "Measure loads, single changes, packets and counters, with 'nft -f' as the referee.",
         discussion: """
             Makes a cluster's manifests, the same ones every time, and measures in network namespaces of its own. Needs the \
             privilege to make them: Scripts/bench gives it. Exits 1 if something could not be measured, never because a \
@@ -42,6 +42,13 @@ struct BenchCommand: ParsableCommand {
         help: "What to measure, separated by commas: \(BenchPart.allCases.map(\.rawValue).joined(separator: ", ")).")
     var parts = BenchPart.allCases.map(\.rawValue).joined(separator: ",")
 
+    @Option(
+        help: """
+            A program that takes kube-proxy's flags, such as kube-proxy: both follow the same API server, which the \
+            benchmark brings, and are measured side by side.
+            """)
+    var peer: String?
+
     private var chosenParts: [BenchPart?] { parts.split(separator: ",").map { BenchPart(rawValue: String($0)) } }
     private var numbers: [Int?] { sizes.split(separator: ",").map { Int($0) } }
 
@@ -49,7 +56,7 @@ struct BenchCommand: ParsableCommand {
         if numbers.isEmpty || numbers.contains(where: { !(100...200_000).contains($0 ?? 0) }) {
             throw ValidationError("--sizes: numbers from 100 to 200000, separated by commas")
         }
-        if chosenParts.isEmpty || chosenParts.contains(nil) {
+        if chosenParts.isEmpty && peer == nil || chosenParts.contains(nil) {
             throw ValidationError("--parts: some of \(BenchPart.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         if !(2...100).contains(endpoints) { throw ValidationError("--endpoints: from 2 to 100") }
@@ -59,16 +66,16 @@ struct BenchCommand: ParsableCommand {
         if !(1...1000).contains(runs) { throw ValidationError("--runs: from 1 to 1000") }
     }
 
-    func run() throws {
-        do throws(TestKitError) {
-            try measure()
+    func run() async throws {
+        do {
+            try await measure()
         } catch {
             Progress.fail("fairlead-bench: \(error)")
             throw ExitCode.failure
         }
     }
 
-    private func measure() throws(TestKitError) {
+    private func measure() async throws {
         let command = if let fairlead { FairleadCommand(path: fairlead) } else { try FairleadCommand() }
         let bench = Bench(
             fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format,
@@ -77,7 +84,12 @@ struct BenchCommand: ParsableCommand {
         var times: [String: [(x: Double, y: Double)]] = [:]
         for services in numbers.compactMap({ $0 }) {
             let title = "\(services.grouped) Services with \(endpoints) endpoints each"
-            let (tables, seconds) = try bench.measure(services: services)
+            var (tables, seconds) = try bench.measure(services: services)
+            if let peer {
+                let cluster = SyntheticCluster(services: services, endpoints: endpoints)
+                let comparison = PeerComparison(bench: bench, cluster: cluster, work: try WorkDirectory(), peer: peer)
+                tables += try await comparison.measure()
+            }
             report.sections.append((title, tables))
             for (name, value) in seconds { times[name, default: []].append((Double(services), value)) }
         }

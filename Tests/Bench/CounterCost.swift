@@ -84,20 +84,22 @@ struct CounterCost {
     // MARK: First packets
 
     private func firstPackets(_ arguments: [String]) throws(TestKitError) -> Report.Table {
-        let (plain, counting) = (try node("plain", arguments), try node("counting", arguments + Self.options))
+        let (plain, counting) = (try FirstPackets("plain"), try FirstPackets("counting"))
+        try plain.run(bench.fairlead.path, arguments)
+        try counting.run(bench.fairlead.path, arguments + Self.options)
         var pairs: [(plain: Double, counting: Double)] = []
         for round in 0..<Self.rounds {
             Progress.show("\(files.cluster.services.grouped) Services: first packets \(round + 1) of \(Self.rounds)")
             // Each is first in every other round.
             if round % 2 == 0 {
-                let first = try send(round, in: plain)
-                pairs.append((first, try send(round, in: counting)))
+                let first = try send(round, plain)
+                pairs.append((first, try send(round, counting)))
             } else {
-                let first = try send(round, in: counting)
-                pairs.append((try send(round, in: plain), first))
+                let first = try send(round, counting)
+                pairs.append((try send(round, plain), first))
             }
         }
-        try check(counting)
+        try check(counting.namespace)
         var table = Report.Table(header: [
             "--service-counters: new connections", "processor ns each", "a second, one processor",
         ])
@@ -116,55 +118,8 @@ struct CounterCost {
         return table
     }
 
-    /// A namespace with the rules, and a link that swallows what is sent there.
-    private func node(_ name: String, _ arguments: [String]) throws(TestKitError) -> NetworkNamespace {
-        let namespace = try NetworkNamespace(name)
-        // A bridge without ports.
-        try namespace.ip([
-            "link add sink type bridge", "link set sink up", "address add 192.0.2.1/24 dev sink",
-            "neighbor add 192.0.2.2 lladdr 02:00:00:00:00:01 nud permanent dev sink", "route add default via 192.0.2.2",
-        ])
-        try namespace.run { () throws(TestKitError) in
-            _ = try MeasuredProcess(bench.fairlead.path, arguments).finish()
-        }
-        return namespace
-    }
-
-    /// Nanoseconds of processor time for each of the round's packets.
-    private func send(_ round: Int, in namespace: NetworkNamespace) throws(TestKitError) -> Double {
-        let services = files.cluster.services
-        return try namespace.run { () throws(TestKitError) in
-            let descriptor = try SystemCall.check(
-                socket(AF_INET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(IPPROTO_TCP)),
-                "raw socket")
-            defer { close(descriptor) }
-            // SYN, no options; nobody checks the sum of what a node sends itself.
-            var header: [UInt8] = [0, 0, 0, 80] + [UInt8](repeating: 0, count: 8) + [5 << 4, 2, 2, 0, 0, 0, 0, 0]
-            var target = sockaddr_in()
-            target.sin_family = sa_family_t(AF_INET)
-            let start = Self.processorTime
-            for number in 0..<Self.packets {
-                // Services in turn; each lap has a port of its own.
-                let sequence = round * Self.packets + number
-                let (service, port) = (sequence % services, UInt16(1024 + sequence / services))
-                (header[0], header[1]) = (UInt8(port >> 8), UInt8(truncatingIfNeeded: port))
-                target.sin_addr.s_addr = SyntheticCluster.clusterIP(service).value.bigEndian
-                let status = withUnsafePointer(to: &target) {
-                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        sendto(descriptor, header, header.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
-                }
-                if status < 0 { throw .system(operation: "send a packet", errno: errno) }
-            }
-            return (Self.processorTime - start) / Double(Self.packets)
-        }
-    }
-
-    /// Nanoseconds that the calling thread has had of a processor: what else the machine does matters less.
-    private static var processorTime: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+    private func send(_ round: Int, _ packets: FirstPackets) throws(TestKitError) -> Double {
+        try packets.send(Self.packets, round: round, to: files.cluster)
     }
 
     /// Throws unless each connection was counted.

@@ -12,6 +12,8 @@ struct SyntheticCluster {
 
     /// The name of the node that the rules are made for.
     static let nodeName = "node-000.bench.example"
+    /// The port of all endpoints.
+    static let targetPort: UInt16 = 8080
     /// The range of all pods.
     static let podRange = "10.128.0.0/9"
 
@@ -179,7 +181,7 @@ struct SyntheticCluster {
             (
                 "ports",
                 .list([
-                    .object([("name", .text("http")), ("port", .number(8080)), ("protocol", .text("TCP"))])
+                    .object([("name", .text("http")), ("port", .number(Int(Self.targetPort))), ("protocol", .text("TCP"))])
                 ])
             ),
         ])

@@ -47,6 +47,19 @@ import Testing
         return service
     }
 
+    @Test("what only advice reads is read on demand")
+    func details() throws {
+        let page = try ListDecoder.decode(Golden.services.bytes, kind: .service, details: true)
+        var expected = try web()
+        var details = ServiceDetails()
+        details.labels = ["app": "web", "service.kubernetes.io/service-proxy-name": "other"]
+        details.annotations = ["fairlead.dev/external-traffic": "prefer-local"]
+        details.loadBalancerClass = "example.com/lb"
+        details.ingressHostnames = ["lb.example.com"]
+        expected.details = .read(details)
+        #expect(page.items.first?.object == .service(expected))
+    }
+
     @Test func anAddedSlice() throws {
         var slice = EndpointSlice(
             key: ObjectKey(namespace: "shop", name: "web-x7k2p"), serviceName: "web", addressFamily: .ipv6)

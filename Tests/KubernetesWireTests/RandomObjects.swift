@@ -146,3 +146,31 @@ extension String {
     /// The character at a place.
     fileprivate subscript(place: Int) -> Character { self[index(startIndex, offsetBy: place)] }
 }
+
+extension RandomObjects {
+    /// The object with what only advice reads, made by chance.
+    mutating func addDetails(to object: ClusterObject) -> ClusterObject {
+        switch object {
+        case .service(var service):
+            var details = ServiceDetails()
+            details.labels = ["app": "x\(random.next() % 9)"]
+            details.labels["service.kubernetes.io/service-proxy-name"] = service.serviceProxyName
+            details.annotations = service.annotations
+            details.annotations["example.com/y"] = "z\(random.next() % 9)"
+            details.loadBalancerClass = random.oneIn(2) ? "example.com/class" : nil
+            details.allocatesNodePorts = random.oneIn(2)
+            if random.oneIn(2) { details.ingressHostnames = ["a.example", "b.example"] }
+            service.details = .read(details)
+            return .service(service)
+        case .node(var node):
+            var details = NodeDetails()
+            details.labels = ["pool": "x\(random.next() % 9)"]
+            details.labels["topology.kubernetes.io/zone"] = node.zone
+            details.providerID = random.oneIn(2) ? "aws:///z/i-\(random.next() % 9)" : nil
+            details.isUnschedulable = random.oneIn(2)
+            node.details = .read(details)
+            return .node(node)
+        default: return object
+        }
+    }
+}

@@ -23,6 +23,20 @@ import WireTestKit
         #expect(page.remainingItemCount == 1 << 40)
     }
 
+    @Test(
+        "what only advice reads comes out on demand, and nothing else is different then", arguments: UInt64(200)..<210)
+    func details(_ seed: UInt64) throws {
+        var random = RandomObjects(seed: seed)
+        for kind in [ObjectID.Kind.service, .node] {
+            let objects = (0..<20).map { _ in random.object(kind) }
+            let detailed = objects.map { random.addDetails(to: $0) }
+            let items = detailed.map { $0.protobuf(EncodedMetadata(resourceVersion: "1")) }
+            let body = WireEncoder.list(kind, items, resourceVersion: "77")
+            #expect(try ListDecoder.decode(body, kind: kind, details: true).items.map(\.object) == detailed)
+            #expect(try ListDecoder.decode(body, kind: kind).items.map(\.object) == objects)
+        }
+    }
+
     @Test(arguments: ObjectID.Kind.allCases, UInt64(100)..<110)
     func eventsComeOutAsTheyWentIn(_ kind: ObjectID.Kind, _ seed: UInt64) throws {
         var random = RandomObjects(seed: seed)

@@ -139,6 +139,50 @@ import Testing
         #expect(file.objects.map(\.object) == [.node(node), .serviceCIDR(range)])
     }
 
+    @Test("what only advice reads is read on demand, and a wrong type in it costs nothing else") func details() throws {
+        let text = """
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: web
+              labels: {app: web, number: 7}
+              annotations: {example.com/x: note, kubectl.kubernetes.io/last-applied-configuration: "{}"}
+            spec: {type: LoadBalancer, clusterIP: 10.96.0.1, ports: [{port: 80}], loadBalancerClass: example.com/lb,
+              allocateLoadBalancerNodePorts: false}
+            status: {loadBalancer: {ingress: [{ip: 198.51.100.1}, {hostname: a.example}]}}
+            ---
+            apiVersion: v1
+            kind: Node
+            metadata: {name: n1, labels: {topology.kubernetes.io/zone: z}}
+            spec: {providerID: "aws:///z/i-1", unschedulable: true}
+            ---
+            apiVersion: v1
+            kind: Node
+            metadata: {name: n2}
+            spec: {providerID: 7, unschedulable: often}
+            """
+        var service = ServiceDetails()
+        service.labels = ["app": "web"]
+        service.annotations = ["example.com/x": "note"]
+        service.loadBalancerClass = "example.com/lb"
+        service.allocatesNodePorts = false
+        service.ingressHostnames = ["a.example"]
+        var node = NodeDetails()
+        node.labels = ["topology.kubernetes.io/zone": "z"]
+        node.providerID = "aws:///z/i-1"
+        node.isUnschedulable = true
+        for isAsked in [true, false] {
+            var decoder = ManifestDecoder(path: "f.yaml", details: isAsked)
+            let file = try decoder.decode(text)
+            #expect(file.findings.isEmpty)
+            let nodes = file.objects.compactMap {
+                if case .node(let node) = $0.object { node.details.value } else { nil }
+            }
+            #expect(file.services.map(\.details) == [isAsked ? .read(service) : .unread])
+            #expect(nodes == (isAsked ? [node, NodeDetails()] : []))
+        }
+    }
+
     @Test func headlessAndExternalNameServicesAreReadWithoutFindings() throws {
         let file = try decode(
             service("clusterIP: None", name: "a") + "---\n" + service("clusterIPs: [None]\nclusterIP: None", name: "b")

@@ -13,8 +13,10 @@ struct KeyedReadingTests {
     private static let elements = (0..<3000).map { Tables.frontend($0) }
 
     /// Guesses for the only set, the same in both families.
-    private static func guesses(_ rounds: [[[Element]]]) -> ElementGuesses {
-        ElementGuesses(sets: [Tables.services.id]) { _, _, round, _, keys in
+    ///
+    /// - Parameter beside: whether the set is read on another thread.
+    private static func guesses(_ rounds: [[[Element]]], beside: Bool = false) -> ElementGuesses {
+        ElementGuesses(sets: [Tables.services.id], independent: beside ? Tables.services.id : nil) { _, _, round, _, keys in
             for run in round < rounds.count ? rounds[round] : [] {
                 for element in run { keys.append(element.key) }
                 keys.endRun()
@@ -34,18 +36,19 @@ struct KeyedReadingTests {
     private static let expected = ObservedElements(
         Dictionary(uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) }))
 
-    @Test("Guesses that are true in each run up to some point find all")
-    func runs() throws {
+    @Test("Guesses that are true in each run up to some point find all", arguments: [false, true])
+    func runs(beside: Bool) throws {
         let strangers = (9000..<9010).map { Tables.frontend($0) }
         let runs = stride(from: 0, to: 3000, by: 7).map { Array(Self.elements[$0..<min($0 + 7, 3000)]) + strangers }
-        let found = try read(Self.guesses([runs]))
+        let found = try read(Self.guesses([runs], beside: beside))
         #expect(found.elements == Self.expected)
         #expect(found.isByKey)
     }
 
-    @Test("What one round misses the next one finds")
-    func rounds() throws {
-        let found = try read(Self.guesses([[Array(Self.elements[..<2000])], [Array(Self.elements[1500...])]]))
+    @Test("What one round misses the next one finds", arguments: [false, true])
+    func rounds(beside: Bool) throws {
+        let found = try read(
+            Self.guesses([[Array(Self.elements[..<2000])], [Array(Self.elements[1500...])]], beside: beside))
         #expect(found.elements == Self.expected)
         #expect(found.isByKey)
     }
@@ -54,9 +57,9 @@ struct KeyedReadingTests {
         "Where guesses miss elements, or stop a run too early, the set is dumped",
         arguments: [
             [], [[]], [[Array(elements[1...])]], [[Array(elements[..<10]) + [Tables.frontend(9000)] + elements]],
-        ])
-    func incomplete(_ rounds: [[[Element]]]) throws {
-        let found = try read(Self.guesses(rounds))
+        ], [false, true])
+    func incomplete(_ rounds: [[[Element]]], beside: Bool) throws {
+        let found = try read(Self.guesses(rounds, beside: beside))
         #expect(found.elements == Self.expected)
         #expect(!found.isByKey)
     }

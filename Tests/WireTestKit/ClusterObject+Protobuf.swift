@@ -63,15 +63,15 @@ extension EndpointPort {
 extension Node {
     /// `core/v1.Node`.
     func protobuf(_ metadata: EncodedMetadata) -> ProtobufMessage {
-        var labels: [String: String] = [:]
+        var labels = details.value?.labels ?? [:]
         labels["topology.kubernetes.io/zone"] = zone
         return ProtobufMessage {
             $0.message(
                 1, metadata.message(ObjectKey(name: name), isBeingDeleted: isBeingDeleted, labels: labels))
             $0.message(2) {
                 $0.text(1, podCIDRs.first?.description ?? "")
-                $0.text(3, "")
-                $0.boolean(4, false)
+                $0.text(3, details.value?.providerID ?? "")
+                $0.boolean(4, details.value?.isUnschedulable ?? false)
                 for taint in taints {
                     $0.message(5) {
                         $0.text(1, taint)

@@ -4,11 +4,14 @@ import NetworkTypes
 extension Service {
     /// `core/v1.Service`.
     func protobuf(_ metadata: EncodedMetadata) -> ProtobufMessage {
-        var labels: [String: String] = [:]
+        var labels = details.value?.labels ?? [:]
         labels["service.kubernetes.io/service-proxy-name"] = serviceProxyName
         return ProtobufMessage {
             $0.message(
-                1, metadata.message(key, created: creationTimestamp, labels: labels, annotations: annotations))
+                1,
+                metadata.message(
+                    key, created: creationTimestamp, labels: labels,
+                    annotations: (details.value?.annotations ?? [:]).merging(annotations) { $1 }))
             $0.message(2, specification)
             $0.message(3) {
                 $0.message(1) {
@@ -19,6 +22,7 @@ extension Service {
                             $0.text(3, entry.mode.rawValue)
                         }
                     }
+                    for name in details.value?.ingressHostnames ?? [] { $0.message(1) { $0.text(2, name) } }
                 }
             }
         }
@@ -44,6 +48,10 @@ extension Service {
             $0.text(17, clusterIPs.count > 1 ? "RequireDualStack" : "SingleStack")
             $0.texts(18, addresses)
             $0.texts(19, clusterIPs.map(\.family.description))
+            if let details = details.value {
+                $0.boolean(20, details.allocatesNodePorts)
+                $0.text(21, ifPresent: details.loadBalancerClass)
+            }
             $0.text(22, internalTrafficPolicy.rawValue)
             $0.text(23, ifPresent: trafficDistribution)
         }

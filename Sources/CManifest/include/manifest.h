@@ -61,6 +61,8 @@ struct fl_manifest {
     uint32_t context_line; /* where what was being parsed began, from 1; 0 if that is not known */
     char problem[240];     /* one line of UTF-8, terminated */
     char context[120];     /* "while parsing …", terminated; empty if context_line is 0 */
+    bool skips_plain;      /* to be set before a parse: libyaml reads plain text, too, to compare with */
+    bool was_plain;        /* whether the last parse did without libyaml */
     bool keeps_duplicates; /* to be set before a parse: a key may stand twice in one map */
 };
 

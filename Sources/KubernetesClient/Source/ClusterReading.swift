@@ -5,13 +5,15 @@ import NIOCore
 extension APIConnection {
     /// Reads all objects that the dataplane of a node is made from, once.
     ///
-    /// - Parameter nodeName: The Node to read; nil for all.
+    /// - Parameters:
+    ///   - nodeName: The Node to read; nil for all.
+    ///   - details: Whether the objects come with what only advice reads.
     /// - Throws: ``APIError`` at the first request that fails; a kind that the server lacks, or keeps from this user, is none if
     ///   the dataplane can do without it.
-    public func readCluster(nodeName: String?) async throws(APIError) -> ClusterUpdate {
+    public func readCluster(nodeName: String?, details: Bool = false) async throws(APIError) -> ClusterUpdate {
         var update = ClusterUpdate()
         for resource in WatchedResource.all(nodeName: nodeName) {
-            for item in try await items(of: resource) {
+            for item in try await items(of: resource, details: details) {
                 if let object = item.object { update.changes.append(.applied(object)) }
                 update.findings += item.findings
             }
@@ -20,11 +22,11 @@ extension APIConnection {
         return update
     }
 
-    private func items(of resource: WatchedResource) async throws(APIError) -> [DecodedObject] {
+    private func items(of resource: WatchedResource, details: Bool) async throws(APIError) -> [DecodedObject] {
         var path = 0
         while true {
             do throws(APIError) {
-                return try await items(of: resource, path: resource.paths[path])
+                return try await items(of: resource, path: resource.paths[path], details: details)
             } catch {
                 guard resource.isOptional, error.statusCode == 404 || error.statusCode == 403 else { throw error }
                 path += 1
@@ -33,7 +35,9 @@ extension APIConnection {
         }
     }
 
-    private func items(of resource: WatchedResource, path: String) async throws(APIError) -> [DecodedObject] {
+    private func items(
+        of resource: WatchedResource, path: String, details: Bool
+    ) async throws(APIError) -> [DecodedObject] {
         let timing = ReflectorTiming()
         let kind = resource.kind
         var items: [DecodedObject] = []
@@ -44,7 +48,7 @@ extension APIConnection {
             let page = try await perform(order.request(for: resource), silence: timing.listSilence) {
                 (body) async throws(APIError) in
                 try body.requireProtobuf()
-                var decoder = ListDecoder(kind: kind)
+                var decoder = ListDecoder(kind: kind, details: details)
                 while let piece = try await body.next() {
                     do throws(WireError) {
                         try piece.withUnsafeReadableBytes { (bytes) throws(WireError) in try decoder.append(bytes) }

@@ -1,0 +1,98 @@
+import KubernetesModel
+
+/// What advice can find. The raw values are stable: annotations and options name them, and `docs/advice.md` explains each.
+public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
+    /// An object makes no sense, so that its Service could not be looked at as it is.
+    case invalidObject = "invalid-object"
+    /// Two Services claim one address and port.
+    case contestedFrontend = "contested-frontend"
+    /// No endpoint can answer.
+    case noEndpoint = "no-endpoint"
+    /// externalTrafficPolicy Local, and all endpoints are on nodes that the load balancer leaves out.
+    case externalLocalUnreachable = "external-local-unreachable"
+    /// externalTrafficPolicy Local, and nodes without an endpoint may still get traffic.
+    case externalLocalGap = "external-local-gap"
+    /// externalTrafficPolicy Local, and pods get very different shares of the traffic.
+    case externalLocalUneven = "external-local-uneven"
+    /// externalTrafficPolicy Local in a cloud whose nodes come and go.
+    case externalLocalAutoscaled = "external-local-autoscaled"
+    /// externalTrafficPolicy Local, and nothing that a load balancer could ask which nodes have an endpoint.
+    case nodePortWithoutHealthCheck = "node-port-without-health-check"
+    /// externalTrafficPolicy Local behind a load balancer that sends to pods itself.
+    case podTargetsWithLocal = "pod-targets-with-local"
+    /// The load balancer sends to node ports, and there are none.
+    case loadBalancerWithoutNodePort = "load-balancer-without-node-port"
+    /// internalTrafficPolicy Local, and nodes with pods have no endpoint.
+    case internalLocalGap = "internal-local-gap"
+    /// externalTrafficPolicy Cluster on premises where the pods want to know the client's address.
+    case clusterHidesSource = "cluster-hides-source"
+    /// loadBalancerSourceRanges under externalTrafficPolicy Cluster.
+    case sourceRangesUnderCluster = "source-ranges-under-cluster"
+    /// loadBalancerSourceRanges that a node port goes around.
+    case sourceRangesOpenNodePort = "source-ranges-open-node-port"
+    /// loadBalancerSourceRanges that leave a family open.
+    case sourceRangesOtherFamily = "source-ranges-other-family"
+    /// loadBalancerSourceRanges behind a load balancer that does not pass clients' addresses on.
+    case sourceRangesIgnored = "source-ranges-ignored"
+    /// ClientIP affinity under externalTrafficPolicy Cluster.
+    case affinityUnderCluster = "affinity-under-cluster"
+    /// Closeness is asked for, and the hints that make it are missing.
+    case hintsIgnored = "hints-ignored"
+    /// Closeness is asked for, and a zone has no endpoint.
+    case zoneWithoutEndpoint = "zone-without-endpoint"
+    /// Closeness gives endpoints very different shares.
+    case zoneUneven = "zone-uneven"
+    /// One endpoint.
+    case singleEndpoint = "single-endpoint"
+    /// All endpoints on one node.
+    case singleNode = "single-node"
+    /// All endpoints in one zone.
+    case singleZone = "single-zone"
+
+    /// The codes in a list with commas or blanks between them, and what is none.
+    public static func list(_ text: String) -> (known: [AdviceCode], unknown: [String]) {
+        var result: (known: [AdviceCode], unknown: [String]) = ([], [])
+        for part in text.split(whereSeparator: { $0 == "," || $0.isWhitespace }).map(String.init) {
+            if let code = AdviceCode(rawValue: part) { result.known.append(code) } else { result.unknown.append(part) }
+        }
+        return result
+    }
+
+    /// What the code means, in a few words without a period.
+    public var title: String {
+        switch self {
+        case .invalidObject: "An object makes no sense"
+        case .contestedFrontend: "Two Services claim one frontend"
+        case .noEndpoint: "No endpoint can answer"
+        case .externalLocalUnreachable: "externalTrafficPolicy Local with endpoints only where no traffic comes"
+        case .externalLocalGap: "externalTrafficPolicy Local with nodes that get traffic and have no endpoint"
+        case .externalLocalUneven: "externalTrafficPolicy Local with an uneven load"
+        case .externalLocalAutoscaled: "externalTrafficPolicy Local in an auto-scaled cloud"
+        case .nodePortWithoutHealthCheck: "externalTrafficPolicy Local without a health check port"
+        case .podTargetsWithLocal: "externalTrafficPolicy Local behind a load balancer with pods as its targets"
+        case .loadBalancerWithoutNodePort: "A load balancer that needs node ports, and none"
+        case .internalLocalGap: "internalTrafficPolicy Local with pods on nodes without an endpoint"
+        case .clusterHidesSource: "externalTrafficPolicy Cluster where the source address is needed"
+        case .sourceRangesUnderCluster: "loadBalancerSourceRanges under externalTrafficPolicy Cluster"
+        case .sourceRangesOpenNodePort: "loadBalancerSourceRanges with a node port beside them"
+        case .sourceRangesOtherFamily: "loadBalancerSourceRanges of the other family only"
+        case .sourceRangesIgnored: "loadBalancerSourceRanges that never see a client"
+        case .affinityUnderCluster: "Session affinity under externalTrafficPolicy Cluster"
+        case .hintsIgnored: "Topology hints that are not complete"
+        case .zoneWithoutEndpoint: "A zone without an endpoint"
+        case .zoneUneven: "An uneven load between zones"
+        case .singleEndpoint: "A single endpoint"
+        case .singleNode: "All endpoints on one node"
+        case .singleZone: "All endpoints in one zone"
+        }
+    }
+
+    /// How much it matters, unless a rule knows better in a case.
+    public var severity: Finding.Severity {
+        switch self {
+        case .invalidObject, .contestedFrontend, .externalLocalUnreachable, .loadBalancerWithoutNodePort: .error
+        case .sourceRangesUnderCluster: .info
+        default: .warning
+        }
+    }
+}

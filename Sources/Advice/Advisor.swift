@@ -1,0 +1,75 @@
+import KubernetesModel
+
+/// Looks at the Services of a cluster, for all of its nodes at once, and says what will hurt.
+///
+/// It judges by Services, EndpointSlices and Nodes alone. What these cannot tell (does a pod need the client's address? do nodes
+/// come and go?) it takes from signs, and each finding names them. `docs/advice.md` explains every rule.
+public struct Advisor: Sendable {
+    private let cluster: ClusterState
+    private let options: AdviceOptions
+    private let facts: ClusterFacts
+    private let unreadable: [Finding]
+
+    /// Looks at the cluster as a whole.
+    ///
+    /// - Parameters:
+    ///   - cluster: The objects, with their details.
+    ///   - findings: What the source says of its objects.
+    public init(_ cluster: ClusterState, options: AdviceOptions = AdviceOptions(), findings: [Finding] = []) {
+        self.cluster = cluster
+        self.options = options
+        facts = ClusterFacts(cluster, options: options)
+        unreadable = findings.filter { $0.severity == .error && $0.subject != nil }
+    }
+
+    /// Where the cluster is taken to run, and what says so, in words.
+    public var environment: String { facts.place.evidence.text }
+
+    /// The Services that advice looks at, sorted: those that the dataplane serves.
+    public var services: [ObjectKey] {
+        cluster.serviceKeys.filter { key in
+            cluster.service(key).flatMap {
+                ServiceCase($0, slices: [], facts: facts, options: options)
+            } != nil
+        }
+    }
+
+    /// What there is to say of some Services, or of all objects: severe findings first.
+    ///
+    /// Codes that options or the Service's annotation (`Service.ignoreAnnotation`) silence are left out.
+    public func findings(of keys: [ObjectKey]? = nil) -> [AdviceFinding] {
+        var result: [AdviceFinding] = []
+        for key in keys ?? cluster.serviceKeys {
+            guard let service = cluster.service(key),
+                let subject = ServiceCase(service, slices: cluster.slices(of: key), facts: facts, options: options)
+            else { continue }
+            let ignored = options.ignored.union(subject.ignored)
+            result += subject.findings.filter { !ignored.contains($0.code) }
+        }
+        if !options.ignored.contains(.invalidObject) { result += invalidObjects(keys) }
+        return result.sorted(by: AdviceFinding.precedes)
+    }
+
+    /// What annotations ask to silence and nobody says: misspelt codes, with the Service that has them.
+    public var unknownCodes: [(service: ObjectKey, code: String)] {
+        cluster.serviceKeys.flatMap { key in
+            let text = cluster.service(key)?.annotations[Service.ignoreAnnotation] ?? ""
+            return AdviceCode.list(text).unknown.map { (key, $0) }
+        }
+    }
+
+    /// Objects that make no sense: their Services are looked at without them, or not at all.
+    private func invalidObjects(_ keys: [ObjectKey]?) -> [AdviceFinding] {
+        unreadable.compactMap { found in
+            guard let subject = found.subject else { return nil }
+            if let keys, found.heldService.map({ !keys.contains($0) }) ?? true { return nil }
+            let field = found.field.isEmpty ? "" : "\(found.field): "
+            var finding = AdviceFinding(.invalidObject, subject, summary: "\(field)\(found.message)")
+            if let service = found.heldService, subject.key != service || subject.kind != .service {
+                finding.evidence = [Evidence("service", "it is a part of Service \(service)")]
+            }
+            finding.remedies = ["mend the object; what the rest of this advice says of its Service leaves it out"]
+            return finding
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import Advice
+import KubernetesModel
+import Testing
+
+/// What holds for all rules: what is silenced, what is left out, and that order does not matter.
+@Suite struct AdvisorTests {
+    @Test("the annotation and the option silence codes, and only those", arguments: [true, false])
+    func silence(_ byAnnotation: Bool) {
+        var scene = Scene()
+        scene.balance(.local)
+        scene.service.type = .nodePort
+        scene.service.healthCheckNodePort = 0
+        #expect(scene.advice.map(\.code) == [.externalLocalGap, .nodePortWithoutHealthCheck])
+        if byAnnotation {
+            scene.service.annotations[Service.ignoreAnnotation] = "external-local-gap, nonsense"
+            #expect(scene.advisor.unknownCodes.map(\.code) == ["nonsense"])
+        } else {
+            scene.options.ignored = [.externalLocalGap]
+        }
+        #expect(scene.advice.map(\.code) == [.nodePortWithoutHealthCheck])
+    }
+
+    @Test("Services that nobody serves here are not looked at")
+    func exclusions() {
+        for change: (inout Service) -> Void in [
+            {
+                $0.isHeadless = true; $0.clusterIPs = []
+            }, { $0.type = .externalName }, { $0.serviceProxyName = "x" },
+            { $0.clusterIPs = [] },
+        ] {
+            var scene = Scene()
+            scene.pods = []
+            #expect(scene.advice.map(\.code) == [.noEndpoint] && scene.advisor.services == [Scene.key])
+            change(&scene.service)
+            #expect(scene.advice.isEmpty && scene.advisor.services.isEmpty)
+        }
+    }
+
+    @Test("an object that makes no sense is advice about its Service")
+    func invalid() {
+        var scene = Scene()
+        let slice = ObjectID(kind: .endpointSlice, key: ObjectKey(namespace: "demo", name: "web-9"))
+        var finding = Finding(.error, code: "invalid-object", subject: slice, field: "ports", message: "is wrong")
+        finding.heldService = Scene.key
+        scene.findings = [finding, Finding(.warning, code: "duplicate-object", subject: slice, message: "no matter")]
+        #expect(scene.advice.map(\.code) == [.invalidObject])
+        #expect(scene.advice.map(\.object) == [slice] && scene.advice.map(\.summary) == ["ports: is wrong"])
+        #expect(scene.advisor.findings(of: []).isEmpty && scene.advisor.findings().count == 1)
+        scene.options.ignored = [.invalidObject]
+        #expect(scene.advice.isEmpty)
+    }
+
+    @Test("the order of objects does not matter")
+    func order() {
+        var scene = Scene()
+        scene.nodes = Scene.zones("a", "a", "b", "b")
+        scene.balance(.local)
+        scene.pods = ["node1", "node1", "node2", "node3"]
+        scene.service.trafficDistribution = "PreferSameZone"
+        scene.service.internalTrafficPolicy = .local
+        scene.others = (2...4).map { (Scene.service("other\($0)", "10.96.0.\($0)"), ["node4", "node\($0)"]) }
+        let expected = scene.advisor.findings()
+        #expect(expected.count >= 4)
+        for _ in 0..<20 {
+            var cluster = ClusterState()
+            _ = cluster.apply(scene.objects.shuffled().map { .applied($0) })
+            #expect(Advisor(cluster).findings() == expected)
+        }
+    }
+
+    @Test("without details and without Nodes nothing is guessed")
+    func bare() {
+        var scene = Scene()
+        scene.balance(.local)
+        scene.service.details = .unread
+        scene.nodes = []
+        #expect(scene.advice.isEmpty)
+        #expect(scene.advisor.environment == "unknown environment: there is no Node to tell")
+    }
+
+    @Test(
+        "where the cluster runs is told by the Nodes",
+        arguments: [
+            ("aws", [:], "cloud"), ("gce", ["cloud.google.com/gke-spot": "true"], "autoscaled-cloud"),
+            ("vsphere", [:], "on-premises"), ("strange", [:], "unknown environment"),
+        ] as [(String, [String: String], String)])
+    func environment(_ provider: String, _ labels: [String: String], _ expected: String) {
+        var scene = Scene()
+        scene.nodes = Scene.cloud(provider, labels: labels)
+        #expect(scene.advisor.environment.hasPrefix("\(expected): the Nodes' providerID begins with \(provider)://"))
+    }
+}
