@@ -78,15 +78,23 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-            ], swiftSettings: strict),
+            ],
+            // The status page is in the program, so that nothing has to be installed beside it.
+            resources: [.embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            swiftSettings: strict),
+        .target(name: "Terminal", swiftSettings: strict),
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane", "ServicePolicy",
-                "LoadBalancing", "Advice", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
+                "ServicePolicy", "LoadBalancing", "Advice", "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "fairlead",
@@ -171,6 +179,7 @@ let package = Package(
             name: "PacketTests",
             dependencies: [
                 "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
+                "fairlead-bench",
             ], swiftSettings: strict),
         .testTarget(
             name: "LoadBalancerTests",
@@ -187,6 +196,7 @@ let package = Package(
             name: "FairleadCommandsTests",
             dependencies: [
                 "FairleadCommands", "KubernetesConfiguration", "Reconciliation", "ServiceDataplane", "Telemetry",
+                "KubernetesModel", "ManifestSource", "Observability", "PacketPath", "ServicePolicy", "Netfilter",
                 "NetworkTypes", "FairleadTestKit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -199,7 +209,7 @@ let package = Package(
         .executableTarget(
             name: "fairlead-bench",
             dependencies: [
-                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "CLinux",
+                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "Terminal", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 

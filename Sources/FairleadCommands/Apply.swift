@@ -29,13 +29,17 @@ struct Apply: AsyncParsableCommand {
         var times = PhaseTimes()
         var session = try Session(settings, source: try settings.source())
         settings.warn()
+        defer { LoadProgress.clear() }
+        LoadProgress.showReading()
         guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
             throw ExitCode.failure
         }
         times.end("decode")
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
+        reconciler.onPhase = LoadProgress.show
         do throws(NetlinkError) {
             let report = try reconciler.synchronize()
+            LoadProgress.clear()
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)

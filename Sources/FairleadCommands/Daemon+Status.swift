@@ -1,5 +1,6 @@
 import CLinux
 import KubernetesModel
+import Netfilter
 import Observability
 import Reconciliation
 import ServicePolicy
@@ -20,10 +21,12 @@ extension Daemon {
     }
 
     /// The kernel holds what is wanted. A look that found nobody's changes is no synchronization, but it tells the same.
-    func noteSuccess(_ report: SyncReport, isFull: Bool, _ duration: Duration) {
+    func noteSuccess(_ report: SyncReport, cause: String, isFull: Bool, _ duration: Duration) {
         let now = Moment.now
+        let commit = isFull || !report.counts.isEmpty ? commit(report, cause, duration, at: now) : nil
         board.update {
             $0.health.applied(at: now)
+            $0.journal.succeeded(commit)
             $0.metrics.programmed(report.triggers, at: now)
             if isFull || report.transactions > 0 {
                 let round: ProxyMetrics.Round = isFull ? .full : .partial
@@ -37,8 +40,32 @@ extension Daemon {
         }
     }
 
+    private func commit(
+        _ report: SyncReport, _ cause: String, _ duration: Duration, at now: Moment
+    ) -> SyncJournal.Commit {
+        var commit = SyncJournal.Commit(time: now, cause: cause, duration: duration)
+        commit.added = report.counts.added
+        commit.removed = report.counts.removed
+        commit.structural = report.counts.structural
+        commit.transactions = report.transactions
+        commit.services = report.services
+        commit.generation = reconciler.generation
+        return commit
+    }
+
     /// The kernel refused.
-    func noteFailure() { board.update { $0.metrics.failed() } }
+    func noteFailure(_ reason: String, cause: String, retryDelay: Duration) {
+        let failure = SyncJournal.Failure(time: .now, cause: cause, reason: reason, retryDelay: retryDelay)
+        board.update {
+            $0.metrics.failed()
+            $0.journal.failed(failure)
+        }
+    }
+
+    /// What is known now, for questions that are answered elsewhere. Costs nothing: the values share their storage.
+    func knowledge() -> (desired: DesiredState, sourceFindings: [Finding], revision: UInt64) {
+        (reconciler.desired, sourceFindings, board.current.revision)
+    }
 
     /// Another program's changes were repaired.
     func noteRepair() { board.update { $0.metrics.driftRepairs += 1 } }
@@ -55,6 +82,7 @@ extension Daemon {
             changes,
             addresses: desired.settings.nodePortAddresses == .all ? .all : .these(desired.nodePortAddresses))
         board.update { status in
+            status.revision += 1
             status.health.eligibility = NodeEligibility(
                 of: desired.cluster.node(desired.settings.nodeName), knowsNodes: desired.cluster.nodeCount > 0)
             status.metrics.kernel = meter

@@ -47,6 +47,7 @@ actor Daemon {
         self.logger = logger
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
+        reconciler.onPhase = LoadProgress.show
         localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
             board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
@@ -89,9 +90,12 @@ actor Daemon {
         noteBegin()
         do throws(NetlinkError) {
             let report = try body()
-            noteSuccess(report, isFull: meteredKernel.meter.observations > observations, clock.now - start)
+            noteSuccess(
+                report, cause: cause, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
                 hasStarted = true
+                LoadProgress.clear()
+                reconciler.onPhase = nil
                 ServiceManager.notifyReady()
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
                 localhost?.open()
@@ -101,8 +105,8 @@ actor Daemon {
             flows.remove(report.staleFlows)
         } catch {
             nextAttempt = clock.now + retryDelay
+            noteFailure("\(error)", cause: cause, retryDelay: retryDelay)
             retryDelay = min(retryDelay * 2, Self.longestRetry)
-            noteFailure()
             logger.error("\(error); trying again", metadata: ["cause": "\(cause)"])
         }
     }

@@ -18,14 +18,16 @@ public struct Fairlead: AsyncParsableCommand {
             Ask what will hurt:     fairlead advise --manifests DIR
             Do it once:             fairlead apply  --manifests DIR --node-name NODE --cluster-cidr CIDR
             Keep doing it:          fairlead run    --manifests DIR --node-name NODE --cluster-cidr CIDR
+            See how that goes:      fairlead status
 
             Exit codes: 0 done; 1 failed, nothing was changed; 64 wrong usage. 'diff' differs: 0 nothing to change, \
             1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed; 'advise': 0 nothing \
-            found, 1 something, 2 failed.
+            found, 1 something, 2 failed; 'status': 0 in line, 1 not, 2 no answer.
             """,
         version: version,
         subcommands: [
-            Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, LBPool.self, Cleanup.self,
+            Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, Status.self, LBPool.self,
+            Cleanup.self,
             Migrate.self,
         ])
 

@@ -1,5 +1,6 @@
 import KubernetesConfiguration
 import Logging
+import NetworkTypes
 import Observability
 import Telemetry
 
@@ -12,9 +13,18 @@ struct NodeServers: Sendable {
     /// How often servers that could not be opened are tried again.
     private static let retryInterval: Duration = .seconds(5)
 
+    /// Whether the status page answers on an address that others than this host may reach.
+    let tellsAnybody: Bool
+
+    /// What somebody should know about that.
+    static let openWarning =
+        "the status page tells the cluster's Services and endpoints to whoever reaches --metrics-bind-address; "
+        + "--status-page=false turns it off"
+
+    /// - Parameter status: what answers for the status page; nil if it is turned off.
     init(
-        _ configuration: KubeProxyConfiguration, board: StatusBoard, counters: ServiceCounters, events: EventReports,
-        logger: Logger
+        _ configuration: KubeProxyConfiguration, board: StatusBoard, counters: ServiceCounters, status: StatusAPI?,
+        events: EventReports, logger: Logger
     ) {
         self.board = board
         listeners = ListenerSet { event in
@@ -27,8 +37,12 @@ struct NodeServers: Sendable {
         var fixed: [ListenAddress: HTTPResponder] = [:]
         for address in configuration.healthzPlaces { fixed[address] = { board.answerHealth($0) } }
         for address in configuration.metricsPlaces {
-            fixed[address] = { await board.answerMetrics($0) { await counters.read() } }
+            fixed[address] = { request in
+                if let status, let answer = await status.respond(to: request) { return answer }
+                return await board.answerMetrics(request) { await counters.read() }
+            }
         }
+        tellsAnybody = status != nil && configuration.metricsPlaces.contains { !$0.host.isLoopback }
         self.fixed = fixed
     }
 

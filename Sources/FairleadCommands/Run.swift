@@ -51,13 +51,18 @@ struct Run: AsyncParsableCommand {
             kernel: kernel, desired: desired, board: board, events: events, logger: logger)
         let counters = ServiceCounters(options: settings.dataplane, logger: logger)
         let servers = NodeServers(
-            settings.configuration, board: board, counters: counters, events: events, logger: logger)
+            settings.configuration, board: board, counters: counters,
+            status: observation.statusPage(board, counters, daemon, try settings.node(), settings.dataplane),
+            events: events, logger: logger)
+        if servers.tellsAnybody { logger.notice("\(NodeServers.openWarning)") }
         settings.prepare(board)
+        defer { LoadProgress.clear() }
         Takeover.warn(logger)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
         events.starting()
         let unopened = await servers.start()
+        LoadProgress.showReading()
         if settings.endsOnTakenPorts, let failure = unopened.first {
             logger.error("\(failure); --bind-address-hard-fail ends the daemon")
             await feed.stop()

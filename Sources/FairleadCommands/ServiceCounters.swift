@@ -3,6 +3,7 @@ import Logging
 import Netfilter
 import NetlinkTransport
 import NetworkTypes
+import Observability
 import ServiceDataplane
 import Telemetry
 
@@ -10,12 +11,12 @@ import Telemetry
 /// scrape never waits for a commit, nor a commit for a scrape.
 actor ServiceCounters {
     private let options: DataplaneOptions
-    private let logger: Logger
+    let logger: Logger
     private var kernel: NftablesKernel?
     private var ledger = CounterLedger()
-    private var last: (time: ContinuousClock.Instant, counters: [ServiceCounter])?
+    private var last: CounterReading?
 
-    /// Scrapes within that time share one reading.
+    /// Scrapes and looks at the status within that time share one reading.
     private static let freshness: Duration = .seconds(1)
     /// The most counters of one family that a scrape reports.
     private static let limit = 20_000
@@ -26,19 +27,25 @@ actor ServiceCounters {
     }
 
     /// The counters now, or a moment ago. None if the kernel refuses.
-    func read() -> [ServiceCounter] {
-        let now = ContinuousClock.now
-        if let last, now - last.time < Self.freshness { return last.counters }
+    func read() -> [ServiceCounter] { reading().counters }
+
+    /// The counters now, or a moment ago, with their rates since the reading before.
+    func reading() -> CounterReading {
+        let start = Moment.now
+        if let last, start.uptime - last.time.uptime < Self.freshness { return last }
+        var reading: CounterReading
         do throws(NetlinkError) {
             let counters = try readKernel()
-            last = (now, counters)
-            return counters
+            reading = CounterReading(time: start, cost: Moment.now.uptime - start.uptime, counters: counters)
         } catch {
             logger.debug("counters: \(error)")
             kernel = nil
-            last = (now, [])
-            return []
+            reading = CounterReading(
+                time: start, cost: Moment.now.uptime - start.uptime, counters: [], failure: "\(error)")
         }
+        if let last { reading.compare(with: last) }
+        last = reading
+        return reading
     }
 
     private func readKernel() throws(NetlinkError) -> [ServiceCounter] {
@@ -91,7 +98,8 @@ actor ServiceCounters {
     private static func event(of set: SetDeclaration) -> ServiceCounter.Event? {
         switch set.id {
         case .rejectServices, .rejectNodePorts: .rejected
-        case .dropServices, .dropOutsideServices, .dropOutsideNodePorts: .dropped
+        case .dropServices: .dropped
+        case .dropOutsideServices, .dropOutsideNodePorts: .droppedOutside
         // Members of pools count new connections (`--service-counters`).
         default: .connection
         }

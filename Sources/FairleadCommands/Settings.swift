@@ -17,6 +17,7 @@ struct Settings {
     let logger: Logger
     private let nodeOptions: NodeOptions
     private let sourceOptions: SourceOptions
+    private let ownArguments: [String]
 
     /// Joins options and file, and logs what is not as it should be.
     ///
@@ -36,6 +37,7 @@ struct Settings {
         logger = log.logger(draft.configuration.logging, showsTime: showsTime)
         nodeOptions = node
         sourceOptions = source
+        ownArguments = ([node] + others).flatMap(\.ownArguments)
         try report(failure)
     }
 
@@ -151,7 +153,7 @@ extension Settings {
 
     /// The configuration in force, as a file that `--config` reads; what it has no keys for stands in a comment.
     var text: String {
-        var own = nodeOptions.ownArguments
+        var own = ownArguments
         if configuration.healthzAddress.isEmpty { own.append("--healthz-bind-address=") }
         if configuration.metricsAddress.isEmpty { own.append("--metrics-bind-address=") }
         var text = "# The configuration of fairlead \(Fairlead.version).\n"

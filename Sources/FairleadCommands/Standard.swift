@@ -1,8 +1,12 @@
 import CLinux
+import Terminal
 
 /// Standard error.
 enum StandardError {
-    static func write(_ text: String) { StandardStream.write(text, to: 2) }
+    /// Says there what long work is at, if it is a terminal.
+    static let progress = ProgressLine()
+
+    static func write(_ text: String) { progress.interrupt { StandardStream.write(text, to: 2) } }
 }
 
 /// Standard output, buffered: a large table is written in large pieces.

@@ -19,6 +19,12 @@ struct Switch: ExpressibleByArgument, CustomStringConvertible {
 protocol KubeProxyOptions {
     /// Those that were given, with their values.
     var given: [(name: String, value: String)] { get }
+    /// Those that were given and that kube-proxy does not have, as they stand on a command line.
+    var ownArguments: [String] { get }
+}
+
+extension KubeProxyOptions {
+    var ownArguments: [String] { [] }
 }
 
 extension [(name: String, value: String)] {

@@ -107,8 +107,10 @@ final class HTTPConnection: ChannelInboundHandler {
         self.head = nil
         exchange += 1
         enter(.answering, limits.answerTime)
-        let path = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
-        let request = HTTPRequest(method: head.method.rawValue, path: String(path))
+        let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let request = HTTPRequest(
+            method: head.method.rawValue, path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "",
+            host: head.headers.first(name: "Host"))
         let promise = context.eventLoop.makePromise(of: HTTPAnswer.self)
         promise.completeWithTask { [respond] in await respond(request) }
         promise.futureResult.assumeIsolated().whenSuccess { self.send($0, to: head) }

@@ -6,11 +6,17 @@ public struct HTTPRequest: Hashable, Sendable {
     public var method: String
     /// The path, without a query.
     public var path: String
+    /// What follows the question mark, as it was sent; empty if nothing does.
+    public var query: String
+    /// The header `Host`; nil if there is none, as in HTTP/1.0.
+    public var host: String?
 
     /// Makes a request.
-    public init(method: String, path: String) {
+    public init(method: String, path: String, query: String = "", host: String? = nil) {
         self.method = method
         self.path = path
+        self.query = query
+        self.host = host
     }
 }
 

@@ -26,6 +26,10 @@ public final class StatusBoard: Sendable {
         public fileprivate(set) var addresses = HealthCheckAddresses.these([])
         /// The daemon's numbers.
         public var metrics: ProxyMetrics
+        /// What was done to the tables lately.
+        public var journal = SyncJournal()
+        /// Grows with each change of what the daemon wants.
+        public var revision: UInt64 = 0
 
         /// Nothing known yet.
         public init(version: String) { metrics = ProxyMetrics(version: version) }

@@ -43,6 +43,9 @@ public struct DesiredState: Sendable {
     /// What changes since the last `takeStaleFlows` mean for flows.
     private var staleFlows = StaleFlows()
 
+    /// How many Services the last pass, or the last change, had to compute.
+    public private(set) var computedServices = 0
+
     /// How many Services go through the stages together in a full pass.
     private static let groupSize = 64
 
@@ -153,10 +156,12 @@ public struct DesiredState: Sendable {
     /// - Parameters:
     ///   - keepingUnknown: whether elements stay that nothing asks for.
     ///   - elementLimit: how many elements a transaction may have, if its Services allow.
+    ///   - progress: is told from time to time how many Services are done, and how many there are.
     ///   - emit: carries a transaction out.
     public mutating func plan<Failure: Error>(
         from observed: [IPFamily: ObservedTable], existingSets: [Set<String>],
         keepingUnknown: Bool = false, elementLimit: Int = Planner.elementsPerTransaction,
+        progress: (Int, Int) -> Void = { _, _ in },
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
         dataplane = Dataplane(
@@ -181,6 +186,7 @@ public struct DesiredState: Sendable {
         planner.take(dataplane.setNode(early), of: dataplane)
         // Oldest first: a later Service never takes a frontend from an earlier one.
         let keys = servicesByAge()
+        computedServices = keys.count
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
@@ -190,6 +196,7 @@ public struct DesiredState: Sendable {
             planner.take(delta, of: dataplane)
             for transaction in planner.drain() { try emit(transaction) }
             start = end
+            progress(end, keys.count)
         }
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
@@ -319,6 +326,11 @@ public struct DesiredState: Sendable {
 
     /// Looks at the node's addresses anew.
     public mutating func refreshNode() -> [Transaction] {
+        computedServices = 0
+        return changeNode()
+    }
+
+    private mutating func changeNode() -> [Transaction] {
         let provision = dataplane.provision
         let former = Set(dataplane.node.nodePortAddresses)
         let delta = dataplane.setNode(lookAtNode())
@@ -344,6 +356,7 @@ public struct DesiredState: Sendable {
         let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
             isNodeChanged ? gone.sorted() + servicesByAge() : affected.services.subtracting(suspended).sorted()
+        computedServices = keys.count
         var start = 0
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
@@ -357,7 +370,7 @@ public struct DesiredState: Sendable {
             }
             start = end
         }
-        if affected.nodeChanged || affected.serviceCIDRsChanged { result += refreshNode() }
+        if affected.nodeChanged || affected.serviceCIDRsChanged { result += changeNode() }
         return result
     }
 }

@@ -17,9 +17,19 @@ public struct SyncReport: Sendable {
     public var staleFlows = StaleFlows()
     /// What triggered the changes of EndpointSlices that the kernel now holds.
     public var triggers: [EndpointTrigger] = []
+    /// How many Services were computed anew for it.
+    public var services = 0
 
     /// Nothing done.
     public init() {}
+}
+
+/// What a full synchronization is at.
+public enum SyncPhase: Hashable, Sendable {
+    /// It reads what the kernel has.
+    case observing
+    /// It computes Services and commits what differs; `elements` is what it has added and removed so far.
+    case committing(services: Int, of: Int, elements: Int)
 }
 
 /// Keeps the kernel's tables equal to the desired state.
@@ -36,7 +46,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// not known yet may.
     public var knowsAllObjects = true
     /// The generation after the last own commit or verification.
-    private var generation: UInt32?
+    public private(set) var generation: UInt32?
+    /// Is told what full synchronizations are at, often.
+    public var onPhase: ((SyncPhase) -> Void)?
 
     /// How often a synchronization insists that nobody else commits meanwhile.
     private static var patientAttempts: Int { 8 }
@@ -87,6 +99,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     }
 
     private func attempt(exclusively: Bool) throws(Kernel.Failure) -> SyncReport {
+        onPhase?(.observing)
         let observation = try observe()
         var expected = observation.value.generation
         var report = SyncReport()
@@ -95,7 +108,11 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         // While the kernel carries out one transaction, the next one is planned.
         try desired.plan(
             from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown,
-            elementLimit: limit
+            elementLimit: limit,
+            progress: { [onPhase] done, total in
+                let elements = report.counts.added + report.counts.removed
+                onPhase?(.committing(services: done, of: total, elements: elements))
+            }
         ) { (transaction: Transaction) throws(Kernel.Failure) in
             try kernel.submit(transaction, expecting: exclusively ? expected : nil) { _ in }
             expected &+= 1
@@ -103,6 +120,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             report.counts.add(ChangeCounts([transaction]))
         }
         try kernel.settle()
+        report.services = desired.computedServices
         // Not what the kernel says now: a commit of somebody else after the last own one is to be noticed.
         generation = expected
         return report
@@ -164,6 +182,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     private func commit(_ transactions: [Transaction]) throws(Kernel.Failure) -> SyncReport {
         var report = SyncReport()
+        report.services = desired.computedServices
         guard !transactions.isEmpty else {
             report.staleFlows = desired.takeStaleFlows()
             report.triggers = desired.takeTriggers()

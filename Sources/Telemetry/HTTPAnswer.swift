@@ -47,7 +47,8 @@ public struct HTTPAnswer: Hashable, Sendable {
         return answer
     }()
 
-    static func json(_ body: String, status: Int, extra: [Header] = []) -> HTTPAnswer {
+    /// JSON text.
+    public static func json(_ body: String, status: Int = 200, extra: [Header] = []) -> HTTPAnswer {
         HTTPAnswer(
             status: status,
             headers: [Header("Content-Type", "application/json"), Header("X-Content-Type-Options", "nosniff")] + extra,

@@ -10,6 +10,8 @@ public struct ServiceCounter: Hashable, Sendable {
         case rejected
         /// Packets that were dropped, because a Local policy finds no endpoint here.
         case dropped
+        /// The same, of clients outside the cluster only.
+        case droppedOutside
     }
 
     /// What was counted.
@@ -49,8 +51,8 @@ public struct ServiceCounter: Hashable, Sendable {
             let value = Metric.Value.number(Double(counter.packets))
             switch counter.event {
             case .connection: connections.samples.append(Metric.Sample(labels: labels, value: value))
-            case .rejected, .dropped:
-                let verdict = Metric.Label("verdict", counter.event == .dropped ? "dropped" : "rejected")
+            case .rejected, .dropped, .droppedOutside:
+                let verdict = Metric.Label("verdict", counter.event == .rejected ? "rejected" : "dropped")
                 refused.samples.append(Metric.Sample(labels: labels + [verdict], value: value))
             }
         }

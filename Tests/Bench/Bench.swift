@@ -1,5 +1,6 @@
 import FairleadTestKit
 import Glibc
+import Terminal
 
 /// A part of the measurements.
 enum BenchPart: String, CaseIterable {
@@ -90,17 +91,15 @@ struct Bench {
 
 /// One line on standard error that says what is going on, if somebody watches.
 enum Progress {
-    private static let isShown = isatty(2) == 1
+    private static let line = ProgressLine()
 
-    static func show(_ text: String) { if isShown { write("\r\u{1B}[K\(text) …") } }
+    static func show(_ text: String) { line.show("\(text) …") }
 
-    static func clear() { if isShown { write("\r\u{1B}[K") } }
+    static func clear() { line.clear() }
 
     /// Writes a line on standard error in place of the progress.
     static func fail(_ text: String) {
-        clear()
-        write(text + "\n")
+        let text = text + "\n"
+        line.interrupt { _ = Glibc.write(2, text, text.utf8.count) }
     }
-
-    private static func write(_ text: String) { _ = Glibc.write(2, text, text.utf8.count) }
 }

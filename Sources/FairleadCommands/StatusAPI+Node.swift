@@ -1,0 +1,24 @@
+import Observability
+import ServiceDataplane
+import Telemetry
+
+/// The status of the node.
+extension StatusAPI {
+    /// All that is known now.
+    func status() async -> NodeStatus {
+        let reading = await counters.reading()
+        let view = await views.current()
+        let board = board.current
+        return NodeStatus(
+            health: board.health, journal: board.journal, metrics: board.metrics, reading: reading,
+            findings: view?.findings ?? [], node: nodeName, countsConnections: countsConnections,
+            frontendSets: Self.frontendSets, endpointSet: "backends", at: .now)
+    }
+
+    /// Each frontend is in one of the pools for any source, or in one of the sets that refuse it.
+    static let frontendSets: Set<String> = {
+        let kinds: [PoolKind] = [.services, .nodePorts]
+        let pools = kinds.flatMap { kind in (0...PoolSize.largestExponent).map { kind.membersName(exponent: $0) } }
+        return Set(pools + ["reject-services", "reject-nodeports", "drop-services"])
+    }()
+}
