@@ -28,9 +28,9 @@ struct Apply: AsyncParsableCommand {
         var times = PhaseTimes()
         var session = try Session(settings, source: try settings.source())
         settings.warn()
-        guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
-            throw ExitCode.failure
-        }
+        // A daemon that starts later can come to own the tables.
+        guard await session.load(logger), let kernel = Wiring.kernel(logger, making: .orphaned).map(TimedKernel.init)
+        else { throw ExitCode.failure }
         times.end("decode")
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         do throws(NetlinkError) {

@@ -32,6 +32,7 @@ extension Daemon {
             $0.metrics.settled()
         }
         if isFull {
+            noteProtection()
             publish()
             fl_release_memory()
         }
@@ -39,9 +40,6 @@ extension Daemon {
 
     /// The kernel refused.
     func noteFailure() { board.update { $0.metrics.failed() } }
-
-    /// Another program's changes were repaired.
-    func noteRepair() { board.update { $0.metrics.driftRepairs += 1 } }
 
     /// Hands over what follows from the objects; costs what changed since the last time.
     func publish() {

@@ -19,27 +19,34 @@ actor Daemon {
     let reconciler: Reconciler<MeteredKernel<NftablesKernel>>
     let meteredKernel: MeteredKernel<NftablesKernel>
     let board: StatusBoard
-    private let kernel: NftablesKernel
-    private let logger: Logger
+    let kernel: NftablesKernel
+    let logger: Logger
     private let events: EventReports
     /// Whether the source has told so much that rules may be written.
     private var isReady = false
     private var hasStarted = false
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
+    private var lastFailure: (text: String, time: ContinuousClock.Instant)?
+    /// Who else may change the tables, and what is done about it.
+    var drift: DriftWatch
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
     private let localhost: LocalhostRoute?
 
-    /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
+    /// How often the daemon looks whether there is anything to be tried again.
     private static let watchInterval: Duration = .seconds(1)
-    /// After a look at the tables that somebody's commit made necessary, the next one has to wait that long.
-    private static let verifyInterval: Duration = .seconds(5)
+    /// After a look at the tables that somebody's commit made necessary, or that the kernel told too much for, the next
+    /// one has to wait that long.
+    static let verifyInterval: Duration = .seconds(5)
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
+    /// An owner of the tables that ends says nothing.
+    private static let ownerRetry: Duration = .seconds(1)
 
     init(
-        kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports, logger: Logger
+        kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports,
+        ownsTables: Bool, logger: Logger
     ) {
         self.events = events
         self.kernel = kernel
@@ -47,6 +54,8 @@ actor Daemon {
         self.logger = logger
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
+        reconciler.claimsTables = kernel.makesOwnedTables
+        drift = DriftWatch(wantsProtection: ownsTables)
         localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
             board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
@@ -82,7 +91,7 @@ actor Daemon {
         attempt(cause) { () throws(NetlinkError) in try reconciler.synchronize() }
     }
 
-    private func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
+    func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
         let clock = ContinuousClock()
         let start = clock.now
         let observations = meteredKernel.meter.observations
@@ -97,14 +106,22 @@ actor Daemon {
                 localhost?.open()
             }
             retryDelay = Self.firstRetry
+            lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
             flows.remove(report.staleFlows)
         } catch {
             nextAttempt = clock.now + retryDelay
-            retryDelay = min(retryDelay * 2, Self.longestRetry)
+            retryDelay = min(retryDelay * 2, error.isOwned ? Self.ownerRetry : Self.longestRetry)
             noteFailure()
-            logger.error("\(error); trying again", metadata: ["cause": "\(cause)"])
+            logFailure("\(error); trying again", cause: cause, at: clock.now)
         }
+    }
+
+    /// What fails in the same way every second is worth a line every half a minute.
+    private func logFailure(_ text: String, cause: String, at now: ContinuousClock.Instant) {
+        if let lastFailure, lastFailure.text == text, now - lastFailure.time < Self.longestRetry { return }
+        lastFailure = (text, now)
+        logger.error("\(text)", metadata: ["cause": "\(cause)"])
     }
 
     private func log(_ report: SyncReport, cause: String, duration: Duration) {
@@ -157,28 +174,37 @@ actor Daemon {
     /// Looks after the kernel until cancelled: tries again what failed, and repairs what others did to the tables.
     func keepWatch() async {
         let clock = ContinuousClock()
+        defer { drift.stop() }
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
-            if hasStarted { localhost?.tick() }
+            if hasStarted {
+                localhost?.tick()
+                watchTables()
+            }
             guard isReady, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }
             if !reconciler.desired.knowsAddresses { refreshNode() }
-            verify(at: clock.now)
+            if !reconciler.isSynchronized {
+                verify()
+            } else if !drift.isCovered {
+                nextAttempt = clock.now + Self.verifyInterval
+                verify()
+            }
         }
     }
 
-    private func verify(at now: ContinuousClock.Instant) {
+    /// Brings the tables in line if anybody has committed anything.
+    ///
+    /// - Parameter committer: who did, if that is known.
+    func verify(after committer: Committer? = nil) {
         guard isReady else { return }
         attempt("verification") { () throws(NetlinkError) in
             let wasSynchronized = reconciler.isSynchronized
             guard let report = try reconciler.verify() else { return SyncReport() }
-            nextAttempt = now + Self.verifyInterval
-            if !report.counts.isEmpty {
-                logger.warning("the tables had been changed by another program; repaired")
-                if wasSynchronized { noteRepair() }
-            }
+            // What failed before has to be made good, whoever is to blame.
+            if wasSynchronized, !report.counts.isEmpty { noteRepair(report, by: committer) }
             return report
         }
     }

@@ -117,9 +117,11 @@ enum Wiring {
     }
 
     /// Opens the kernel of this network namespace, or logs why that failed.
-    static func kernel(_ logger: Logger) -> NftablesKernel? {
+    ///
+    /// - Parameter making: what becomes of tables that are made; for who makes none it does not matter.
+    static func kernel(_ logger: Logger, making: NftablesKernel.TableMaking = .plain) -> NftablesKernel? {
         do throws(NetlinkError) {
-            return try NftablesKernel()
+            return try NftablesKernel(making: making)
         } catch {
             logger.error("\(error)")
             return nil

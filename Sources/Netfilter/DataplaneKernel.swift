@@ -11,6 +11,9 @@ public protocol DataplaneKernel: AnyObject {
     /// The number of the current ruleset; every commit that changes anything, by anyone, adds one.
     func generation() throws(Failure) -> UInt32
 
+    /// Who may change the tables of that name, by family; none of a family that has no such table.
+    func ownership(ofTable name: String) throws(Failure) -> [IPFamily: TableOwnership]
+
     /// Reads what there is of the tables, and the generation that it belongs to.
     ///
     /// - Parameters:

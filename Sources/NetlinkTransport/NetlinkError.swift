@@ -7,6 +7,8 @@ public enum NetlinkError: DataplaneKernelError, Hashable {
     case system(operation: String, errno: Int32)
     /// The kernel refused a part of a request. `object` names it: `set services-4, element 10.96.0.1 . tcp . 80`.
     case refused(object: String, errno: Int32, detail: String?)
+    /// Another process owns the table (`table ip fairlead`): nobody else may change it as long as that process lives.
+    case owned(table: String, by: Committer)
     /// Somebody else changed the ruleset since the generation that the transaction was made for; nothing was applied.
     case staleGeneration
     /// A dump was interrupted by changes again and again.
@@ -18,6 +20,9 @@ public enum NetlinkError: DataplaneKernelError, Hashable {
 
     /// Whether another look and another try will do.
     public var isStaleGeneration: Bool { self == .staleGeneration }
+
+    /// Whether another process owns the table: it will have to end first.
+    public var isOwned: Bool { if case .owned = self { true } else { false } }
 
     /// The errno, where the error has one.
     public var code: Int32? {
@@ -35,7 +40,8 @@ extension NetlinkError: CustomStringConvertible {
         case .system(let operation, let code): "\(operation): \(Self.text(code))\(Self.hint(code))"
         case .refused(let object, let code, let detail):
             "\(object): \(Self.text(code))" + (detail.map { " (\($0))" } ?? "") + Self.hint(code)
-                + (code == 1 ? ", or another process owns the table" : "")
+        case .owned(let table, let owner):
+            "\(table): another process owns the table: \(owner); nobody else can change it until that one ends"
         case .staleGeneration: "the ruleset was changed by another program at the same time"
         case .interrupted(let operation): "\(operation): interrupted by other changes again and again"
         case .tooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the socket's limit of \(limit)"

@@ -36,10 +36,32 @@ public final class NftablesKernel: DataplaneKernel {
     /// How many sets were read by key.
     var setsReadByKey = 0
 
+    /// The flags of the tables that this connection makes.
+    private(set) var tableFlags: UInt32 = 0
+
+    /// What becomes of tables that a connection makes.
+    public enum TableMaking: Sendable {
+        /// Whoever has the privilege may change them.
+        case plain
+        /// The same, but another connection can come to own them. Like `plain` where the kernel knows no such tables.
+        case orphaned
+        /// Nobody else may change them as long as this connection lives. Like `plain` where the kernel knows no such
+        /// tables.
+        case owned
+    }
+
+    /// Whether tables that this connection makes belong to it: as wished, and as far as the kernel can do it.
+    public var makesOwnedTables: Bool { tableFlags & TableField.owned != 0 }
+
+    /// The address of this connection, by which notifications name who committed.
+    public var portID: UInt32 { socket.portID }
+
     /// Opens a connection to the nftables of the calling thread's network namespace.
     ///
-    /// - Parameter dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
-    public init(dumpLimit: Int = 2_000) throws(NetlinkError) {
+    /// - Parameters:
+    ///   - dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
+    ///   - making: what becomes of tables that the connection makes.
+    public init(dumpLimit: Int = 2_000, making: TableMaking = .plain) throws(NetlinkError) {
         self.dumpLimit = dumpLimit
         var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
         elementCapacity = try socket.reserveSend(bytes: Self.sendReserve) / Self.elementBytes
@@ -47,6 +69,22 @@ public final class NftablesKernel: DataplaneKernel {
         lookupCapacity = min(max(room / Self.elementCharge, 16), Self.requestLimit / (ElementKey.capacity + 12))
         self.socket = socket
         buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
+        chooseTableFlags(making)
+    }
+
+    /// Asks the kernel whether it knows the flags: it judges a table that it never makes.
+    private func chooseTableFlags(_ making: TableMaking) {
+        switch making {
+        case .plain: return
+        case .orphaned: tableFlags = TableField.persistent
+        case .owned: tableFlags = TableField.persistent | TableField.owned
+        }
+        var trial = Transaction(tableName: "fairlead-trial")
+        trial.append(.ipv4, .addTable(comment: nil))
+        do throws(NetlinkError) { try check(trial) } catch {
+            // Anything else, such as a missing privilege, is for the first commit to tell.
+            if error.code == ErrorNumber.notSupported || error.code == ErrorNumber.invalid { tableFlags = 0 }
+        }
     }
 
     deinit { buffer.deallocate() }
@@ -72,7 +110,7 @@ public final class NftablesKernel: DataplaneKernel {
     public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
         let batch = BatchEncoder.encode(
-            transaction, generation: generation, firstSequence: sequence, isComplete: true)
+            transaction, generation: generation, firstSequence: sequence, isComplete: true, tableFlags: tableFlags)
         try exchange(batch, transaction, isCheck: false)
     }
 
@@ -138,7 +176,8 @@ public final class NftablesKernel: DataplaneKernel {
     /// Has the kernel parse and judge a transaction without carrying it out.
     public func check(_ transaction: Transaction) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
-        let batch = BatchEncoder.encode(transaction, generation: nil, firstSequence: sequence, isComplete: false)
+        let batch = BatchEncoder.encode(
+            transaction, generation: nil, firstSequence: sequence, isComplete: false, tableFlags: tableFlags)
         try exchange(batch, transaction, isCheck: true)
     }
 
@@ -158,7 +197,22 @@ public final class NftablesKernel: DataplaneKernel {
         guard bytes.count <= limit else { throw .tooLarge(bytes: bytes.count, limit: limit) }
         try drain()
         try socket.send(bytes)
-        try receiveVerdict(batch, transaction, isCheck: isCheck)
+        do throws(NetlinkError) { try receiveVerdict(batch, transaction, isCheck: isCheck) } catch {
+            throw owned(transaction.tableName, insteadOf: error)
+        }
+    }
+
+    /// Missing permission may mean that a table has an owner; only a look at the table tells.
+    private func owned(_ tableName: String, insteadOf error: NetlinkError) -> NetlinkError {
+        guard error.code == ErrorNumber.notPermitted,
+            let tables = try? ownership(ofTable: tableName)
+        else { return error }
+        for (family, ownership) in tables.sorted(by: { $0.key.nftName < $1.key.nftName }) {
+            if case .foreign(let port) = ownership {
+                return .owned(table: "table \(family.nftName) \(tableName)", by: Committer(port: port))
+            }
+        }
+        return error
     }
 
     /// The kernel has answered by the time that the send returns: nothing is waited for.

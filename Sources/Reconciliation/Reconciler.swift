@@ -15,6 +15,8 @@ public struct SyncReport: Sendable {
     /// The flows that may not go on as they are. They are to be removed now: before the commit, their next packet would
     /// have made the same entry again.
     public var staleFlows = StaleFlows()
+    /// What changed, in words: of a full synchronization alone.
+    public var summary = ChangeSummary()
     /// What triggered the changes of EndpointSlices that the kernel now holds.
     public var triggers: [EndpointTrigger] = []
 
@@ -35,6 +37,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// Whether all objects have been loaded. Until then nothing is deleted that no object asks for: an object that is
     /// not known yet may.
     public var knowsAllObjects = true
+    /// Whether tables that have no owner are claimed before they are changed. Then nobody else can change them, and a
+    /// table that belongs to another process is an error even if there is nothing to change.
+    public var claimsTables = false
     /// The generation after the last own commit or verification.
     private var generation: UInt32?
 
@@ -87,6 +92,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     }
 
     private func attempt(exclusively: Bool) throws(Kernel.Failure) -> SyncReport {
+        // Nobody can come between where nobody else can change anything: neighbours do not hold up a first load.
+        let isOwned = try claim()
+        let exclusively = exclusively && !isOwned
         let observation = try observe()
         var expected = observation.value.generation
         var report = SyncReport()
@@ -99,10 +107,27 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             expected &+= 1
             report.transactions += 1
             report.counts.add(ChangeCounts([transaction]))
+            report.summary.add(transaction)
         }
         // Not what the kernel says now: a commit of somebody else after the last own one is to be noticed.
         generation = expected
         return report
+    }
+
+    /// Makes the tables that are there the kernel connection's own, where that is wanted and possible. Whether nobody else
+    /// can change any of them now.
+    private func claim() throws(Kernel.Failure) -> Bool {
+        guard claimsTables else { return false }
+        let owners = try kernel.ownership(ofTable: desired.options.tableName)
+        var claim = Transaction(tableName: desired.options.tableName)
+        for family in IPFamily.allCases {
+            switch owners[family] {
+            case .orphan, .foreign: claim.append(family, .claimTable)
+            case .own, .shared, nil: continue
+            }
+        }
+        if !claim.isEmpty { try kernel.commit(claim, expecting: nil) }
+        return IPFamily.allCases.allSatisfy { owners[$0] != nil && owners[$0] != .shared }
     }
 
     private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {

@@ -49,6 +49,10 @@ public struct ProxyMetrics: Sendable {
     public private(set) var restarts = 0
     /// How often another program's changes of the tables were repaired.
     public var driftRepairs = 0
+    /// Whether another program keeps undoing the repairs, so that they wait.
+    public var isDriftContested = false
+    /// Whether nobody else can change a family's table; absent before the first look.
+    public var protectedTables: [IPFamily: Bool] = [:]
     /// Seconds of looks into conntrack for stale flows.
     public private(set) var flowSeconds = Histogram(start: 0.001, factor: 2, count: 15)
     /// Conntrack entries deleted because their flow was stale.

@@ -37,6 +37,11 @@ public final class SimulatedKernel: DataplaneKernel {
         return currentGeneration
     }
 
+    /// Whoever asks shares the tables with all others.
+    public func ownership(ofTable name: String) throws(SimulatedRefusal) -> [IPFamily: TableOwnership] {
+        ruleset.tables.mapValues { _ in .shared }
+    }
+
     /// Reads what there is and compares it with the schemas.
     public func observe(
         tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
