@@ -42,8 +42,11 @@ struct Apply: AsyncParsableCommand {
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {
             logger.error("\(error)")
+            // The reason behind the reason.
+            if let kernel = Wiring.kernel(logger) { _ = Wiring.isCapable(kernel, settings) }
             throw ExitCode.failure
         }
+        if !reconciler.desired.refused.isEmpty { throw ExitCode.failure }
         if settings.servesLocalhostNodePorts, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
     }
 

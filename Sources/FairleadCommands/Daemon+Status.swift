@@ -60,6 +60,7 @@ extension Daemon {
             status.metrics.localGaps = localGaps
             status.metrics.services = desired.serviceCount
             status.metrics.heldServices = desired.held.count
+            status.metrics.refusedServices = desired.refused.count
         }
     }
 }

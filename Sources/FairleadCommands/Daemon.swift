@@ -28,6 +28,8 @@ actor Daemon {
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
     private var lastFailure: (text: String, time: ContinuousClock.Instant)?
+    private var refusalDelay: Duration = Daemon.firstRefusalRetry
+    private var refusalRetry: ContinuousClock.Instant?
     /// Who else may change the tables, and what is done about it.
     var drift: DriftWatch
     private(set) var sourceFindings: [Finding] = []
@@ -41,6 +43,8 @@ actor Daemon {
     static let verifyInterval: Duration = .seconds(5)
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
+    private static let firstRefusalRetry: Duration = .seconds(30)
+    private static let longestRefusalRetry: Duration = .seconds(600)
     /// An owner of the tables that ends says nothing.
     private static let ownerRetry: Duration = .seconds(1)
 
@@ -188,11 +192,30 @@ actor Daemon {
             if !reconciler.desired.knowsAddresses { refreshNode() }
             if !reconciler.isSynchronized {
                 verify()
+                reportFindings()
+            } else if isTimeForRefused(clock.now) {
+                attempt("refused") { () throws(NetlinkError) in try reconciler.retryRefused() ?? SyncReport() }
+                reportFindings()
             } else if !drift.isCovered {
                 nextAttempt = clock.now + Self.verifyInterval
                 verify()
             }
         }
+    }
+
+    /// Whether what the kernel refused is to be tried again: after half a minute, then twice as long each time.
+    private func isTimeForRefused(_ now: ContinuousClock.Instant) -> Bool {
+        guard !reconciler.desired.refused.isEmpty else {
+            (refusalDelay, refusalRetry) = (Self.firstRefusalRetry, nil)
+            return false
+        }
+        guard let retry = refusalRetry, retry <= now else {
+            refusalRetry = refusalRetry ?? now + refusalDelay
+            return false
+        }
+        refusalDelay = min(refusalDelay * 2, Self.longestRefusalRetry)
+        refusalRetry = now + refusalDelay
+        return true
     }
 
     /// Brings the tables in line if anybody has committed anything.

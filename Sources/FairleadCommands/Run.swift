@@ -47,6 +47,7 @@ struct Run: AsyncParsableCommand {
         let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, logger)
         settings.warn()
         guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .orphaned) else { throw ExitCode.failure }
+        guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)

@@ -50,6 +50,15 @@ extension DataplaneKernel {
 public protocol DataplaneKernelError: Error, Sendable {
     /// Whether somebody else committed first, so that another look and another try will do.
     var isStaleGeneration: Bool { get }
+
+    /// The elements that are to blame, if nothing else is: without them the kernel might take the transaction. There may
+    /// be more of them than it tells at once.
+    var refusedElements: [RefusedElement] { get }
+}
+
+extension DataplaneKernelError {
+    /// None.
+    public var refusedElements: [RefusedElement] { [] }
 }
 
 /// What was observed of the tables at one moment.

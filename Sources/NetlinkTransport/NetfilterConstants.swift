@@ -121,9 +121,19 @@ enum ElementAttribute {
 enum ErrorNumber {
     static let notPermitted: Int32 = 1
     static let noEntry: Int32 = 2
+    static let tooBig: Int32 = 7
+    static let exists: Int32 = 17
     static let invalid: Int32 = 22
+    /// `ENFILE`: a set has as many elements as it may have.
+    static let tableOverflow: Int32 = 23
+    static let noSpace: Int32 = 28
+    static let range: Int32 = 34
+    static let notEmpty: Int32 = 39
+    static let overflow: Int32 = 75
     static let interruptedCall: Int32 = 4
+    static let protocolNotSupported: Int32 = 93
     static let notSupported: Int32 = 95
+    static let familyNotSupported: Int32 = 97
     static let noBufferSpace: Int32 = 105
     static let timedOut: Int32 = 110
     static let restart: Int32 = 85

@@ -259,6 +259,21 @@ extension NftablesKernel {
     }
 }
 
+extension NftablesKernel {
+    /// Missing permission may mean that a table has an owner; only a look at the table tells.
+    func owned(_ tableName: String, insteadOf error: NetlinkError) -> NetlinkError {
+        guard error.code == ErrorNumber.notPermitted,
+            let tables = try? ownership(ofTable: tableName)
+        else { return error }
+        for (family, ownership) in tables.sorted(by: { $0.key.nftName < $1.key.nftName }) {
+            if case .foreign(let port) = ownership {
+                return .owned(table: "table \(family.nftName) \(tableName)", by: Committer(port: port))
+            }
+        }
+        return error
+    }
+}
+
 extension TableOwnership {
     /// - Parameters:
     ///   - table: the attributes of a table.

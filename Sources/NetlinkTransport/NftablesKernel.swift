@@ -202,58 +202,27 @@ public final class NftablesKernel: DataplaneKernel {
         }
     }
 
-    /// Missing permission may mean that a table has an owner; only a look at the table tells.
-    private func owned(_ tableName: String, insteadOf error: NetlinkError) -> NetlinkError {
-        guard error.code == ErrorNumber.notPermitted,
-            let tables = try? ownership(ofTable: tableName)
-        else { return error }
-        for (family, ownership) in tables.sorted(by: { $0.key.nftName < $1.key.nftName }) {
-            if case .foreign(let port) = ownership {
-                return .owned(table: "table \(family.nftName) \(tableName)", by: Committer(port: port))
-            }
-        }
-        return error
-    }
-
     /// The kernel has answered by the time that the send returns: nothing is waited for.
     private func receiveVerdict(
         _ batch: borrowing EncodedBatch, _ transaction: Transaction, isCheck: Bool
     ) throws(NetlinkError) {
-        var failure: NetlinkError?
+        var refusals = BatchRefusals()
         var isAcknowledged = batch.acknowledged == nil || isCheck
         while let count = try socket.receive(into: buffer, milliseconds: 0) {
             for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             where message.type == NetlinkControl.error && message.sequence >= batch.firstSequence {
                 let report = ErrorReport(message)
-                if report.code == 0 {
-                    if message.sequence == batch.acknowledged { isAcknowledged = true }
-                } else if failure == nil {
-                    failure = Self.failure(report, message.sequence, batch, transaction)
+                if report.code != 0 {
+                    refusals.add(report, message.sequence)
+                } else if message.sequence == batch.acknowledged {
+                    isAcknowledged = true
                 }
             }
         }
-        if let failure { throw failure }
+        if let error = refusals.error(batch, transaction) { throw error }
         guard isAcknowledged else {
             throw .system(operation: "commit: the kernel's answer was lost", errno: ErrorNumber.noBufferSpace)
         }
-    }
-
-    private static func failure(
-        _ report: ErrorReport, _ sequence: UInt32, _ batch: borrowing EncodedBatch, _ transaction: Transaction
-    ) -> NetlinkError {
-        if report.code == ErrorNumber.restart, sequence == batch.firstSequence { return .staleGeneration }
-        let object = BatchNaming.object(sequence: sequence, offset: report.offset, in: batch.writer.bytes) {
-            family, name in
-            for step in transaction.steps where step.family == family {
-                switch step.operation {
-                case .addElements(let set, _), .deleteElements(let set, _), .destroyElements(let set, _):
-                    if set.name == name { return set }
-                default: continue
-                }
-            }
-            return nil
-        }
-        return .refused(object: object, errno: report.code, detail: report.text)
     }
 
     /// Discards what an earlier, failed exchange may have left unread.
@@ -337,29 +306,5 @@ public final class NftablesKernel: DataplaneKernel {
         if report.code == ErrorNumber.interruptedCall { throw .interrupted(operation: operation) }
         guard report.code == 0 else { throw .refused(object: operation, errno: report.code, detail: report.text) }
         return true
-    }
-}
-
-/// An acknowledgement, an error, or the end of a dump.
-struct ErrorReport {
-    /// The errno; 0 for an acknowledgement.
-    let code: Int32
-    /// What the kernel says about it.
-    private(set) var text: String?
-    /// The byte of the offending message at which the kernel found fault.
-    private(set) var offset: Int?
-
-    init(_ message: NetlinkMessage) {
-        let payload = message.payload
-        code = payload.count >= 4 ? -payload.loadUnaligned(as: Int32.self) : 0
-        let hasExtendedAttributes: UInt16 = 0x200
-        guard message.flags & hasExtendedAttributes != 0, payload.count > 20 else { return }
-        for attribute in AttributeSequence(UnsafeRawBufferPointer(rebasing: payload[20...])) {
-            switch attribute.type {
-            case 1: text = attribute.text
-            case 2 where attribute.value.count == 4: offset = Int(attribute.value.loadUnaligned(as: UInt32.self))
-            default: continue
-            }
-        }
     }
 }

@@ -43,6 +43,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// The generation after the last own commit or verification.
     private var generation: UInt32?
 
+    /// How often a synchronization starts over without Services that the kernel refuses. It tells of one element in some
+    /// hundred at a time.
+    private static var refusalRounds: Int { 64 }
     /// How often a synchronization insists that nobody else commits meanwhile.
     private static var patientAttempts: Int { 8 }
 
@@ -75,6 +78,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     public func synchronize() throws(Kernel.Failure) -> SyncReport {
         isSynchronized = false
         var restarts = 0
+        var refusals = 0
         while true {
             do throws(Kernel.Failure) {
                 var report = try attempt(exclusively: restarts < Self.patientAttempts)
@@ -85,6 +89,11 @@ public final class Reconciler<Kernel: DataplaneKernel> {
                 isSynchronized = true
                 return report
             } catch {
+                // One bad element must not keep all others out.
+                if refusals < Self.refusalRounds, desired.leaveOut(error.refusedElements) {
+                    refusals += 1
+                    continue
+                }
                 guard error.isStaleGeneration, restarts < Self.patientAttempts else { throw error }
                 restarts += 1
             }
@@ -165,7 +174,16 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             load(changes)
             return try synchronize()
         }
-        return try commit(desired.apply(changes))
+        let transactions = desired.apply(changes)
+        if desired.needsFullPass { return try synchronize() }
+        return try commit(transactions)
+    }
+
+    /// Tries again what the kernel refused. Nil if it refused nothing.
+    public func retryRefused() throws(Kernel.Failure) -> SyncReport? {
+        guard !desired.refused.isEmpty else { return nil }
+        desired.admitRefused()
+        return try synchronize()
     }
 
     /// Follows the node's own addresses.
@@ -194,7 +212,11 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         isSynchronized = false
         let before = try kernel.generation()
         for transaction in transactions {
-            try kernel.commit(transaction, expecting: nil)
+            do throws(Kernel.Failure) { try kernel.commit(transaction, expecting: nil) } catch {
+                // It may be somebody else's element that is in the way, or one that is left out then.
+                if !error.refusedElements.isEmpty { return try synchronize() }
+                throw error
+            }
             report.transactions += 1
             report.counts.add(ChangeCounts([transaction]))
         }

@@ -126,6 +126,10 @@ extension ProxyMetrics {
                 "fairlead_held_services", .gauge,
                 "Services left as they are because an object of theirs makes no sense.",
                 Double(heldServices)),
+            Metric(
+                "fairlead_refused_services", .gauge,
+                "Services left as they are because the kernel refuses an element of theirs.",
+                Double(refusedServices)),
             found, ports,
             Metric(
                 "fairlead_drift_repairs_total", .counter,

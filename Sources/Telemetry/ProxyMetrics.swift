@@ -71,6 +71,8 @@ public struct ProxyMetrics: Sendable {
     public var services = 0
     /// Services that stay as they are because an object of theirs makes no sense.
     public var heldServices = 0
+    /// Services that stay as they are because the kernel refuses an element of theirs.
+    public var refusedServices = 0
     /// Ports that lack a local endpoint under a Local policy.
     public var localGaps: [LocalGap: Int] = [:]
     /// Findings that hold now.
