@@ -155,7 +155,9 @@ let package = Package(
         .testTarget(
             name: "PacketTests",
             dependencies: [
-                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
+                "APIServerKit", "DataplaneTestKit", "FairleadTestKit", "ManifestSource", "KubernetesModel",
+                "NetworkTypes",
+                "fairlead",
             ], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
