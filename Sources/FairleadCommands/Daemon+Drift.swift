@@ -21,6 +21,9 @@ struct DriftWatch {
     /// The tables that were reported as open to others.
     var reported: Set<IPFamily> = []
 
+    /// Whether it was said that nothing tells of changes.
+    var hasComplained = false
+
     init(wantsProtection: Bool) { self.wantsProtection = wantsProtection }
 
     /// Whether every foreign change is told, or impossible; otherwise somebody has to look.
@@ -91,7 +94,10 @@ extension Daemon {
             verify()
             logger.info("listening for changes of the tables by other programs")
         } catch {
-            logger.error("\(error); foreign changes of the tables are looked for every \(Self.verifyInterval)")
+            if !drift.hasComplained {
+                logger.error("\(error); foreign changes of the tables are looked for every \(Self.verifyInterval)")
+            }
+            drift.hasComplained = true
         }
     }
 
