@@ -120,7 +120,7 @@ struct FaultTests {
     private static let faults = [
         "sendto:error=ENOBUFS", "sendto:error=ENOMEM", "sendto:error=EPERM", "sendto:error=EBUSY", "sendto:error=EINTR",
         // Answers that never come.
-        "recvmsg:error=EAGAIN", "recvmsg:error=ENOBUFS", "recvmsg:error=EINTR", "recvmmsg:error=ENOBUFS",
+        "recvmsg:error=EAGAIN", "recvmsg:error=ENOBUFS", "recvmsg:error=EINTR",
     ]
 
     @Test("calls to the kernel that fail, and answers that get lost, delay a change and harm nothing else")
