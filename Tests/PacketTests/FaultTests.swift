@@ -53,21 +53,21 @@ struct FaultTests {
         let fairlead = try FairleadCommand()
         try await fairlead.run(["apply"] + arguments, in: namespace).requireSuccess()
         let whole = try await Self.sizes(namespace)
-        // When the first commit comes, and when all is done.
-        try await fairlead.run(["cleanup"], in: namespace).requireSuccess()
-        let start = ContinuousClock.now
-        let first = try await fairlead.start(["run"] + arguments, in: namespace)
-        while try await NFT(namespace).listTables().isEmpty {}
-        let begin = Int((ContinuousClock.now - start) / .milliseconds(1))
-        try await first.waitForOutput("serving")
-        let end = Int((ContinuousClock.now - start) / .milliseconds(1))
-        first.signal(SIGKILL)
-        _ = try await first.waitForEnd()
         var partial = 0
         for kill in 1...kills {
             try await fairlead.run(["cleanup"], in: namespace).requireSuccess()
+            let monitor = try await Daemon(Program("nft", ["monitor", "new", "tables"]), in: namespace)
+            let isListening = try await eventually {
+                try await NFT(namespace).load("add table ip fence\ndelete table ip fence\n")
+                return monitor.output.contains("fence")
+            }
+            #expect(isListening)
             let daemon = try await fairlead.start(["run"] + arguments, in: namespace)
-            try await Task.sleep(for: .milliseconds(Int.random(in: begin - 60...end + 20, using: &random)))
+            // The first of several commits has been made: the kernel has told of it.
+            _ = await eventually(within: .seconds(20), every: .milliseconds(1)) {
+                monitor.output.contains("add table ip fairlead")
+            }
+            try await Task.sleep(for: .milliseconds(Int.random(in: 0...60, using: &random)))
             daemon.signal(SIGKILL)
             _ = try await daemon.waitForEnd()
             let sizes = try await Self.sizes(namespace)
