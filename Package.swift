@@ -178,8 +178,8 @@ let package = Package(
         .testTarget(
             name: "PacketTests",
             dependencies: [
-                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "fairlead",
-                "fairlead-bench",
+                "APIServerKit", "DataplaneTestKit", "FairleadTestKit", "ManifestSource", "KubernetesModel",
+                "NetworkTypes", "fairlead", "fairlead-bench",
             ], swiftSettings: strict),
         .testTarget(
             name: "LoadBalancerTests",

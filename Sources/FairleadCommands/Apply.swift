@@ -31,9 +31,9 @@ struct Apply: AsyncParsableCommand {
         settings.warn()
         defer { LoadProgress.clear() }
         LoadProgress.showReading()
-        guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
-            throw ExitCode.failure
-        }
+        // A daemon that starts later can come to own the tables.
+        guard await session.load(logger), let kernel = Wiring.kernel(logger, making: .orphaned).map(TimedKernel.init)
+        else { throw ExitCode.failure }
         times.end("decode")
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         reconciler.onPhase = LoadProgress.show
@@ -47,8 +47,11 @@ struct Apply: AsyncParsableCommand {
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {
             logger.error("\(error)")
+            // The reason behind the reason.
+            if let kernel = Wiring.kernel(logger) { _ = Wiring.isCapable(kernel, settings) }
             throw ExitCode.failure
         }
+        if !reconciler.desired.refused.isEmpty { throw ExitCode.failure }
         if settings.servesLocalhostNodePorts, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
         // Giving back the memory of a large cluster piece by piece would take longer than the kernel does.
         withExtendedLifetime((session, reconciler)) { Glibc.exit(EXIT_SUCCESS) }

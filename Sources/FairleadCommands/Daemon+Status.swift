@@ -35,6 +35,7 @@ extension Daemon {
             $0.metrics.settled()
         }
         if isFull {
+            noteProtection()
             publish()
             fl_release_memory()
         }
@@ -67,9 +68,6 @@ extension Daemon {
         (reconciler.desired, sourceFindings, board.current.revision)
     }
 
-    /// Another program's changes were repaired.
-    func noteRepair() { board.update { $0.metrics.driftRepairs += 1 } }
-
     /// Hands over what follows from the objects; costs what changed since the last time.
     func publish() {
         let changes = reconciler.takeChangedHealthChecks()
@@ -90,6 +88,7 @@ extension Daemon {
             status.metrics.localGaps = localGaps
             status.metrics.services = desired.serviceCount
             status.metrics.heldServices = desired.held.count
+            status.metrics.refusedServices = desired.refused.count
         }
     }
 }

@@ -19,27 +19,38 @@ actor Daemon {
     let reconciler: Reconciler<MeteredKernel<NftablesKernel>>
     let meteredKernel: MeteredKernel<NftablesKernel>
     let board: StatusBoard
-    private let kernel: NftablesKernel
-    private let logger: Logger
+    let kernel: NftablesKernel
+    let logger: Logger
     private let events: EventReports
     /// Whether the source has told so much that rules may be written.
     private var isReady = false
     private var hasStarted = false
     private var retryDelay: Duration = Daemon.firstRetry
     private var nextAttempt: ContinuousClock.Instant = .now
+    private var lastFailure: (text: String, time: ContinuousClock.Instant)?
+    private var refusalDelay: Duration = Daemon.firstRefusalRetry
+    private var refusalRetry: ContinuousClock.Instant?
+    /// Who else may change the tables, and what is done about it.
+    var drift: DriftWatch
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
     private let localhost: LocalhostRoute?
 
-    /// How often the daemon looks whether somebody else changed the ruleset; one question to the kernel.
+    /// How often the daemon looks whether there is anything to be tried again.
     private static let watchInterval: Duration = .seconds(1)
-    /// After a look at the tables that somebody's commit made necessary, the next one has to wait that long.
-    private static let verifyInterval: Duration = .seconds(5)
+    /// After a look at the tables that somebody's commit made necessary, or that the kernel told too much for, the next
+    /// one has to wait that long.
+    static let verifyInterval: Duration = .seconds(5)
     private static let firstRetry: Duration = .milliseconds(500)
     private static let longestRetry: Duration = .seconds(30)
+    private static let firstRefusalRetry: Duration = .seconds(30)
+    private static let longestRefusalRetry: Duration = .seconds(600)
+    /// An owner of the tables that ends says nothing.
+    private static let ownerRetry: Duration = .seconds(1)
 
     init(
-        kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports, logger: Logger
+        kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports,
+        ownsTables: Bool, logger: Logger
     ) {
         self.events = events
         self.kernel = kernel
@@ -48,6 +59,8 @@ actor Daemon {
         meteredKernel = MeteredKernel(kernel)
         reconciler = Reconciler(kernel: meteredKernel, desired: desired)
         reconciler.onPhase = LoadProgress.show
+        reconciler.claimsTables = kernel.makesOwnedTables
+        drift = DriftWatch(wantsProtection: ownsTables)
         localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
             board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
@@ -83,7 +96,7 @@ actor Daemon {
         attempt(cause) { () throws(NetlinkError) in try reconciler.synchronize() }
     }
 
-    private func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
+    func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
         let clock = ContinuousClock()
         let start = clock.now
         let observations = meteredKernel.meter.observations
@@ -101,14 +114,22 @@ actor Daemon {
                 localhost?.open()
             }
             retryDelay = Self.firstRetry
+            lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
             flows.remove(report.staleFlows)
         } catch {
             nextAttempt = clock.now + retryDelay
             noteFailure("\(error)", cause: cause, retryDelay: retryDelay)
-            retryDelay = min(retryDelay * 2, Self.longestRetry)
-            logger.error("\(error); trying again", metadata: ["cause": "\(cause)"])
+            retryDelay = min(retryDelay * 2, error.isOwned ? Self.ownerRetry : Self.longestRetry)
+            logFailure("\(error); trying again", cause: cause, at: clock.now)
         }
+    }
+
+    /// What fails in the same way every second is worth a line every half a minute.
+    private func logFailure(_ text: String, cause: String, at now: ContinuousClock.Instant) {
+        if let lastFailure, lastFailure.text == text, now - lastFailure.time < Self.longestRetry { return }
+        lastFailure = (text, now)
+        logger.error("\(text)", metadata: ["cause": "\(cause)"])
     }
 
     private func log(_ report: SyncReport, cause: String, duration: Duration) {
@@ -161,28 +182,56 @@ actor Daemon {
     /// Looks after the kernel until cancelled: tries again what failed, and repairs what others did to the tables.
     func keepWatch() async {
         let clock = ContinuousClock()
+        defer { drift.stop() }
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
-            if hasStarted { localhost?.tick() }
+            if hasStarted {
+                localhost?.tick()
+                watchTables()
+            }
             guard isReady, !Task.isCancelled, clock.now >= nextAttempt else {
                 continue
             }
             if !reconciler.desired.knowsAddresses { refreshNode() }
-            verify(at: clock.now)
+            if !reconciler.isSynchronized {
+                verify()
+                reportFindings()
+            } else if isTimeForRefused(clock.now) {
+                attempt("refused") { () throws(NetlinkError) in try reconciler.retryRefused() ?? SyncReport() }
+                reportFindings()
+            } else if !drift.isCovered {
+                nextAttempt = clock.now + Self.verifyInterval
+                verify()
+            }
         }
     }
 
-    private func verify(at now: ContinuousClock.Instant) {
+    /// Whether what the kernel refused is to be tried again: after half a minute, then twice as long each time.
+    private func isTimeForRefused(_ now: ContinuousClock.Instant) -> Bool {
+        guard !reconciler.desired.refused.isEmpty else {
+            (refusalDelay, refusalRetry) = (Self.firstRefusalRetry, nil)
+            return false
+        }
+        guard let retry = refusalRetry, retry <= now else {
+            refusalRetry = refusalRetry ?? now + refusalDelay
+            return false
+        }
+        refusalDelay = min(refusalDelay * 2, Self.longestRefusalRetry)
+        refusalRetry = now + refusalDelay
+        return true
+    }
+
+    /// Brings the tables in line if anybody has committed anything.
+    ///
+    /// - Parameter committer: who did, if that is known.
+    func verify(after committer: Committer? = nil) {
         guard isReady else { return }
         attempt("verification") { () throws(NetlinkError) in
             let wasSynchronized = reconciler.isSynchronized
             guard let report = try reconciler.verify() else { return SyncReport() }
-            nextAttempt = now + Self.verifyInterval
-            if !report.counts.isEmpty {
-                logger.warning("the tables had been changed by another program; repaired")
-                if wasSynchronized { noteRepair() }
-            }
+            // What failed before has to be made good, whoever is to blame.
+            if wasSynchronized, !report.counts.isEmpty { noteRepair(report, by: committer) }
             return report
         }
     }

@@ -71,6 +71,7 @@ enum DiffText {
         let name = "\(family.nftName) \(table)"
         switch operation {
         case .addTable: output("+ table \(name)\n")
+        case .claimTable: return
         case .deleteTable: output("- table \(name)\n")
         case .addSet(let set): output("+ \(name) \(set.isMap ? "map" : "set") \(set.name)\n")
         case .deleteSet(let set): output("- \(name) set \(set)\n")

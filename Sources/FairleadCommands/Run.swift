@@ -31,6 +31,13 @@ struct Run: AsyncParsableCommand {
     @Flag(help: "Remove the rules when the daemon ends.")
     var cleanupOnExit = false
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Own the tables, so that no other program can change them while the daemon runs (Linux 6.9 or later).",
+            discussion: "Without it, or where the kernel cannot do it, foreign changes are noticed and repaired."))
+    var ownTables = true
+
     func run() async throws {
         let settings = try Settings(
             file: file, source: source, node: node, log: log, others: [process, observation, conntrack], showsTime: true
@@ -39,7 +46,8 @@ struct Run: AsyncParsableCommand {
         if try process.runsInstead(settings) { return }
         let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, logger)
         settings.warn()
-        guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
+        guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .orphaned) else { throw ExitCode.failure }
+        guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)
@@ -48,7 +56,7 @@ struct Run: AsyncParsableCommand {
         desired.answersHealthChecks = true
         desired.countTriggers(after: Moment.now.microseconds * 1000)
         let daemon = Daemon(
-            kernel: kernel, desired: desired, board: board, events: events, logger: logger)
+            kernel: kernel, desired: desired, board: board, events: events, ownsTables: ownTables, logger: logger)
         let counters = ServiceCounters(options: settings.dataplane, logger: logger)
         let servers = NodeServers(
             settings.configuration, board: board, counters: counters,

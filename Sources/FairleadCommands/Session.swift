@@ -4,9 +4,11 @@ import KubernetesConfiguration
 import KubernetesModel
 import Logging
 import ManifestSource
+import Netfilter
 import NetlinkTransport
 import NetworkTypes
 import Reconciliation
+import ServiceDataplane
 
 /// What the one-shot commands have in common: the objects, read once, and the desired state.
 struct Session {
@@ -96,10 +98,21 @@ enum Wiring {
         }
     }
 
+    /// Whether the kernel can hold the tables; what it lacks is logged.
+    static func isCapable(_ kernel: NftablesKernel, _ settings: Settings) -> Bool {
+        let schemas = IPFamily.allCases.map { TableSchema(family: $0, options: settings.dataplane) }
+        // What does not speak against the kernel, such as a missing privilege, is for the first commit to tell.
+        guard let missing = try? kernel.missing(for: schemas) else { return true }
+        for feature in missing { settings.logger.error("\(feature)") }
+        return missing.isEmpty
+    }
+
     /// Opens the kernel of this network namespace, or logs why that failed.
-    static func kernel(_ logger: Logger) -> NftablesKernel? {
+    ///
+    /// - Parameter making: what becomes of tables that are made; for who makes none it does not matter.
+    static func kernel(_ logger: Logger, making: NftablesKernel.TableMaking = .plain) -> NftablesKernel? {
         do throws(NetlinkError) {
-            return try NftablesKernel()
+            return try NftablesKernel(making: making)
         } catch {
             logger.error("\(error)")
             return nil

@@ -18,6 +18,10 @@ final class TimedKernel: DataplaneKernel {
 
     func generation() throws(NetlinkError) -> UInt32 { try kernel.generation() }
 
+    func ownership(ofTable name: String) throws(NetlinkError) -> [IPFamily: TableOwnership] {
+        try kernel.ownership(ofTable: name)
+    }
+
     func observe(
         tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(NetlinkError) -> Observation {

@@ -11,6 +11,9 @@ public protocol DataplaneKernel: AnyObject {
     /// The number of the current ruleset; every commit that changes anything, by anyone, adds one.
     func generation() throws(Failure) -> UInt32
 
+    /// Who may change the tables of that name, by family; none of a family that has no such table.
+    func ownership(ofTable name: String) throws(Failure) -> [IPFamily: TableOwnership]
+
     /// Reads what there is of the tables, and the generation that it belongs to.
     ///
     /// - Parameters:
@@ -74,6 +77,15 @@ extension DataplaneKernel {
 public protocol DataplaneKernelError: Error, Sendable {
     /// Whether somebody else committed first, so that another look and another try will do.
     var isStaleGeneration: Bool { get }
+
+    /// The elements that are to blame, if nothing else is: without them the kernel might take the transaction. There may
+    /// be more of them than it tells at once.
+    var refusedElements: [RefusedElement] { get }
+}
+
+extension DataplaneKernelError {
+    /// None.
+    public var refusedElements: [RefusedElement] { [] }
 }
 
 /// What was observed of the tables at one moment.

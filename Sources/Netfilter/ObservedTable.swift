@@ -24,6 +24,8 @@ public struct ObservedElement: Hashable, Sendable {
 public struct ObservedTable: Hashable, Sendable {
     /// Whether there is a table of that name.
     public var exists = false
+    /// Who may change it.
+    public var ownership = TableOwnership.shared
     /// The names of the sets that are there.
     public var sets: Set<String> = []
     /// Sets of the schema that are there but declared in another way.

@@ -4,6 +4,8 @@ import NetworkTypes
 public enum Operation: Sendable {
     /// Makes the table; no effect if it is there.
     case addTable(comment: String?)
+    /// Makes the caller the owner of a table that is there and has none; nothing in it changes.
+    case claimTable
     /// Removes the table with all that it holds.
     case deleteTable
     /// Makes a set.

@@ -18,8 +18,9 @@ enum BatchEncoder {
     /// - Parameters:
     ///   - generation: refuse if the ruleset is not of this generation.
     ///   - isComplete: without the end message the kernel parses and judges the batch, then forgets it.
+    ///   - tableFlags: those of tables that are made.
     static func encode(
-        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool
+        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool, tableFlags: UInt32 = 0
     ) -> EncodedBatch {
         var writer = MessageWriter(capacity: max(1 << 16, transaction.elementCount * 56))
         var sequence = firstSequence
@@ -30,7 +31,7 @@ enum BatchEncoder {
         sequence += 1
         var last: Int?
         for step in transaction.steps {
-            write(step, transaction.tableName, to: &writer, sequence: &sequence, lastMessage: &last)
+            write(step, transaction.tableName, tableFlags, to: &writer, sequence: &sequence, lastMessage: &last)
         }
         if let last { writer.setFlags(NetlinkFlag.acknowledge, ofMessageAt: last) }
         let acknowledged = last == nil ? nil : sequence - 1
@@ -43,8 +44,8 @@ enum BatchEncoder {
     }
 
     private static func write(
-        _ step: Transaction.Step, _ tableName: String, to writer: inout MessageWriter, sequence: inout UInt32,
-        lastMessage: inout Int?
+        _ step: Transaction.Step, _ tableName: String, _ tableFlags: UInt32, to writer: inout MessageWriter,
+        sequence: inout UInt32, lastMessage: inout Int?
     ) {
         let before = writer.count
         let schema = SchemaEncoder(family: step.family, tableName: tableName)
@@ -54,7 +55,10 @@ enum BatchEncoder {
         }
         switch step.operation {
         case .addTable(let comment):
-            schema.writeTable(comment: comment, delete: false, to: &writer, sequence: &sequence)
+            schema.writeTable(comment: comment, flags: tableFlags, delete: false, to: &writer, sequence: &sequence)
+        case .claimTable:
+            let flags = TableField.owned | TableField.persistent
+            schema.writeTable(comment: nil, flags: flags, delete: false, to: &writer, sequence: &sequence)
         case .deleteTable: schema.writeTable(comment: nil, delete: true, to: &writer, sequence: &sequence)
         case .addSet(let set): schema.writeSet(set, to: &writer, sequence: &sequence)
         case .deleteSet(let name): schema.writeSetDeletion(name, to: &writer, sequence: &sequence)

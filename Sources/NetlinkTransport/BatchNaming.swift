@@ -33,6 +33,21 @@ enum BatchNaming {
         }
     }
 
+    /// The element that a message was to add and the kernel found fault with; its reason is its name so far. Nil for other
+    /// messages.
+    static func newElement(
+        sequence: UInt32, offset: Int?, in batch: UnsafeRawBufferPointer,
+        declaration: (IPFamily, String) -> SetDeclaration?
+    ) -> RefusedElement? {
+        guard let message = MessageSequence(batch).first(where: { $0.sequence == sequence }),
+            message.type == NFTMessage.subsystem | NFTMessage.newElement,
+            let key = element(at: offset, of: message), let set = message.attributes.first(2)?.text
+        else { return nil }
+        return RefusedElement(
+            family: message.family == IPFamily.ipv6.netfilterNumber ? .ipv6 : .ipv4, set: set, key: key,
+            reason: object(sequence: sequence, offset: offset, in: batch, declaration: declaration))
+    }
+
     /// The key of the element at the byte offset, or of the only element.
     private static func element(at offset: Int?, of message: NetlinkMessage) -> ElementKey? {
         guard let list = message.attributes.first(ElementAttribute.listElements) else { return nil }

@@ -4,6 +4,8 @@ struct NetlinkMessage {
     let type: UInt16
     let flags: UInt16
     let sequence: UInt32
+    /// The address of the socket that asked for what the message tells.
+    let portID: UInt32
     /// Where the message starts in the buffer.
     let offset: Int
     /// What follows the netlink header.
@@ -34,7 +36,8 @@ struct MessageSequence: Sequence, IteratorProtocol {
         return NetlinkMessage(
             type: buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self),
             flags: buffer.loadUnaligned(fromByteOffset: offset + 6, as: UInt16.self),
-            sequence: buffer.loadUnaligned(fromByteOffset: offset + 8, as: UInt32.self), offset: offset,
+            sequence: buffer.loadUnaligned(fromByteOffset: offset + 8, as: UInt32.self),
+            portID: buffer.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self), offset: offset,
             payload: UnsafeRawBufferPointer(rebasing: buffer[(offset + 16)..<(offset + length)]))
     }
 }

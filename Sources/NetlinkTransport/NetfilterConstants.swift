@@ -19,12 +19,33 @@ enum NFTMessage {
     static let getElement: UInt16 = 13
     static let deleteElement: UInt16 = 14
     static let destroyElement: UInt16 = 30
+    static let newGeneration: UInt16 = 15
     static let getGeneration: UInt16 = 16
+    /// `NFNLGRP_NFTABLES`: the multicast group that is told of each commit.
+    static let group: UInt32 = 7
 
     /// The nftables subsystem of nfnetlink, in the upper byte of a message type.
     static let subsystem: UInt16 = 10 << 8
     static let batchBegin: UInt16 = 0x10
     static let batchEnd: UInt16 = 0x11
+}
+
+/// Attributes and flags of a table (`enum nft_table_attributes`, `enum nft_table_flags`).
+enum TableField {
+    static let name: UInt16 = 1
+    static let flags: UInt16 = 2
+    static let owner: UInt16 = 7
+
+    /// Only the socket that made the table, or claimed it, may change it.
+    static let owned: UInt32 = 2
+    /// The table outlives its owner. Linux 6.9 or later; cannot be set or taken back later.
+    static let persistent: UInt32 = 4
+}
+
+/// Attributes of the message that ends the notifications of a commit (`enum nft_gen_attributes`).
+enum GenerationField {
+    static let processID: UInt16 = 2
+    static let processName: UInt16 = 3
 }
 
 /// Flags of a netlink message header (`linux/netlink.h`).
@@ -98,10 +119,21 @@ enum ElementAttribute {
 
 /// The errno values that Fairlead tells apart.
 enum ErrorNumber {
+    static let notPermitted: Int32 = 1
     static let noEntry: Int32 = 2
+    static let tooBig: Int32 = 7
+    static let exists: Int32 = 17
     static let invalid: Int32 = 22
+    /// `ENFILE`: a set has as many elements as it may have.
+    static let tableOverflow: Int32 = 23
+    static let noSpace: Int32 = 28
+    static let range: Int32 = 34
+    static let notEmpty: Int32 = 39
+    static let overflow: Int32 = 75
     static let interruptedCall: Int32 = 4
+    static let protocolNotSupported: Int32 = 93
     static let notSupported: Int32 = 95
+    static let familyNotSupported: Int32 = 97
     static let noBufferSpace: Int32 = 105
     static let timedOut: Int32 = 110
     static let restart: Int32 = 85

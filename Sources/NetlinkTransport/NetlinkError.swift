@@ -7,6 +7,10 @@ public enum NetlinkError: DataplaneKernelError, Hashable {
     case system(operation: String, errno: Int32)
     /// The kernel refused a part of a request. `object` names it: `set services-4, element 10.96.0.1 . tcp . 80`.
     case refused(object: String, errno: Int32, detail: String?)
+    /// The kernel refused elements, and nothing else of the transaction as far as it looked; nothing was applied.
+    case refusedElements([RefusedElement], errno: Int32)
+    /// Another process owns the table (`table ip fairlead`): nobody else may change it as long as that process lives.
+    case owned(table: String, by: Committer)
     /// Somebody else changed the ruleset since the generation that the transaction was made for; nothing was applied.
     case staleGeneration
     /// A dump was interrupted by changes again and again.
@@ -19,10 +23,18 @@ public enum NetlinkError: DataplaneKernelError, Hashable {
     /// Whether another look and another try will do.
     public var isStaleGeneration: Bool { self == .staleGeneration }
 
+    /// Whether another process owns the table: it will have to end first.
+    public var isOwned: Bool { if case .owned = self { true } else { false } }
+
+    /// The elements that are to blame.
+    public var refusedElements: [RefusedElement] {
+        if case .refusedElements(let elements, _) = self { elements } else { [] }
+    }
+
     /// The errno, where the error has one.
     public var code: Int32? {
         switch self {
-        case .system(_, let code), .refused(_, let code, _): code
+        case .system(_, let code), .refused(_, let code, _), .refusedElements(_, let code): code
         default: nil
         }
     }
@@ -35,7 +47,11 @@ extension NetlinkError: CustomStringConvertible {
         case .system(let operation, let code): "\(operation): \(Self.text(code))\(Self.hint(code))"
         case .refused(let object, let code, let detail):
             "\(object): \(Self.text(code))" + (detail.map { " (\($0))" } ?? "") + Self.hint(code)
-                + (code == 1 ? ", or another process owns the table" : "")
+        case .refusedElements(let elements, let code):
+            (elements.first?.reason ?? Self.text(code))
+                + (elements.count > 1 ? " (and \(elements.count - 1) more elements)" : "")
+        case .owned(let table, let owner):
+            "\(table): another process owns the table: \(owner); nobody else can change it until that one ends"
         case .staleGeneration: "the ruleset was changed by another program at the same time"
         case .interrupted(let operation): "\(operation): interrupted by other changes again and again"
         case .tooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the socket's limit of \(limit)"

@@ -42,6 +42,12 @@ struct NetlinkSocket: ~Copyable {
         guard result == 0 else { throw .system(operation: "join a netlink group", errno: -result) }
     }
 
+    /// Has the kernel leave out notifications of what the socket with that address did.
+    func ignore(sender port: UInt32) throws(NetlinkError) {
+        let result = fl_netlink_ignore_sender(descriptor, port)
+        guard result == 0 else { throw .system(operation: "filter a netlink socket", errno: -result) }
+    }
+
     /// Waits without end for a datagram, or for the descriptor `wake`. False if `wake` became readable.
     func wait(orFor wake: Int32) -> Bool {
         while true {

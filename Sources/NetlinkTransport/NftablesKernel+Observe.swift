@@ -54,8 +54,10 @@ extension NftablesKernel {
         let family = schema.family.netfilterNumber
         let name = schema.name
         try request(NFTMessage.getTable, flags: NetlinkFlag.dump, family: family, operation: "list tables") { _ in
-        } handle: { message in
-            if message.family == family, message.attributes.first(1)?.text == name { table.exists = true }
+        } handle: { [portID] message in
+            guard message.family == family, message.attributes.first(TableField.name)?.text == name else { return }
+            table.exists = true
+            table.ownership = TableOwnership(message.attributes, port: portID)
         }
         guard table.exists else { return table }
         var counts: [String: Int] = [:]
@@ -241,17 +243,54 @@ extension String {
 extension NftablesKernel {
     /// The families in which there is a table of that name.
     public func families(ofTable name: String) throws(NetlinkError) -> [IPFamily] {
-        var result: [IPFamily] = []
+        let tables = try ownership(ofTable: name)
+        return IPFamily.allCases.filter { tables[$0] != nil }
+    }
+
+    /// Who may change the tables of that name, by family; none of a family that has no such table.
+    public func ownership(ofTable name: String) throws(NetlinkError) -> [IPFamily: TableOwnership] {
+        var result: [IPFamily: TableOwnership] = [:]
         for family in IPFamily.allCases {
             try request(
                 NFTMessage.getTable, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list tables"
             ) { _ in
-            } handle: { message in
-                if message.family == family.netfilterNumber, message.attributes.first(1)?.text == name {
-                    result.append(family)
-                }
+            } handle: { [portID] message in
+                guard message.family == family.netfilterNumber,
+                    message.attributes.first(TableField.name)?.text == name
+                else { return }
+                result[family] = TableOwnership(message.attributes, port: portID)
             }
         }
         return result
+    }
+}
+
+extension NftablesKernel {
+    /// Missing permission may mean that a table has an owner; only a look at the table tells.
+    func owned(_ tableName: String, insteadOf error: NetlinkError) -> NetlinkError {
+        guard error.code == ErrorNumber.notPermitted,
+            let tables = try? ownership(ofTable: tableName)
+        else { return error }
+        for (family, ownership) in tables.sorted(by: { $0.key.nftName < $1.key.nftName }) {
+            if case .foreign(let port) = ownership {
+                return .owned(table: "table \(family.nftName) \(tableName)", by: Committer(port: port))
+            }
+        }
+        return error
+    }
+}
+
+extension TableOwnership {
+    /// - Parameters:
+    ///   - table: the attributes of a table.
+    ///   - port: the address of the socket that asks.
+    init(_ table: AttributeSequence, port: UInt32) {
+        let flags = table.first(TableField.flags)?.number ?? 0
+        if flags & TableField.owned != 0 {
+            let owner = table.first(TableField.owner)?.number ?? 0
+            self = owner == port ? .own : .foreign(port: owner)
+        } else {
+            self = flags & TableField.persistent != 0 ? .orphan : .shared
+        }
     }
 }

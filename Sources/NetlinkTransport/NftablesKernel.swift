@@ -1,7 +1,6 @@
 import CNftnl
 import Netfilter
 import NetworkTypes
-import Synchronization
 
 /// The nftables of the network namespace in which it was made.
 ///
@@ -44,15 +43,38 @@ public final class NftablesKernel: DataplaneKernel {
     /// Reads beside this one.
     let reader: SharedReader?
 
-    /// Opens a connection to the nftables of the calling thread's network namespace.
-    ///
-    /// - Parameter dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
-    public convenience init(dumpLimit: Int = 2_000) throws(NetlinkError) {
-        // A socket belongs to the namespace in which it was opened: it has to be opened now.
-        try self.init(dumpLimit: dumpLimit, reader: SharedReader(try NftablesKernel(dumpLimit: dumpLimit, reader: nil)))
+    /// The flags of the tables that this connection makes.
+    private(set) var tableFlags: UInt32 = 0
+
+    /// What becomes of tables that a connection makes.
+    public enum TableMaking: Sendable {
+        /// Whoever has the privilege may change them.
+        case plain
+        /// The same, but another connection can come to own them. Like `plain` where the kernel knows no such tables.
+        case orphaned
+        /// Nobody else may change them as long as this connection lives. Like `plain` where the kernel knows no such
+        /// tables.
+        case owned
     }
 
-    private init(dumpLimit: Int, reader: SharedReader?) throws(NetlinkError) {
+    /// Whether tables that this connection makes belong to it: as wished, and as far as the kernel can do it.
+    public var makesOwnedTables: Bool { tableFlags & TableField.owned != 0 }
+
+    /// The address of this connection, by which notifications name who committed.
+    public var portID: UInt32 { socket.portID }
+
+    /// Opens a connection to the nftables of the calling thread's network namespace.
+    ///
+    /// - Parameters:
+    ///   - dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
+    ///   - making: what becomes of tables that the connection makes.
+    public convenience init(dumpLimit: Int = 2_000, making: TableMaking = .plain) throws(NetlinkError) {
+        // A socket belongs to the namespace in which it was opened: it has to be opened now.
+        let reader = SharedReader(try NftablesKernel(dumpLimit: dumpLimit, making: .plain, reader: nil))
+        try self.init(dumpLimit: dumpLimit, making: making, reader: reader)
+    }
+
+    private init(dumpLimit: Int, making: TableMaking, reader: SharedReader?) throws(NetlinkError) {
         self.dumpLimit = dumpLimit
         self.reader = reader
         var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
@@ -61,6 +83,22 @@ public final class NftablesKernel: DataplaneKernel {
         lookupCapacity = min(max(room / Self.elementCharge, 16), Self.requestLimit / (ElementKey.capacity + 12))
         self.socket = socket
         buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
+        chooseTableFlags(making)
+    }
+
+    /// Asks the kernel whether it knows the flags: it judges a table that it never makes.
+    private func chooseTableFlags(_ making: TableMaking) {
+        switch making {
+        case .plain: return
+        case .orphaned: tableFlags = TableField.persistent
+        case .owned: tableFlags = TableField.persistent | TableField.owned
+        }
+        var trial = Transaction(tableName: "fairlead-trial")
+        trial.append(.ipv4, .addTable(comment: nil))
+        do throws(NetlinkError) { try check(trial) } catch {
+            // Anything else, such as a missing privilege, is for the first commit to tell.
+            if error.code == ErrorNumber.notSupported || error.code == ErrorNumber.invalid { tableFlags = 0 }
+        }
     }
 
     deinit { buffer.deallocate() }
@@ -86,7 +124,7 @@ public final class NftablesKernel: DataplaneKernel {
     public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
         let batch = BatchEncoder.encode(
-            transaction, generation: generation, firstSequence: sequence, isComplete: true)
+            transaction, generation: generation, firstSequence: sequence, isComplete: true, tableFlags: tableFlags)
         try exchange(batch, transaction, isCheck: false)
     }
 
@@ -152,7 +190,8 @@ public final class NftablesKernel: DataplaneKernel {
     /// Has the kernel parse and judge a transaction without carrying it out.
     public func check(_ transaction: Transaction) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
-        let batch = BatchEncoder.encode(transaction, generation: nil, firstSequence: sequence, isComplete: false)
+        let batch = BatchEncoder.encode(
+            transaction, generation: nil, firstSequence: sequence, isComplete: false, tableFlags: tableFlags)
         try exchange(batch, transaction, isCheck: true)
     }
 
@@ -172,48 +211,32 @@ public final class NftablesKernel: DataplaneKernel {
         guard bytes.count <= limit else { throw .tooLarge(bytes: bytes.count, limit: limit) }
         try drain()
         try socket.send(bytes)
-        try receiveVerdict(batch, transaction, isCheck: isCheck)
+        do throws(NetlinkError) { try receiveVerdict(batch, transaction, isCheck: isCheck) } catch {
+            throw owned(transaction.tableName, insteadOf: error)
+        }
     }
 
     /// The kernel has answered by the time that the send returns: nothing is waited for.
     private func receiveVerdict(
         _ batch: borrowing EncodedBatch, _ transaction: Transaction, isCheck: Bool
     ) throws(NetlinkError) {
-        var failure: NetlinkError?
+        var refusals = BatchRefusals()
         var isAcknowledged = batch.acknowledged == nil || isCheck
         while let count = try socket.receive(into: buffer, milliseconds: 0) {
             for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             where message.type == NetlinkControl.error && message.sequence >= batch.firstSequence {
                 let report = ErrorReport(message)
-                if report.code == 0 {
-                    if message.sequence == batch.acknowledged { isAcknowledged = true }
-                } else if failure == nil {
-                    failure = Self.failure(report, message.sequence, batch, transaction)
+                if report.code != 0 {
+                    refusals.add(report, message.sequence)
+                } else if message.sequence == batch.acknowledged {
+                    isAcknowledged = true
                 }
             }
         }
-        if let failure { throw failure }
+        if let error = refusals.error(batch, transaction) { throw error }
         guard isAcknowledged else {
             throw .system(operation: "commit: the kernel's answer was lost", errno: ErrorNumber.noBufferSpace)
         }
-    }
-
-    private static func failure(
-        _ report: ErrorReport, _ sequence: UInt32, _ batch: borrowing EncodedBatch, _ transaction: Transaction
-    ) -> NetlinkError {
-        if report.code == ErrorNumber.restart, sequence == batch.firstSequence { return .staleGeneration }
-        let object = BatchNaming.object(sequence: sequence, offset: report.offset, in: batch.writer.bytes) {
-            family, name in
-            for step in transaction.steps where step.family == family {
-                switch step.operation {
-                case .addElements(let set, _), .deleteElements(let set, _), .destroyElements(let set, _):
-                    if set.name == name { return set }
-                default: continue
-                }
-            }
-            return nil
-        }
-        return .refused(object: object, errno: report.code, detail: report.text)
     }
 
     /// Discards what an earlier, failed exchange may have left unread.
@@ -297,42 +320,5 @@ public final class NftablesKernel: DataplaneKernel {
         if report.code == ErrorNumber.interruptedCall { throw .interrupted(operation: operation) }
         guard report.code == 0 else { throw .refused(object: operation, errno: report.code, detail: report.text) }
         return true
-    }
-}
-
-/// A second connection, for a thread that reads beside the first.
-///
-/// Unchecked because a kernel is not for concurrent use: nobody else has it, and the lock lets one thread in at a time.
-final class SharedReader: @unchecked Sendable {
-    private let lock = Mutex(())
-    private let kernel: NftablesKernel
-
-    init(_ kernel: sending NftablesKernel) { self.kernel = kernel }
-
-    /// Has the kernel for itself.
-    func withLock<Value>(_ body: (NftablesKernel) -> Value) -> Value { lock.withLock { _ in body(kernel) } }
-}
-
-/// An acknowledgement, an error, or the end of a dump.
-struct ErrorReport {
-    /// The errno; 0 for an acknowledgement.
-    let code: Int32
-    /// What the kernel says about it.
-    private(set) var text: String?
-    /// The byte of the offending message at which the kernel found fault.
-    private(set) var offset: Int?
-
-    init(_ message: NetlinkMessage) {
-        let payload = message.payload
-        code = payload.count >= 4 ? -payload.loadUnaligned(as: Int32.self) : 0
-        let hasExtendedAttributes: UInt16 = 0x200
-        guard message.flags & hasExtendedAttributes != 0, payload.count > 20 else { return }
-        for attribute in AttributeSequence(UnsafeRawBufferPointer(rebasing: payload[20...])) {
-            switch attribute.type {
-            case 1: text = attribute.text
-            case 2 where attribute.value.count == 4: offset = Int(attribute.value.loadUnaligned(as: UInt32.self))
-            default: continue
-            }
-        }
     }
 }

@@ -23,10 +23,14 @@ struct SchemaEncoder {
         sequence += 1
     }
 
-    func writeTable(comment: String?, delete: Bool, to writer: inout MessageWriter, sequence: inout UInt32) {
+    /// - Parameter flags: those of `TableField`; libnftnl knows them by number only.
+    func writeTable(
+        comment: String?, flags: UInt32 = 0, delete: Bool, to writer: inout MessageWriter, sequence: inout UInt32
+    ) {
         guard let table = nftnl_table_alloc() else { return }
         defer { nftnl_table_free(table) }
         nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), tableName)
+        if flags != 0 { nftnl_table_set_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue), flags) }
         if let comment {
             setData(UserData.comment(comment)) { bytes, count in
                 _ = nftnl_table_set_data(table, UInt16(NFTNL_TABLE_USERDATA.rawValue), bytes, count)

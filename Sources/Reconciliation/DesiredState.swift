@@ -22,6 +22,10 @@ public struct DesiredState: Sendable {
     public var held: Set<ObjectKey> = []
     /// Those of them that the kernel had something of at the last full pass.
     private var suspended: Set<ObjectKey> = []
+    /// Services that the kernel does not take, with an element that it refused: what it has of them stays as it is.
+    public internal(set) var refused: [ObjectKey: RefusedElement] = [:]
+    /// Whether changes have come that only a full pass can make something of.
+    public private(set) var needsFullPass = false
     /// The pools with affinity that were left in the tables at the last full pass although nothing asked for them.
     private var sparedPools: Set<UInt32> = []
     /// Whether the packet path may remember clients for endpoints that their pool has no longer.
@@ -29,11 +33,11 @@ public struct DesiredState: Sendable {
     /// What policy knew of the node when the Services were resolved last.
     private var resolvedNode: NodeContext?
     /// What policy finds wrong with Services, by Service.
-    private var policyFindings: [ObjectKey: [Finding]] = [:]
+    var policyFindings: [ObjectKey: [Finding]] = [:]
     /// Health check ports, and what else is known of Services besides their elements.
     public private(set) var ledger = ServiceLedger()
     /// The Services whose findings may have changed since they were last taken, and what was taken.
-    private var touched: Set<ObjectKey> = []
+    var touched: Set<ObjectKey> = []
     private var taken: [ObjectKey: [Finding]] = [:]
     private var takenOfLedger: [Finding] = []
     /// The findings that were taken and hold, counted.
@@ -171,9 +175,12 @@ public struct DesiredState: Sendable {
         touched.formUnion(policyFindings.keys)
         policyFindings = [:]
         staleFlows.keepWithdrawn()
-        let retained = RetainedServices(held, in: observed)
-        suspended = retained.services
+        needsFullPass = false
+        let retained = RetainedServices(held.union(refused.keys), in: observed)
+        suspended = retained.services.union(refused.keys)
         ledger.removeAll(except: suspended)
+        dataplane.share(with: retained, in: observed)
+        for (key, element) in refused { note(element, of: key) }
         if answersHealthChecks { noteUnknownHealthChecks(retained.externalLocal) }
         sparedPools = Dataplane.pools(in: observed) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
@@ -321,7 +328,15 @@ public struct DesiredState: Sendable {
 
     /// Takes changes of objects and returns the transactions for what they change in tables that hold the state before.
     public mutating func apply(_ changes: [ClusterChange]) -> [Transaction] {
-        transactions(for: cluster.apply(changes))
+        let affected = cluster.apply(changes)
+        // What has changed deserves another try.
+        let changed = affected.services.intersection(refused.keys)
+        guard changed.isEmpty else {
+            for key in changed { refused[key] = nil }
+            needsFullPass = true
+            return []
+        }
+        return transactions(for: affected)
     }
 
     /// Looks at the node's addresses anew.

@@ -18,6 +18,11 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
     /// The kernel's own.
     public func generation() throws(Base.Failure) -> UInt32 { try base.generation() }
 
+    /// The kernel's own.
+    public func ownership(ofTable name: String) throws(Base.Failure) -> [IPFamily: TableOwnership] {
+        try base.ownership(ofTable: name)
+    }
+
     /// Reads the tables, and the number of elements that each set has.
     public func observe(
         tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
@@ -74,7 +79,7 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
         case .destroyElements: return
         case .deleteSet(let name): meter.remove(name, step.family)
         case .deleteTable: meter.removeAll(step.family)
-        case .addTable, .addChain, .setRules, .deleteChain, .flushChain: return
+        case .addTable, .claimTable, .addChain, .setRules, .deleteChain, .flushChain: return
         }
     }
 

@@ -15,6 +15,8 @@ public struct SyncReport: Sendable {
     /// The flows that may not go on as they are. They are to be removed now: before the commit, their next packet would
     /// have made the same entry again.
     public var staleFlows = StaleFlows()
+    /// What changed, in words: of a full synchronization alone.
+    public var summary = ChangeSummary()
     /// What triggered the changes of EndpointSlices that the kernel now holds.
     public var triggers: [EndpointTrigger] = []
     /// How many Services were computed anew for it.
@@ -45,11 +47,17 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// Whether all objects have been loaded. Until then nothing is deleted that no object asks for: an object that is
     /// not known yet may.
     public var knowsAllObjects = true
+    /// Whether tables that have no owner are claimed before they are changed. Then nobody else can change them, and a
+    /// table that belongs to another process is an error even if there is nothing to change.
+    public var claimsTables = false
     /// The generation after the last own commit or verification.
     public private(set) var generation: UInt32?
     /// Is told what full synchronizations are at, often.
     public var onPhase: ((SyncPhase) -> Void)?
 
+    /// How often a synchronization starts over without Services that the kernel refuses. It tells of one element in some
+    /// hundred at a time.
+    private static var refusalRounds: Int { 64 }
     /// How often a synchronization insists that nobody else commits meanwhile.
     private static var patientAttempts: Int { 8 }
 
@@ -82,6 +90,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     public func synchronize() throws(Kernel.Failure) -> SyncReport {
         isSynchronized = false
         var restarts = 0
+        var refusals = 0
         while true {
             do throws(Kernel.Failure) {
                 var report = try attempt(exclusively: restarts < Self.patientAttempts)
@@ -92,6 +101,11 @@ public final class Reconciler<Kernel: DataplaneKernel> {
                 isSynchronized = true
                 return report
             } catch {
+                // One bad element must not keep all others out.
+                if refusals < Self.refusalRounds, desired.leaveOut(error.refusedElements) {
+                    refusals += 1
+                    continue
+                }
                 guard error.isStaleGeneration, restarts < Self.patientAttempts else { throw error }
                 restarts += 1
             }
@@ -100,6 +114,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     private func attempt(exclusively: Bool) throws(Kernel.Failure) -> SyncReport {
         onPhase?(.observing)
+        // Nobody can come between where nobody else can change anything: neighbours do not hold up a first load.
+        let isOwned = try claim()
+        let exclusively = exclusively && !isOwned
         let observation = try observe()
         var expected = observation.value.generation
         var report = SyncReport()
@@ -118,12 +135,29 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             expected &+= 1
             report.transactions += 1
             report.counts.add(ChangeCounts([transaction]))
+            report.summary.add(transaction)
         }
         try kernel.settle()
         report.services = desired.computedServices
         // Not what the kernel says now: a commit of somebody else after the last own one is to be noticed.
         generation = expected
         return report
+    }
+
+    /// Makes the tables that are there the kernel connection's own, where that is wanted and possible. Whether nobody else
+    /// can change any of them now.
+    private func claim() throws(Kernel.Failure) -> Bool {
+        guard claimsTables else { return false }
+        let owners = try kernel.ownership(ofTable: desired.options.tableName)
+        var claim = Transaction(tableName: desired.options.tableName)
+        for family in IPFamily.allCases {
+            switch owners[family] {
+            case .orphan, .foreign: claim.append(family, .claimTable)
+            case .own, .shared, nil: continue
+            }
+        }
+        if !claim.isEmpty { try kernel.commit(claim, expecting: nil) }
+        return IPFamily.allCases.allSatisfy { owners[$0] != nil && owners[$0] != .shared }
     }
 
     private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
@@ -161,7 +195,16 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             load(changes)
             return try synchronize()
         }
-        return try commit(desired.apply(changes))
+        let transactions = desired.apply(changes)
+        if desired.needsFullPass { return try synchronize() }
+        return try commit(transactions)
+    }
+
+    /// Tries again what the kernel refused. Nil if it refused nothing.
+    public func retryRefused() throws(Kernel.Failure) -> SyncReport? {
+        guard !desired.refused.isEmpty else { return nil }
+        desired.admitRefused()
+        return try synchronize()
     }
 
     /// Follows the node's own addresses.
@@ -191,7 +234,11 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         isSynchronized = false
         let before = try kernel.generation()
         for transaction in transactions {
-            try kernel.commit(transaction, expecting: nil)
+            do throws(Kernel.Failure) { try kernel.commit(transaction, expecting: nil) } catch {
+                // It may be somebody else's element that is in the way, or one that is left out then.
+                if !error.refusedElements.isEmpty { return try synchronize() }
+                throw error
+            }
             report.transactions += 1
             report.counts.add(ChangeCounts([transaction]))
         }

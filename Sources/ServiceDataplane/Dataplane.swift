@@ -60,6 +60,8 @@ public struct Dataplane: Sendable {
     private var schemas: [IPFamily: TableSchema] = [:]
     /// The next number for a pool with affinity.
     var nextPool: UInt32
+    /// The numbers that were taken over from the kernel.
+    private var recoveredPools: Set<UInt32> = []
     /// The Services with affinity.
     var affineServices: Set<ObjectKey> = []
     /// The node's own data as last set.
@@ -134,6 +136,13 @@ public struct Dataplane: Sendable {
         return delta
     }
 
+    /// Counts what Services that are left as they are share with others, so that it does not go with one of those, and
+    /// keeps the numbers of their pools for them.
+    public mutating func share(with retained: RetainedServices, in tables: [IPFamily: ObservedTable]) {
+        retained.forEachShared(in: tables) { _ = shared.call($0, $1, $2) }
+        recoveredPools.formUnion(retained.poolNumbers)
+    }
+
     /// Sets the node's own addresses and ranges.
     public mutating func setNode(_ new: NodeData) -> DataplaneDelta {
         var delta = DataplaneDelta()
@@ -192,9 +201,16 @@ public struct Dataplane: Sendable {
         guard let timeout = port.affinityTimeout else { return PoolNumbers() }
         var numbers = previous ?? PoolNumbers()
         numbers.timeout = timeouts.position(of: timeout)
-        if numbers.cluster == 0 { numbers.cluster = installed?.pool(port, local: false, owns) ?? takeNumber() }
-        if numbers.local == 0 { numbers.local = installed?.pool(port, local: true, owns) ?? takeNumber() }
+        if numbers.cluster == 0 { numbers.cluster = recover(installed?.pool(port, local: false, owns)) }
+        if numbers.local == 0 { numbers.local = recover(installed?.pool(port, local: true, owns)) }
         return numbers
+    }
+
+    /// The number that the kernel has for a pool, unless another pool has it already: a frontend may have changed hands
+    /// since. Two pools under one number would send each other's clients to the wrong endpoints.
+    private mutating func recover(_ installed: UInt32?) -> UInt32 {
+        if let installed, recoveredPools.insert(installed).inserted { return installed }
+        return takeNumber()
     }
 
     private mutating func takeNumber() -> UInt32 {
@@ -314,7 +330,7 @@ public struct Dataplane: Sendable {
     /// The record of a Service.
     func record(_ key: ObjectKey) -> Record? { records[key] }
 
-    private func items(of key: ObjectKey, _ record: Record, _ family: IPFamily) -> [ServiceElements.Item] {
+    func items(of key: ObjectKey, _ record: Record, _ family: IPFamily) -> [ServiceElements.Item] {
         var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
         for (index, port) in record.resolved.ports.enumerated() where port.family == family {
             elements.append(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index]) {

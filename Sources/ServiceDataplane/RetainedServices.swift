@@ -10,6 +10,8 @@ public struct RetainedServices: Sendable {
     public private(set) var services: Set<ObjectKey> = []
     /// Those of them with a frontend under external Local policy.
     public private(set) var externalLocal: Set<ObjectKey> = []
+    /// The numbers of their pools with affinity.
+    private(set) var poolNumbers: Set<UInt32> = []
     private var kept: [IPFamily: [SetID: Set<ElementKey>]] = [:]
 
     /// Looks in the tables for what they have of the Services.
@@ -25,6 +27,16 @@ public struct RetainedServices: Sendable {
     /// Whether an element is part of what is left as it is.
     public func keeps(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
         kept[family]?[set]?.contains(key) ?? false
+    }
+
+    /// Calls the body for what is left as it is in sets that Services share, as far as it is there.
+    func forEachShared(in tables: [IPFamily: ObservedTable], _ body: (IPFamily, SetID, ElementKey) -> Void) {
+        for (family, sets) in kept {
+            for set in [SetID.clusterIPs, .backends, .localBackends, .hairpin] {
+                guard let found = tables[family]?.elements[set] else { continue }
+                for key in sets[set] ?? [] where found.position(of: key) != nil { body(family, set, key) }
+            }
+        }
     }
 
     /// Whether any element of a set, in either table, is part of what is left as it is.
@@ -86,13 +98,14 @@ public struct RetainedServices: Sendable {
     }
 
     /// The pools of kept frontends with affinity keep their timeouts.
-    private func keepPoolNumbers(_ table: ObservedTable, in sets: inout [SetID: Set<ElementKey>]) {
+    private mutating func keepPoolNumbers(_ table: ObservedTable, in sets: inout [SetID: Set<ElementKey>]) {
         var numbers: Set<ElementKey> = []
         for kind in PoolKind.allCases {
             for key in sets[kind.sticky] ?? [] {
                 if let element = table.elements[kind.sticky]?[key] { numbers.insert(element.value) }
             }
         }
+        poolNumbers.formUnion(numbers.map { UInt32(bigEndian: $0[0]) })
         for (set, elements) in table.elements where set >= .firstStickyTimeout {
             sets[set, default: []].formUnion(numbers.intersection(elements.keys))
         }

@@ -115,16 +115,29 @@ extension ProxyMetrics {
         var ports = Metric("fairlead_listeners", .gauge, "Addresses and ports of HTTP servers.")
         ports.add(Double(openPorts), Metric.Label("state", "open"))
         ports.add(Double(failedPorts), Metric.Label("state", "failed"))
+        var protection = Metric("fairlead_table_protected", .gauge, "1 if no other program can change the table.")
+        for (family, label) in zip(IPFamily.allCases, Self.families) {
+            guard let isProtected = protectedTables[family] else { continue }
+            protection.add(isProtected ? 1 : 0, Metric.Label("ip_family", label))
+        }
         return [
             build, Metric("fairlead_services", .gauge, "Services that are served.", Double(services)),
             Metric(
                 "fairlead_held_services", .gauge,
                 "Services left as they are because an object of theirs makes no sense.",
                 Double(heldServices)),
+            Metric(
+                "fairlead_refused_services", .gauge,
+                "Services left as they are because the kernel refuses an element of theirs.",
+                Double(refusedServices)),
             found, ports,
             Metric(
                 "fairlead_drift_repairs_total", .counter,
                 "Repairs of tables that another program had changed.", Double(driftRepairs)),
+            Metric(
+                "fairlead_drift_contested", .gauge,
+                "1 while another program keeps undoing the repairs, so that they wait.", isDriftContested ? 1 : 0),
+            protection,
             Metric(
                 "fairlead_sync_restarts_total", .counter,
                 "Synchronizations that started over because another program committed meanwhile.", Double(restarts)),

@@ -49,6 +49,10 @@ public struct ProxyMetrics: Sendable {
     public private(set) var restarts = 0
     /// How often another program's changes of the tables were repaired.
     public var driftRepairs = 0
+    /// Whether another program keeps undoing the repairs, so that they wait.
+    public var isDriftContested = false
+    /// Whether nobody else can change a family's table; absent before the first look.
+    public var protectedTables: [IPFamily: Bool] = [:]
     /// Seconds of looks into conntrack for stale flows.
     public private(set) var flowSeconds = Histogram(start: 0.001, factor: 2, count: 15)
     /// Conntrack entries deleted because their flow was stale.
@@ -67,6 +71,8 @@ public struct ProxyMetrics: Sendable {
     public var services = 0
     /// Services that stay as they are because an object of theirs makes no sense.
     public var heldServices = 0
+    /// Services that stay as they are because the kernel refuses an element of theirs.
+    public var refusedServices = 0
     /// Ports that lack a local endpoint under a Local policy.
     public var localGaps: [LocalGap: Int] = [:]
     /// Findings that hold now.

@@ -13,6 +13,10 @@ public final class SimulatedKernel: DataplaneKernel {
     public private(set) var currentGeneration: UInt32 = 1
     /// Called before each commit; what it throws is what the commit fails with.
     public var beforeCommit: (SimulatedKernel) throws(SimulatedRefusal) -> Void = { _ in }
+    /// Elements that it does not take. Like a kernel, it tells of one of each step.
+    public var refuses: (IPFamily, SetDeclaration, Element) -> Bool = { _, _, _ in false }
+    /// Whether it says of elements that exist already which they are.
+    public var tellsOfExistingElements = false
     /// Called before the generation is read.
     public var beforeGeneration: (SimulatedKernel) -> Void = { _ in }
 
@@ -35,6 +39,11 @@ public final class SimulatedKernel: DataplaneKernel {
     public func generation() throws(SimulatedRefusal) -> UInt32 {
         beforeGeneration(self)
         return currentGeneration
+    }
+
+    /// Whoever asks shares the tables with all others.
+    public func ownership(ofTable name: String) throws(SimulatedRefusal) -> [IPFamily: TableOwnership] {
+        ruleset.tables.mapValues { _ in .shared }
     }
 
     /// Reads what there is and compares it with the schemas.
@@ -77,9 +86,31 @@ public final class SimulatedKernel: DataplaneKernel {
     public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(SimulatedRefusal) {
         try beforeCommit(self)
         if let generation, generation != currentGeneration { throw .staleGeneration }
+        var removed: [String: Set<ElementKey>] = [:]
+        for step in transaction.steps {
+            if case .deleteElements(let set, let elements) = step.operation {
+                removed["\(step.family) \(set.name)", default: []].formUnion(elements.map(\.key))
+            }
+        }
+        let refused = transaction.steps.compactMap { refusal($0, removed) }
+        if !refused.isEmpty { throw .elements(refused) }
         try ruleset.apply(transaction)
         commits.append(transaction)
         currentGeneration &+= 1
+    }
+
+    /// The first element of a step that it does not take.
+    private func refusal(_ step: Transaction.Step, _ removed: [String: Set<ElementKey>]) -> RefusedElement? {
+        guard case .addElements(let set, let elements) = step.operation else { return nil }
+        let existing = tellsOfExistingElements ? ruleset.elements(step.family, set.name) : [:]
+        let gone = removed["\(step.family) \(set.name)"] ?? []
+        let bad = elements.first {
+            refuses(step.family, set, $0) || existing[$0.key] != nil && !gone.contains($0.key)
+        }
+        guard let bad else { return nil }
+        let text = ElementText.fields(bad.key, set.key, step.family)
+        return RefusedElement(
+            family: step.family, set: set.name, key: bad.key, reason: "set \(set.name), element \(text): refused")
     }
 
     /// Reads the elements of one set.

@@ -65,9 +65,14 @@ public enum SimulatedRefusal: DataplaneKernelError, Hashable, CustomStringConver
     case impossible(String)
     /// The test asked for a failure.
     case injected
+    /// Elements that the test does not want.
+    case elements([RefusedElement])
 
     /// Whether another look and another try will do.
     public var isStaleGeneration: Bool { self == .staleGeneration }
+
+    /// The elements that are to blame.
+    public var refusedElements: [RefusedElement] { if case .elements(let elements) = self { elements } else { [] } }
 
     /// What was refused.
     public var description: String {
@@ -75,6 +80,7 @@ public enum SimulatedRefusal: DataplaneKernelError, Hashable, CustomStringConver
         case .staleGeneration: "stale generation"
         case .impossible(let text): text
         case .injected: "injected failure"
+        case .elements(let elements): elements.first?.reason ?? ""
         }
     }
 }

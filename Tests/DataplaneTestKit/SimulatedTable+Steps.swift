@@ -4,7 +4,7 @@ import NetworkTypes
 extension SimulatedTable {
     mutating func apply(_ operation: Operation) throws(SimulatedRefusal) {
         switch operation {
-        case .addTable, .deleteTable: break
+        case .addTable, .claimTable, .deleteTable: break
         case .addSet(let set):
             try require(sets[set.name] == nil, "set \(set.name) exists")
             sets[set.name] = SimulatedSet(set)

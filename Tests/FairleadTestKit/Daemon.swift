@@ -98,12 +98,13 @@ public final class Daemon: Sendable {
 
 /// Asks again and again until the condition holds; false if the time is over before.
 public func eventually(
-    within timeLimit: Duration = .seconds(10), _ condition: @Sendable () async throws -> Bool
+    within timeLimit: Duration = .seconds(10), every pause: Duration = .milliseconds(25),
+    _ condition: @Sendable () async throws -> Bool
 ) async rethrows -> Bool {
     let deadline = ContinuousClock.now + timeLimit
     while ContinuousClock.now < deadline {
         if try await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(25))
+        try? await Task.sleep(for: pause)
     }
     return try await condition()
 }

@@ -44,7 +44,8 @@ struct CommandTests {
         try await NFT(rendered).load(tables[0] + "\n")
         try await NFT(rendered).load("table ip6" + tables[1])
         let (expected, actual) = (try await NFT(rendered).listRuleset(), try await applied.ruleset)
-        #expect(Self.difference(expected, actual) == "")
+        // What nft makes cannot be owned; of the flag that allows it, nft 1.0.6 shows a blank.
+        #expect(Set(Self.difference(expected, actual).split(separator: "\n")).isSubset(of: ["+ flags"]))
         #expect(actual.contains("table ip fairlead") && actual.contains("table ip6 fairlead"))
     }
 

@@ -92,7 +92,9 @@ struct DaemonTests {
         #expect(tally.answers.count == tally.outcomes.count, "\(tally)")
         #expect(second.isRunning, "\(second.output)")
         let after = try await NFT(bench.cluster.node1.namespace).listRuleset()
-        #expect(CommandTests.difference(before, after) == "")
+        // The tables have an owner again, which shows in two lines of each.
+        let lines = CommandTests.difference(before, after).split(separator: "\n")
+        #expect(lines.allSatisfy { $0.contains("table ip") || $0.contains("flags") }, "\(lines)")
     }
 
     @Test("every change takes effect without a lost connection")

@@ -17,6 +17,8 @@ final class EncodingKernel: DataplaneKernel {
 
     func generation() throws(NetlinkError) -> UInt32 { current }
 
+    func ownership(ofTable name: String) throws(NetlinkError) -> [IPFamily: TableOwnership] { [:] }
+
     func observe(
         tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(NetlinkError) -> Observation {

@@ -23,6 +23,9 @@ int fl_netlink_reserve_receive(int fd, size_t bytes);
 /* Subscribes to a multicast group of the socket's protocol (NFNLGRP_NFTABLES, ...). Returns 0 or -errno. */
 int fl_netlink_join(int fd, uint32_t group);
 
+/* Has the kernel leave out notifications of what the socket with that address did. Returns 0 or -errno. */
+int fl_netlink_ignore_sender(int fd, uint32_t port_id);
+
 /* Sends one datagram to the kernel. EINTR is retried. Returns 0 or -errno (-EMSGSIZE: larger than the buffer). */
 int fl_netlink_send(int fd, const void *data, size_t length);
 

@@ -1,0 +1,58 @@
+import FairleadTestKit
+import Netfilter
+import NetlinkTransport
+import NetworkTypes
+import ServiceDataplane
+import Testing
+
+@Suite("What the kernel lacks is found out by name", .enabled(if: Capability.runsNetworkSuites, "no namespaces"))
+struct KernelFeatureTests {
+    private static let schemas = IPFamily.allCases.map { TableSchema(family: $0, options: Tables.options) }
+
+    /// No kernel has it: a key of 96 bytes, where 64 are the most.
+    private static let wideKeys = SetDeclaration(
+        SetID(99), "wide", key: Array(repeating: .destinationAddress, count: 6))
+
+    @Test("this kernel lacks nothing, and looking changes nothing")
+    func complete() throws {
+        let bench = try KernelBench()
+        let generation = try bench.kernel.generation()
+        #expect(try bench.kernel.missing(for: Self.schemas).isEmpty)
+        // Nor does it lack any of the features: with a fault that is none of theirs, none is named.
+        var broken = Self.schemas[1]
+        broken.sets.append(Self.wideKeys)
+        let missing = try bench.kernel.missing(for: [Self.schemas[0], broken])
+        #expect(missing.count == 1 && missing.first?.feature == nil, "\(missing)")
+        let text = missing.first?.description ?? ""
+        #expect(text.hasPrefix("the kernel cannot hold the tables: table ip6 fairlead-trial"), "\(text)")
+        #expect(try bench.kernel.generation() == generation)
+        #expect(try bench.kernel.families(ofTable: "fairlead-trial").isEmpty)
+    }
+
+    @Test("a feature that is missing is named, with what would help, and nothing else is")
+    func missing() throws {
+        let bench = try KernelBench()
+        let feature = KernelFeature("wide keys", requirement: "Linux 99 or later", sets: [Self.wideKeys])
+        var schema = Self.schemas[1]
+        schema.sets.append(Self.wideKeys)
+        let missing = try bench.kernel.missing(for: [Self.schemas[0], schema], features: KernelFeature.all + [feature])
+        #expect(
+            missing.map(\.description) == ["the kernel lacks wide keys for ip6: Linux 99 or later is needed"],
+            "\(missing)")
+    }
+
+    @Test("a table that somebody owns says nothing of the kernel")
+    func owned() throws {
+        let bench = try KernelBench()
+        let result: Result<NftablesKernel, NetlinkError> = try bench.namespace.run {
+            do throws(NetlinkError) { return .success(try NftablesKernel(making: .owned)) } catch {
+                return .failure(error)
+            }
+        }
+        let owner = try result.get()
+        var transaction = Transaction(tableName: "fairlead-trial")
+        transaction.append(.ipv4, .addTable(comment: nil))
+        try owner.commit(transaction, expecting: nil)
+        #expect(throws: NetlinkError.self) { try bench.kernel.missing(for: Self.schemas) }
+    }
+}
