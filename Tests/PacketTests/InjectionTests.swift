@@ -43,7 +43,9 @@ struct InjectionTests {
         let own = "kubernetes.io/service-name"
         return [
             service("name: \(value)"), service("name: a, namespace: \(value)"),
-            service("name: b, labels: {\(value): \(value)}"), service("name: c", port: "port: 80, name: \(value)"),
+            // YAML's keys have at most 1,024 characters.
+            service("name: b, labels: {\(value.count < 1000 ? value : "k"): \(value)}"),
+            service("name: c", port: "port: 80, name: \(value)"),
             service("name: d, annotations: {fairlead.dev/external-traffic: \(value)}"),
             service("name: e, annotations: {fairlead.dev/\(text.allSatisfy(\.isLetter) ? text : "x"): \(value)}"),
             service("name: f", ", type: \(value)"), service("name: g", ", externalIPs: [\(value)]"),
@@ -76,7 +78,7 @@ struct InjectionTests {
         let namespace: NetworkNamespace
         let directory: TemporaryDirectory
 
-        /// - Parameter hasBrokenFile: whether there is a file that cannot be read; a command that ends needs all of them.
+        /// - Parameter hasBrokenFile: whether there is a file that cannot be read; a one-shot command needs all of them.
         init(hasBrokenFile: Bool) throws(TestKitError) {
             namespace = try NetworkNamespace("injection")
             directory = try TemporaryDirectory()
@@ -122,14 +124,14 @@ struct InjectionTests {
         let bench = try Bench(hasBrokenFile: false)
         let (nft, namespace) = (NFT(bench.namespace), bench.namespace)
         try await nft.load("table ip bystander {\n}\n")
-        let rendered = try await bench.fairlead("render")
+        let rendered = try await bench.fairlead("render").requireSuccess()
         #expect(rendered.standardOutput.contains("survivor") && Self.isPlain(rendered.standardOutput))
         try await nft.load(rendered.standardOutput)
         let loaded = try await nft.listRuleset()
         let expected = ["table ip bystander", "table ip fairlead", "table ip6 fairlead"]
         #expect(try await nft.listTables() == expected)
         // Over netlink as well, on top of it: the rules are the same.
-        _ = try await bench.fairlead("apply")
+        try await bench.fairlead("apply").requireSuccess()
         #expect(try await nft.listTables() == expected)
         #expect(try await nft.listRuleset() == loaded)
         #expect(!loaded.contains("forged"))
