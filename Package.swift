@@ -130,8 +130,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "KubernetesConfigurationTests",
-            dependencies: ["KubernetesConfiguration", "KubernetesModel", "NetworkTypes", "FairleadTestKit", "FuzzKit"],
-            exclude: ["Corpus"], swiftSettings: strict),
+            dependencies: [
+                "KubernetesConfiguration", "KubernetesModel", "NetworkTypes", "FairleadTestKit", "FuzzKit",
+            ], exclude: ["Corpus"], swiftSettings: strict),
         .target(
             name: "APIServerKit",
             dependencies: [
