@@ -109,7 +109,8 @@ let package = Package(
         // Tests with real files and sockets.
         .target(name: "FuzzKit", dependencies: ["DataplaneTestKit"], path: "Tests/FuzzKit", swiftSettings: strict),
         .testTarget(
-            name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes", "FuzzKit"],
+            name: "ManifestSourceTests",
+            dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes", "FuzzKit"],
             swiftSettings: strict),
 
         .testTarget(
