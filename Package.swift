@@ -130,28 +130,33 @@ let package = Package(
             ], swiftSettings: strict),
 
         // Tests with real files and sockets.
+        .target(name: "FuzzKit", dependencies: ["DataplaneTestKit"], path: "Tests/FuzzKit", swiftSettings: strict),
         .testTarget(
-            name: "ManifestSourceTests", dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"],
+            name: "ManifestSourceTests",
+            dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes", "FuzzKit"],
             swiftSettings: strict),
 
         .testTarget(
             name: "ObservabilityTests",
             dependencies: [
                 "Observability", "Telemetry", "ServicePolicy", "FairleadTestKit", "KubernetesModel", "NetworkTypes",
-            ], swiftSettings: strict),
+                "FuzzKit",
+            ], exclude: ["Corpus"], swiftSettings: strict),
 
         // The Kubernetes API: its bytes, its configuration files, and a client against a server that misbehaves.
         .testTarget(
             name: "KubernetesWireTests",
-            dependencies: ["KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit", "DataplaneTestKit"],
-            swiftSettings: strict),
+            dependencies: [
+                "KubernetesWire", "KubernetesModel", "NetworkTypes", "WireTestKit", "DataplaneTestKit", "FuzzKit",
+            ], swiftSettings: strict),
         .target(
             name: "WireTestKit", dependencies: ["KubernetesModel", "NetworkTypes"], path: "Tests/WireTestKit",
             swiftSettings: strict),
         .testTarget(
             name: "KubernetesConfigurationTests",
-            dependencies: ["KubernetesConfiguration", "KubernetesModel", "NetworkTypes", "FairleadTestKit"],
-            swiftSettings: strict),
+            dependencies: [
+                "KubernetesConfiguration", "KubernetesModel", "NetworkTypes", "FairleadTestKit", "FuzzKit",
+            ], exclude: ["Corpus"], swiftSettings: strict),
         .target(
             name: "APIServerKit",
             dependencies: [
@@ -245,7 +250,7 @@ let package = Package(
             name: "NetlinkTransportTests",
             dependencies: [
                 "NetlinkTransport", "Reconciliation", "ServiceDataplane", "ServicePolicy", "KubernetesModel",
-                "Netfilter", "NetworkTypes", "CLinux", "FairleadTestKit", "DataplaneTestKit",
+                "Netfilter", "NetworkTypes", "CLinux", "FairleadTestKit", "DataplaneTestKit", "FuzzKit",
             ], swiftSettings: strict),
         .testTarget(
             name: "ReconciliationTests",

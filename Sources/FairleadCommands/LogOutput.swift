@@ -56,10 +56,18 @@ struct LogOutput: LogHandler {
         return "\(date).\(fraction)Z"
     }
 
-    /// Control characters would let an object's name forge a line.
+    /// Control characters, other line ends and marks that turn the direction of text would let an object's name, or what a
+    /// server says, forge a line or hide a part of one.
     private static func oneLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? " " : $0 }))
+        func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+            if scalar.isASCII { return scalar.value < 32 || scalar.value == 127 }
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: return true
+            default: return false
+            }
+        }
+        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { isUnsafe($0) ? " " : $0 }))
     }
 }
 

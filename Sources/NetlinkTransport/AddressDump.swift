@@ -46,7 +46,7 @@ struct AddressDump: ~Copyable {
     }
 
     /// `struct ifaddrmsg`: family, prefix length, flags and scope (1 byte each), index of the link (4 bytes).
-    private static func usableAddress(_ message: NetlinkMessage) -> (link: UInt32, address: IPAddress)? {
+    static func usableAddress(_ message: NetlinkMessage) -> (link: UInt32, address: IPAddress)? {
         let body = message.payload
         guard body.count >= 8 else { return nil }
         let family: IPFamily

@@ -65,7 +65,8 @@ struct ErrorReport {
 
     init(_ message: NetlinkMessage) {
         let payload = message.payload
-        code = payload.count >= 4 ? -payload.loadUnaligned(as: Int32.self) : 0
+        // Without a trap, whatever the number is.
+        code = payload.count >= 4 ? 0 &- payload.loadUnaligned(as: Int32.self) : 0
         let hasExtendedAttributes: UInt16 = 0x200
         guard message.flags & hasExtendedAttributes != 0, payload.count > 20 else { return }
         for attribute in AttributeSequence(UnsafeRawBufferPointer(rebasing: payload[20...])) {

@@ -211,7 +211,7 @@ extension NftablesKernel {
 }
 
 /// An element of a dump.
-private struct ReceivedElement {
+struct ReceivedElement {
     var key = ElementKey()
     var value = ElementKey()
     var comment: UnsafeRawBufferPointer?

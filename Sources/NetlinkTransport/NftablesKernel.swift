@@ -69,15 +69,16 @@ public final class NftablesKernel: DataplaneKernel {
     ///   - dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
     ///   - making: what becomes of tables that the connection makes.
     public convenience init(dumpLimit: Int = 2_000, making: TableMaking = .plain) throws(NetlinkError) {
-        // A socket belongs to the namespace in which it was opened: it has to be opened now.
-        let reader = SharedReader(try NftablesKernel(dumpLimit: dumpLimit, making: .plain, reader: nil))
-        try self.init(dumpLimit: dumpLimit, making: making, reader: reader)
+        try self.init(dumpLimit: dumpLimit, making: making, hasReader: true)
     }
 
-    private init(dumpLimit: Int, making: TableMaking, reader: SharedReader?) throws(NetlinkError) {
+    private init(dumpLimit: Int, making: TableMaking, hasReader: Bool) throws(NetlinkError) {
         self.dumpLimit = dumpLimit
-        self.reader = reader
+        // The first socket of a process has the number of the process, and this one comes to own tables.
         var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
+        // A socket belongs to the namespace in which it was opened: the reader's has to be opened now.
+        reader =
+            hasReader ? SharedReader(try NftablesKernel(dumpLimit: dumpLimit, making: .plain, hasReader: false)) : nil
         elementCapacity = try socket.reserveSend(bytes: Self.sendReserve) / Self.elementBytes
         let room = socket.reserveReceive(bytes: Self.receiveReserve)
         lookupCapacity = min(max(room / Self.elementCharge, 16), Self.requestLimit / (ElementKey.capacity + 12))

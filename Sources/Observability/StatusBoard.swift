@@ -140,8 +140,9 @@ public final class StatusBoard: Sendable {
         default:
             let metrics = ServiceCounter.metrics(await counters())
             let text = PrometheusText.render(current.metrics.metrics + metrics + ProcessUsage.now.metrics)
-            return HTTPAnswer(
-                status: 200, headers: [HTTPAnswer.Header("Content-Type", PrometheusText.contentType)], body: text)
+            var answer = HTTPAnswer.text(text)
+            answer.headers[0].value = PrometheusText.contentType
+            return answer
         }
     }
 }

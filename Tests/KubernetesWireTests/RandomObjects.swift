@@ -167,6 +167,9 @@ extension RandomObjects {
             var details = NodeDetails()
             details.labels = ["pool": "x\(random.next() % 9)"]
             details.labels["topology.kubernetes.io/zone"] = node.zone
+            if node.isExcludedFromLoadBalancers {
+                details.labels["node.kubernetes.io/exclude-from-external-load-balancers"] = ""
+            }
             details.providerID = random.oneIn(2) ? "aws:///z/i-\(random.next() % 9)" : nil
             details.isUnschedulable = random.oneIn(2)
             node.details = .read(details)

@@ -1,3 +1,4 @@
+import FuzzKit
 import KubernetesModel
 import Testing
 
@@ -145,10 +146,11 @@ struct EditedFile {
 
     @Test(arguments: EditedFile.Form.allCases, 0..<20)
     func anEditedFileIsDecodedAsANewOne(_ form: EditedFile.Form, _ seed: Int) {
-        var file = EditedFile(form, seed: UInt64(seed))
+        var file = EditedFile(form, seed: UInt64(seed) &+ Fuzz.seed &* 1000)
         var decoder = ManifestDecoder(path: "f.yaml")
         var good = 0
-        for round in 0..<60 {
+        let count = Fuzz.rounds(60)
+        for round in 0..<count {
             var fresh = ManifestDecoder(path: "f.yaml")
             let expected = outcome(&fresh, file.text)
             let result = outcome(&decoder, file.text)
@@ -157,7 +159,8 @@ struct EditedFile {
             if case .success = result { good += 1 }
             file.edit()
         }
-        #expect(good > 20)
+        #expect(good > count / 3)
+        Fuzz.report("manifest, \(form), seed \(seed)", count)
     }
 
     /// The items of a list, cut by the scanner, are what the parser of the whole text sees.
