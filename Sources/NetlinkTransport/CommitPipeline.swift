@@ -6,12 +6,12 @@ import Synchronization
 ///
 /// A first load is half of it the kernel's work and half of it ours: side by side both take little longer than one.
 final class CommitPipeline {
-    private let queue: CommitQueue
+    private let queue: SubmittedTransactions
     private let thread: CompanionThread<NetlinkError?>
 
     /// Starts the thread. Until `end` has returned, the kernel is for nobody else.
     init(_ kernel: NftablesKernel) {
-        let queue = CommitQueue(kernel)
+        let queue = SubmittedTransactions(kernel)
         self.queue = queue
         thread = CompanionThread { queue.run() }
     }
@@ -20,7 +20,7 @@ final class CommitPipeline {
     ///
     /// - Returns: false if the thread has ended, because one before has failed.
     func submit(_ transaction: Transaction, expecting generation: UInt32?) -> Bool {
-        queue.put(CommitQueue.Order(transaction: transaction, generation: generation))
+        queue.put(SubmittedTransactions.Order(transaction: transaction, generation: generation))
     }
 
     /// How long each transaction took that was carried out since the last call, in order.
@@ -37,7 +37,7 @@ final class CommitPipeline {
 ///
 /// Unchecked because of the kernel, which is not for concurrent use: the thread uses it from the first order to the end of
 /// `run`, and `NftablesKernel` waits for that before anything else.
-private final class CommitQueue: @unchecked Sendable {
+private final class SubmittedTransactions: @unchecked Sendable {
     struct Order: Sendable {
         var transaction: Transaction
         var generation: UInt32?

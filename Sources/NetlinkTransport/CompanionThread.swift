@@ -1,10 +1,7 @@
 import Dispatch
-import Glibc
 import Synchronization
 
-/// A closure that runs on a thread of its own, in the network namespace of the thread that made it, and its result.
-///
-/// Not a thread of the concurrency pool: what runs here blocks in the kernel.
+/// A closure that runs on a thread of its own, and its result.
 final class CompanionThread<Value: Sendable>: Sendable {
     private let work: Work
 
@@ -12,16 +9,7 @@ final class CompanionThread<Value: Sendable>: Sendable {
     init(_ body: @escaping @Sendable () -> Value) {
         let work = Work(body)
         self.work = work
-        let context = Unmanaged.passRetained(ThreadStart { work.run() })
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().body()
-                return nil
-            }, context.toOpaque())
-        if failure == 0 { pthread_detach(thread) } else { context.takeRetainedValue().body() }
+        if DetachedThread.start({ work.run() }) != 0 { work.run() }
     }
 
     /// Waits for the end. For one call.
@@ -46,11 +34,4 @@ final class CompanionThread<Value: Sendable>: Sendable {
             done.signal()
         }
     }
-}
-
-/// Carries a closure over to a new thread.
-private final class ThreadStart: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }

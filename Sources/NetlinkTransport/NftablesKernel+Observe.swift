@@ -76,6 +76,7 @@ extension NftablesKernel {
             if id == guesses.independent, let elements = beside?.join() {
                 table.elements[id] = elements
                 setsReadByKey += 1
+                setsReadBeside += 1
                 continue
             }
             try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)

@@ -35,6 +35,8 @@ public final class NftablesKernel: DataplaneKernel {
     let dumpLimit: Int
     /// How many sets were read by key.
     var setsReadByKey = 0
+    /// How many of them were read on another thread.
+    var setsReadBeside = 0
     /// Carries out what was submitted.
     var pipeline: CommitPipeline?
     /// Who is to be told of each submitted transaction.

@@ -1,5 +1,4 @@
 import CLinux
-import Glibc
 
 /// A descriptor that becomes readable for good; closed with its last reference.
 final class WakeDescriptor: Sendable {
@@ -52,20 +51,8 @@ final class NotificationThread<Reader: NotificationReader> {
 
     /// Runs on a new thread.
     func start() throws(NetlinkError) {
-        let context = Unmanaged.passRetained(ThreadBody { self.run() })
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().body()
-                return nil
-            }, context.toOpaque())
-        if result != 0 {
-            context.release()
-            throw .system(operation: "start a thread", errno: result)
-        }
-        pthread_detach(thread)
+        let failure = DetachedThread.start { self.run() }
+        if failure != 0 { throw .system(operation: "start a thread", errno: failure) }
     }
 
     private func run() {
@@ -94,11 +81,4 @@ final class NotificationThread<Reader: NotificationReader> {
         }
         return matters
     }
-}
-
-/// A C function pointer cannot capture: this is what it gets in its argument.
-private final class ThreadBody {
-    let body: () -> Void
-
-    init(_ body: @escaping () -> Void) { self.body = body }
 }

@@ -25,13 +25,17 @@ struct KeyedReadingTests {
         }
     }
 
-    private func read(_ guesses: ElementGuesses) throws -> (elements: ObservedElements?, isByKey: Bool) {
+    private func read(
+        _ guesses: ElementGuesses
+    ) throws -> (elements: ObservedElements?, isByKey: Bool, isBeside: Bool) {
         let bench = try KernelBench(dumpLimit: 100)
         let state = Tables.single(.ipv4, Tables.services, Self.elements)
         try bench.load([state])
         // A table that grows tells its number of elements, too, and finds elements by key.
         let table = try #require(try bench.observe([state.schema], guesses: guesses)[.ipv4])
-        return (table.elements[Tables.services.id], bench.kernel.setsReadByKey > 0)
+        return (
+            table.elements[Tables.services.id], bench.kernel.setsReadByKey > 0, bench.kernel.setsReadBeside > 0
+        )
     }
 
     private static let expected = ObservedElements(
@@ -44,6 +48,7 @@ struct KeyedReadingTests {
         let found = try read(Self.guesses([runs], beside: beside))
         #expect(found.elements == Self.expected)
         #expect(found.isByKey)
+        #expect(found.isBeside == beside)
     }
 
     @Test("What one round misses the next one finds", arguments: [false, true])

@@ -125,7 +125,8 @@ struct RequestFuzzTests {
                 clients.append(client)
             }
             let isAlive = try Self.isAlive()
-            return (isAlive, clients.count { $0.rest() == "" })
+            // The first one that is not cut off tells enough: each of the others would be waited for as long.
+            return (isAlive, clients.prefix { $0.rest() == "" }.count)
         }
         #expect(ends.0)
         #expect(ends.1 == 400)
