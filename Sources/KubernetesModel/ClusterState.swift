@@ -97,6 +97,20 @@ extension ClusterState {
         }
     }
 
+    /// Calls the body with the slices of every Service, in no particular order, without copying them.
+    public func forEachSlices(_ body: ([EndpointSlice]) -> Void) {
+        for index in slots.indices where slots[index].service != nil { body(slots[index].slices) }
+    }
+
+    /// Calls the body for every Service with `spec.sessionAffinity: ClientIP`, in no particular order. The others are not even
+    /// looked at as a whole.
+    public func forEachServiceWithAffinity(_ body: (Service) -> Void) {
+        for index in slots.indices {
+            guard case .clientIP? = slots[index].service?.sessionAffinity else { continue }
+            if let service = slots[index].service { body(service) }
+        }
+    }
+
     /// Calls the body with the key and `metadata.creationTimestamp` of every Service, in no particular order.
     public func forEachCreation(_ body: (ObjectKey, String) -> Void) {
         for index in slots.indices {

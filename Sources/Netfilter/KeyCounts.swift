@@ -12,6 +12,13 @@ public struct KeyCounts: Sendable {
     /// Makes an empty collection of keys with at most so many bytes.
     public init(keyBytes: Int) { keyWords = min(max(keyBytes, 8) + 7, ElementKey.capacity) / 8 }
 
+    /// Makes room for so many keys, so that the places need not be made anew while they come.
+    public mutating func reserveCapacity(_ capacity: Int) {
+        var places = 16
+        while places * 3 < capacity * 4 { places *= 2 }
+        if places > mask + 1 { grow(to: places) }
+    }
+
     /// The count of a key.
     public subscript(key: ElementKey) -> Int {
         if count == 0 { return 0 }
@@ -20,7 +27,7 @@ public struct KeyCounts: Sendable {
 
     /// Counts a key once more. Returns how often it has been counted now.
     public mutating func increment(_ key: ElementKey) -> Int {
-        if (count + 1) * 4 > (mask + 1) * 3 { grow() }
+        if (count + 1) * 4 > (mask + 1) * 3 { grow(to: max(16, (mask + 1) * 2)) }
         let base = place(of: key) * stride
         if words[base + keyWords] == 0 {
             for index in 0..<keyWords { words[base + index] = key[word: index] }
@@ -79,10 +86,10 @@ public struct KeyCounts: Sendable {
         return key
     }
 
-    private mutating func grow() {
+    private mutating func grow(to newPlaces: Int) {
         let old = words
         let places = mask + 1
-        mask = max(16, places * 2) - 1
+        mask = newPlaces - 1
         words = [UInt64](repeating: 0, count: (mask + 1) * stride)
         for position in 0..<places where old[position * stride + keyWords] != 0 {
             var key = ElementKey()

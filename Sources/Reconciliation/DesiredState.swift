@@ -194,16 +194,18 @@ public struct DesiredState: Sendable {
         // Oldest first: a later Service never takes a frontend from an earlier one.
         let keys = servicesByAge()
         computedServices = keys.count
-        var start = 0
-        while start < keys.count {
-            let end = min(start + Self.groupSize, keys.count)
-            let group = keys[start..<end].map { resolve($0, node) }
+        dataplane.reserve(services: keys.count, observed)
+        let ahead = PolicyAhead(keys, groupSize: Self.groupSize, in: cluster, node: node)
+        defer { ahead.cancel() }
+        var count = 0
+        while count < keys.count {
+            let group = ahead.next().map { record($0) }
             let delta = dataplane.update(group, installed: planner.installed)
             note(delta)
             planner.take(delta, of: dataplane)
             for transaction in planner.drain() { try emit(transaction) }
-            start = end
-            progress(end, keys.count)
+            count += group.count
+            progress(count, keys.count)
         }
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
@@ -230,7 +232,7 @@ public struct DesiredState: Sendable {
     /// The affinity timeouts of all Services that are served for sure. (Those that are held may be left as they are.)
     private var affinityTimeouts: Set<Int> {
         var timeouts: Set<Int> = []
-        cluster.forEachService { service, _ in
+        cluster.forEachServiceWithAffinity { service in
             if let seconds = service.affinityTimeoutInForce, !held.contains(service.key) { timeouts.insert(seconds) }
         }
         return timeouts
@@ -242,29 +244,22 @@ public struct DesiredState: Sendable {
         cluster.forEachCreation { key, time in
             if suspended.isEmpty || !suspended.contains(key) { ages.append((time, key)) }
         }
-        return ages.sorted { ($0.time, $0.key) < ($1.time, $1.key) }.map(\.key)
+        // Not as tuples: copies of strings would take most of the time.
+        ages.sort { $0.time == $1.time ? $0.key < $1.key : $0.time < $1.time }
+        return ages.map(\.key)
     }
 
-    private mutating func resolve(
-        _ key: ObjectKey, _ node: NodeContext
-    ) -> (key: ObjectKey, resolved: ResolvedService?) {
-        guard let service = cluster.service(key) else {
-            if policyFindings.removeValue(forKey: key) != nil { touched.insert(key) }
-            ledger.record(key, check: nil, gaps: [:])
-            return (key, nil)
-        }
-        let slices = cluster.slices(of: key)
-        let result = ServicePolicy.resolve(service, slices: slices, node: node)
-        if !result.findings.isEmpty {
-            policyFindings[key] = result.findings
+    /// Keeps what policy found, and hands over what the tables are made of.
+    private mutating func record(_ outcome: ServiceOutcome) -> (key: ObjectKey, resolved: ResolvedService?) {
+        let (key, result) = (outcome.key, outcome.result)
+        if let findings = result?.findings, !findings.isEmpty {
+            policyFindings[key] = findings
             touched.insert(key)
         } else if policyFindings.removeValue(forKey: key) != nil {
             touched.insert(key)
         }
-        ledger.record(
-            key, check: result.service.flatMap { healthCheck(of: service, resolved: $0, slices: slices, node: node) },
-            gaps: result.service?.localGaps ?? [:])
-        return (key, result.service)
+        ledger.record(key, check: outcome.check, gaps: result?.service?.localGaps ?? [:])
+        return (key, result?.service)
     }
 
     private mutating func note(_ delta: DataplaneDelta) {
@@ -376,7 +371,7 @@ public struct DesiredState: Sendable {
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
             let provision = dataplane.provision
-            let group = keys[start..<end].map { resolve($0, node) }
+            let group = keys[start..<end].map { record(ServiceOutcome($0, in: cluster, node: node)) }
             let delta = dataplane.update(group)
             note(delta)
             mayHaveStaleClients = mayHaveStaleClients || delta.leavesStaleClients

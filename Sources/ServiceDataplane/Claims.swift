@@ -37,6 +37,9 @@ struct Claims {
     /// All claimants, of frontends with more than one only.
     private var contested: [Claim: [ObjectKey]] = [:]
 
+    /// Makes room for so many frontends.
+    mutating func reserveCapacity(_ capacity: Int) { owners.reserveCapacity(capacity) }
+
     func owner(_ claim: Claim) -> ObjectKey? { owners[claim] }
 
     /// All Services that claim the frontend, the one that serves it first.

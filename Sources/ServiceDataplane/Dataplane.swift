@@ -143,6 +143,17 @@ public struct Dataplane: Sendable {
         recoveredPools.formUnion(retained.poolNumbers)
     }
 
+    /// Makes room for so many Services, and for what they share as far as the tables have it already.
+    public mutating func reserve(services: Int, _ tables: [IPFamily: ObservedTable]) {
+        records.reserveCapacity(services)
+        claims.reserveCapacity(services)
+        for (family, table) in tables {
+            for set in SharedElements.sets {
+                if let count = table.elements[set]?.count { shared.reserve(family, set, count) }
+            }
+        }
+    }
+
     /// Sets the node's own addresses and ranges.
     public mutating func setNode(_ new: NodeData) -> DataplaneDelta {
         var delta = DataplaneDelta()

@@ -145,7 +145,7 @@ public struct LikelyElements: Sendable {
     }
 
     private func forEachSlice(_ family: IPFamily, _ body: (EndpointSlice) -> Void) {
-        cluster.forEachService { _, slices in
+        cluster.forEachSlices { slices in
             for slice in slices where slice.addressFamily == family && !slice.isHeadless { body(slice) }
         }
     }

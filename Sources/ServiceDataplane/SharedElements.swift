@@ -3,11 +3,25 @@ import NetworkTypes
 
 /// Elements that several Services can call for; each is in the kernel as long as one does.
 struct SharedElements {
+    /// The sets that such elements are in.
+    static let sets: [SetID] = [.clusterIPs, .backends, .localBackends, .hairpin]
+
     /// How many Service ports call for each element, at twice the index of its set's identity, one more for IPv6.
     private var counts: [KeyCounts?] = []
 
     private static func index(_ family: IPFamily, _ set: SetID) -> Int {
         2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
+    }
+
+    /// Makes room for so many elements of a set.
+    mutating func reserve(_ family: IPFamily, _ set: SetID, _ count: Int) {
+        counts(at: Self.index(family, set), Self.keyBytes(set, family))
+        counts[Self.index(family, set)]?.reserveCapacity(count)
+    }
+
+    private mutating func counts(at index: Int, _ keyBytes: Int) {
+        while counts.count <= index { counts.append(nil) }
+        if counts[index] == nil { counts[index] = KeyCounts(keyBytes: keyBytes) }
     }
 
     /// Notes a call. True if it is the first one: the element has to come.
@@ -16,8 +30,7 @@ struct SharedElements {
     /// and another takes on never leaves.
     mutating func call(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
         let index = Self.index(family, set)
-        while counts.count <= index { counts.append(nil) }
-        if counts[index] == nil { counts[index] = KeyCounts(keyBytes: Self.keyBytes(set, family)) }
+        counts(at: index, Self.keyBytes(set, family))
         return counts[index]?.increment(key) == 1
     }
 

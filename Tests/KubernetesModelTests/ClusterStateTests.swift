@@ -179,6 +179,7 @@ struct ClusterStateTests {
             case 0:
                 var object = Service(key: key(name))
                 object.healthCheckNodePort = UInt16.random(in: 0...1, using: &random)
+                if Bool.random(using: &random) { object.sessionAffinity = .clientIP(timeoutSeconds: 60) }
                 services[object.key] = object
                 change = .applied(.service(object))
             case 1:
@@ -208,5 +209,11 @@ struct ClusterStateTests {
         var visited: [ObjectKey] = []
         state.forEachService { service, _ in visited.append(service.key) }
         #expect(visited.sorted() == services.keys.sorted())
+        var found = 0
+        state.forEachSlices { found += $0.count }
+        #expect(found == services.keys.reduce(0) { $0 + state.slices(of: $1).count })
+        var affine: [ObjectKey] = []
+        state.forEachServiceWithAffinity { affine.append($0.key) }
+        #expect(affine.sorted() == services.filter { $0.value.sessionAffinity != .none }.keys.sorted())
     }
 }

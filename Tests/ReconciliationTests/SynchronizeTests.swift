@@ -127,6 +127,30 @@ struct SynchronizeTests {
         #expect(bench.differences() == [])
     }
 
+    @Test(
+        "Many Services, whose policy is computed ahead: whatever ends a pass, the next one is whole")
+    func manyServices() throws {
+        let bench = Bench()
+        for number in 0..<400 {
+            let objects = [
+                Objects.service("s\(number)", clusterIP: 256 + number),
+                Objects.slice("s\(number)", 1...number % 60 + 1),
+            ]
+            bench.reconciler.load(objects.map { .applied($0) })
+        }
+        var commits = 0
+        bench.kernel.beforeCommit = { kernel in
+            commits += 1
+            if commits == 2 { kernel.commitElsewhere() }
+        }
+        #expect(try bench.reconciler.synchronize().restarts == 1)
+        #expect(commits > 2)
+        // Changes of some Services are computed as they come.
+        for number in 0..<20 { _ = try bench.reconciler.apply([.applied(Objects.slice("s\(number)", 3...5))]) }
+        #expect(bench.differences() == [])
+        #expect(try bench.reconciler.synchronize().transactions == 0)
+    }
+
     @Test("If others commit all the time, it commits in spite of them, and looks again afterwards")
     func neverQuiet() throws {
         let bench = Bench()
