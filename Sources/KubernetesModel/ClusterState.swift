@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// All objects of a cluster that the dataplane is made from, as they are now.
 ///
 /// Applying changes costs as much as the changes are many, whatever the size of the cluster. Objects are kept as they are
@@ -94,6 +96,14 @@ extension ClusterState {
     public func forEachService(_ body: (Service, [EndpointSlice]) -> Void) {
         for slot in slots {
             if let service = slot.service { body(service, slot.slices) }
+        }
+    }
+
+    /// Calls the body with each of `spec.clusterIPs` of every Service that another proxy is not meant to serve, in no particular
+    /// order.
+    public func forEachClusterIP(_ body: (IPAddress) -> Void) {
+        for index in slots.indices where slots[index].service?.serviceProxyName == nil {
+            for address in slots[index].service?.clusterIPs ?? [] { body(address) }
         }
     }
 

@@ -51,14 +51,14 @@ public struct ElementGuesses: Sendable {
 
     /// The sets, in the order in which they are to be read.
     public var sets: [SetID]
-    /// The one of them, if any, for which the guesses of round 0 need nothing that was read: it can be read at any time.
-    public var independent: SetID?
+    /// Those of them for which the guesses of round 0 can do without what was read: they can be read at any time.
+    public var independent: [SetID]
     /// Guesses.
     public var guess: Guess
 
     /// Makes guesses.
     public init(
-        sets: [SetID] = [], independent: SetID? = nil, guess: @escaping Guess = { _, _, _, _, _ in }
+        sets: [SetID] = [], independent: [SetID] = [], guess: @escaping Guess = { _, _, _, _, _ in }
     ) {
         self.sets = sets
         self.independent = independent

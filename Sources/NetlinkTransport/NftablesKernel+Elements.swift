@@ -109,20 +109,28 @@ extension NftablesKernel {
 
     // MARK: By key
 
-    /// Reads the large set that needs no other on another thread, by the reader's socket. What the thread could not read, nil,
-    /// has to be read in its turn.
+    /// Reads the large sets that need no other on another thread, by the reader's socket. Nil if there are none; what the thread
+    /// could not read has to be read in its turn.
     func readBeside(
         _ sets: [SetDeclaration], _ counts: [String: Int], _ guesses: ElementGuesses, _ schema: TableSchema
-    ) -> CompanionThread<ObservedElements?>? {
-        guard let set = sets.first(where: { $0.id == guesses.independent }), !set.isInterval, let reader,
-            let count = counts[set.name], count > dumpLimit
-        else { return nil }
+    ) -> CompanionThread<[SetID: ObservedElements]>? {
+        let chosen = guesses.independent.compactMap { id -> (set: SetDeclaration, count: Int)? in
+            guard let set = sets.first(where: { $0.id == id }), !set.isInterval, let count = counts[set.name],
+                count > dumpLimit
+            else { return nil }
+            return (set, count)
+        }
+        guard let reader, !chosen.isEmpty else { return nil }
         return CompanionThread {
             reader.withLock { reader in
-                // A failure will show again, or was a neighbour's commit.
-                try? reader.elements(of: set, in: schema, count: count) { round, keys in
-                    if round == 0 { guesses.guess(schema.family, set.id, 0, ObservedTable(), &keys) }
+                var found: [SetID: ObservedElements] = [:]
+                for (set, count) in chosen {
+                    // A failure will show again, or was a neighbour's commit.
+                    found[set.id] = try? reader.elements(of: set, in: schema, count: count) { round, keys in
+                        if round == 0 { guesses.guess(schema.family, set.id, 0, ObservedTable(), &keys) }
+                    }
                 }
+                return found
             }
         }
     }

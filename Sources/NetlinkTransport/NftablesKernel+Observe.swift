@@ -71,15 +71,19 @@ extension NftablesKernel {
         for set in readable where !guesses.sets.contains(set.id) {
             try observeElements(of: set, in: schema, count: counts[set.name], nil, into: &table)
         }
-        for id in guesses.sets {
-            guard let set = readable.first(where: { $0.id == id }) else { continue }
-            if id == guesses.independent, let elements = beside?.join() {
-                table.elements[id] = elements
+        let large = guesses.sets.compactMap { id in readable.first { $0.id == id } }
+        for set in large where beside == nil || !guesses.independent.contains(set.id) {
+            try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
+        }
+        guard let found = beside?.join() else { return table }
+        for set in large where guesses.independent.contains(set.id) {
+            if let elements = found[set.id] {
+                table.elements[set.id] = elements
                 setsReadByKey += 1
                 setsReadBeside += 1
-                continue
+            } else {
+                try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
             }
-            try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
         }
         return table
     }

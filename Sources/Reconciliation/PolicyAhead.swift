@@ -3,16 +3,19 @@ import KubernetesModel
 import ServicePolicy
 import Synchronization
 
-/// What policy makes of one Service.
-struct ServiceOutcome: Sendable {
-    var key: ObjectKey
+/// What policy makes of one Service. An object, so that handing it over counts one reference and not those of each of its parts.
+final class ServiceOutcome: Sendable {
+    let key: ObjectKey
     /// Nil if there is no such Service.
-    var result: PolicyResolution?
-    var check: HealthCheck?
+    let result: PolicyResolution?
+    let check: HealthCheck?
 
     init(_ key: ObjectKey, in cluster: ClusterState, node: NodeContext) {
         self.key = key
-        guard let service = cluster.service(key) else { return }
+        guard let service = cluster.service(key) else {
+            (result, check) = (nil, nil)
+            return
+        }
         let slices = cluster.slices(of: key)
         let result = ServicePolicy.resolve(service, slices: slices, node: node)
         self.result = result

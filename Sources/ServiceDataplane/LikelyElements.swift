@@ -21,13 +21,17 @@ public struct LikelyElements: Sendable {
     /// The guesses.
     public var guesses: ElementGuesses {
         ElementGuesses(
-            sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin], independent: .backends
+            sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin],
+            independent: [.backends, .clusterIPs, .hairpin]
         ) {
             family, set, round, table, keys in
             switch (set, round) {
             case (.backends, 0): addEndpoints(family, to: &keys)
             case (.backends, 1): Self.addTargets(table, family, to: &keys)
-            case (.clusterIPs, 0): Self.addAddresses(table, family, to: &keys)
+            case (.clusterIPs, 0):
+                addClusterIPs(family, to: &keys)
+                if keys.count == 0 { Self.addAddresses(table, family, to: &keys) }
+            case (.clusterIPs, 1): Self.addAddresses(table, family, to: &keys)
             case (.hairpin, 0): addHairpins(family, to: &keys)
             case (_, 0), (_, 1):
                 guard let kind = PoolKind.allCases.first(where: { $0.slots == set }) else { return }
@@ -115,6 +119,17 @@ public struct LikelyElements: Sendable {
                 keys.append(key)
                 keys.endRun()
             }
+        }
+    }
+
+    /// The ClusterIPs of all Services.
+    private func addClusterIPs(_ family: IPFamily, to keys: inout KeyRuns) {
+        cluster.forEachClusterIP { address in
+            guard address.family == family else { return }
+            var key = KeyBuilder()
+            key.append(address)
+            keys.append(key.key)
+            keys.endRun()
         }
     }
 

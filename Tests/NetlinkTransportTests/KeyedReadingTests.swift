@@ -16,7 +16,7 @@ struct KeyedReadingTests {
     ///
     /// - Parameter beside: whether the set is read on another thread.
     private static func guesses(_ rounds: [[[Element]]], beside: Bool = false) -> ElementGuesses {
-        ElementGuesses(sets: [Tables.services.id], independent: beside ? Tables.services.id : nil) {
+        ElementGuesses(sets: [Tables.services.id], independent: beside ? [Tables.services.id] : []) {
             _, _, round, _, keys in
             for run in round < rounds.count ? rounds[round] : [] {
                 for element in run { keys.append(element.key) }

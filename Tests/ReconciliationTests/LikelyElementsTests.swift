@@ -58,9 +58,9 @@ struct LikelyElementsTests {
         #expect(guessed.isStrictSuperset(of: real))
     }
 
-    @Test("Endpoints and hairpins are guessed from the objects, ready or not")
+    @Test("Endpoints, ready or not, hairpins and ClusterIPs are guessed from the objects")
     func endpoints() throws {
-        for set in [SetID.backends, .hairpin] {
+        for set in [SetID.backends, .hairpin, .clusterIPs] {
             let (real, guessed) = try Self.keys(set, Self.desired(endpoints: 9))
             #expect(!real.isEmpty)
             #expect(guessed.isSuperset(of: real))
