@@ -113,8 +113,9 @@ let package = Package(
 
         .testTarget(
             name: "LoadBalancingTests",
-            dependencies: ["LoadBalancing", "ServicePolicy", "KubernetesModel", "NetworkTypes", "DataplaneTestKit"],
-            swiftSettings: strict),
+            dependencies: [
+                "LoadBalancing", "ServicePolicy", "KubernetesModel", "NetworkTypes", "DataplaneTestKit", "FuzzKit",
+            ], exclude: ["Corpus"], swiftSettings: strict),
 
         .testTarget(
             name: "TelemetryTests",
@@ -133,7 +134,7 @@ let package = Package(
         .target(name: "FuzzKit", dependencies: ["DataplaneTestKit"], path: "Tests/FuzzKit", swiftSettings: strict),
         .testTarget(
             name: "ManifestSourceTests",
-            dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes", "FuzzKit"],
+            dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes", "FuzzKit"], exclude: ["Corpus"],
             swiftSettings: strict),
 
         .testTarget(
@@ -170,10 +171,10 @@ let package = Package(
             name: "KubernetesClientTests",
             dependencies: [
                 "KubernetesClient", "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes",
-                "APIServerKit", "WireTestKit", "FairleadTestKit", "DataplaneTestKit",
+                "APIServerKit", "WireTestKit", "FairleadTestKit", "DataplaneTestKit", "FuzzKit",
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
-            ], swiftSettings: strict),
+            ], exclude: ["Corpus"], swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
         .target(
@@ -202,10 +203,10 @@ let package = Package(
             dependencies: [
                 "FairleadCommands", "KubernetesConfiguration", "Reconciliation", "ServiceDataplane", "Telemetry",
                 "KubernetesModel", "ManifestSource", "Observability", "PacketPath", "ServicePolicy", "Netfilter",
-                "NetworkTypes", "FairleadTestKit",
+                "NetworkTypes", "FairleadTestKit", "FuzzKit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ], swiftSettings: strict),
+            ], exclude: ["Corpus"], swiftSettings: strict),
         .executableTarget(
             name: "fairlead-lab",
             dependencies: [

@@ -202,11 +202,15 @@ extension NftablesKernel {
 
 /// The text of a rule's expressions as libnftnl shows them: what a rule of ours and a dumped one are compared by.
 enum RuleText {
+    /// What stands for a rule that has no text: it is none of ours.
+    static let unreadable = "unreadable\n"
+
     static func text(of message: NetlinkMessage) -> String {
-        guard let rule = nftnl_rule_alloc(), let base = message.payload.baseAddress else { return "" }
+        guard RuleForm.isReadable(message), let rule = nftnl_rule_alloc(), let base = message.payload.baseAddress
+        else { return unreadable }
         defer { nftnl_rule_free(rule) }
         let header = (base - 16).assumingMemoryBound(to: nlmsghdr.self)
-        guard nftnl_rule_nlmsg_parse(header, rule) == 0 else { return "" }
+        guard nftnl_rule_nlmsg_parse(header, rule) == 0 else { return unreadable }
         return text(ofExpressionsIn: rule)
     }
 

@@ -13,6 +13,8 @@ struct SchemaEncoder {
         _ fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) {
         withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 8) { scratch in
+            // What pads an attribute is sent, too, and libmnl leaves it as it was.
+            scratch.initializeMemory(as: UInt8.self, repeating: 0)
             guard let base = scratch.baseAddress,
                 let header = nftnl_nlmsg_build_hdr(
                     base, type, UInt16(family.netfilterNumber), flags, sequence)

@@ -14,7 +14,7 @@ public enum StatusText {
             lines.append("  last failure \(failure.time) (\(failure.cause)): \(failure.reason)\(retry)")
         }
         let counts = status.counts
-        let elements = counts.elements.values.flatMap(\.values).reduce(0, +)
+        let elements = sum(counts.elements.values.flatMap(\.values))
         let held = counts.heldServices > 0 ? " (\(counts.heldServices) held as they were)" : ""
         lines += [
             "",
@@ -118,6 +118,14 @@ public enum StatusText {
             }
             while line.last == " " { line.removeLast() }
             return line
+        }
+    }
+
+    /// Whoever answers may name any numbers.
+    private static func sum(_ numbers: [Int]) -> Int {
+        numbers.reduce(0) { sum, number in
+            let (result, overflows) = sum.addingReportingOverflow(number)
+            return overflows ? .max : result
         }
     }
 

@@ -15,7 +15,7 @@ import Testing
 @testable import FairleadCommands
 
 /// A daemon's state without a daemon: the objects of docs/samples, as node1 sees them.
-private struct Samples {
+struct Samples {
     static let directory = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" } + "/docs/samples"
     var desired: DesiredState
 

@@ -101,7 +101,7 @@ public func eventually(
     within timeLimit: Duration = .seconds(10), every pause: Duration = .milliseconds(25),
     _ condition: @Sendable () async throws -> Bool
 ) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + timeLimit
+    let deadline = ContinuousClock.now + timeLimit * TimeFactor.value
     while ContinuousClock.now < deadline {
         if try await condition() { return true }
         try? await Task.sleep(for: pause)

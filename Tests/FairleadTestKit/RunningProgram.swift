@@ -40,7 +40,7 @@ final class RunningProgram {
         var remaining = Array(program.input.utf8)[...]
         var late = false
         while outputs.contains(where: { $0 >= 0 }) {
-            let left = program.timeLimit - (ContinuousClock.now - started)
+            let left = program.timeLimit * TimeFactor.value - (ContinuousClock.now - started)
             if left <= .zero {
                 late = true
                 kill(-processID, SIGKILL)

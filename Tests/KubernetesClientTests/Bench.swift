@@ -120,7 +120,7 @@ func eventually(
     _ what: String, within limit: Duration = .seconds(30), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + limit
+    let deadline = ContinuousClock.now + limit * TimeFactor.value
     while try await !condition() {
         if .now > deadline {
             Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)

@@ -69,7 +69,7 @@ struct NetlinkFuzzTests {
         Fuzz.report("netlink replies, seed \(seed)", count, "\(found)")
     }
 
-    /// libnftnl ends the process when an attribute does not have its length ("ABI is broken"): so only values change.
+    /// All values that libnftnl shows; lengths and the like are for `RuleFuzzTests`.
     @Test("Values in rules are changed, and the rules shown", arguments: UInt64(1)...4)
     func rules(seed: UInt64) throws {
         let rules = try KernelReplies().rules.map { (datagram: $0, places: numbers(of: $0)) }.filter {

@@ -29,7 +29,8 @@ extension APIError {
         return text.isEmpty ? "\(status.code)" : "\(status.code) \(oneLine(text))"
     }
 
-    private static func status(_ bytes: [UInt8], _ type: String, code: Int, phrase: String) -> APIStatus {
+    /// What a body says that came with an HTTP status of 400 or more.
+    static func status(_ bytes: [UInt8], _ type: String, code: Int, phrase: String) -> APIStatus {
         if type.hasPrefix("application/vnd.kubernetes.protobuf"), var status = try? APIStatus(body: bytes) {
             // The code of HTTP is what all others act upon.
             status.code = code
