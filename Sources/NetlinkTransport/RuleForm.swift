@@ -45,6 +45,8 @@ enum RuleForm {
     ]
 
     private static let verdict: [UInt16: Content] = [1: .number(4), 2: .text, 3: .number(4)]
+    /// `NFT_JUMP` and `NFT_GOTO`.
+    private static let jumps: Set<Int32> = [-3, -4]
     private static let listElement: UInt16 = 1
     /// What the registers hold.
     private static let longestValue = 64
@@ -70,7 +72,10 @@ enum RuleForm {
         guard names.count == 1, data.count <= 1, holds(names[0], .text), let form = expressions[names[0].text] else {
             return false
         }
-        return data.allSatisfy { $0.nested.allSatisfy { holds($0, form[$0.type]) } }
+        // A nest is empty, or has room for an attribute.
+        return data.allSatisfy { nest in
+            (nest.value.isEmpty || nest.value.count >= 4) && nest.nested.allSatisfy { holds($0, form[$0.type]) }
+        }
     }
 
     private static func holds(_ attribute: NetlinkAttribute, _ content: Content?) -> Bool {
@@ -84,6 +89,14 @@ enum RuleForm {
         }
     }
 
+    /// `enum nft_verdict_attributes`: code 1, chain 2. Who jumps has to say where to: libnftnl 1.2 looks for what is missing wherever
+    /// its stack points.
+    private static func isVerdict(_ fields: AttributeSequence) -> Bool {
+        guard fields.allSatisfy({ holds($0, verdict[$0.type]) }) else { return false }
+        let codes = fields.filter { $0.type == 1 }.compactMap(\.number).map { Int32(bitPattern: $0) }
+        return codes.count == 1 && (!jumps.contains(codes[0]) || fields.first(2) != nil)
+    }
+
     /// `enum nft_data_attributes`: value 1, verdict 2.
     private static func isData(_ attributes: AttributeSequence, orVerdict: Bool) -> Bool {
         let parts = Array(attributes)
@@ -91,8 +104,7 @@ enum RuleForm {
         switch parts[0].type {
         case 1: return (1...longestValue).contains(parts[0].value.count)
         case 2:
-            let fields = parts[0].nested
-            return orVerdict && fields.first(1) != nil && fields.allSatisfy { holds($0, verdict[$0.type]) }
+            return orVerdict && isVerdict(parts[0].nested)
         default: return false
         }
     }

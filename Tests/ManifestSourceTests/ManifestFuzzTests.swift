@@ -47,7 +47,8 @@ import Testing
         }
         // All of it happens.
         #expect(
-            refused > count / 50 && objects > count / 2 && findings > count / 50, "\(refused), \(objects), \(findings)")
+            refused > count / 50 && objects > count / 50 && findings > count / 50, "\(refused), \(objects), \(findings)"
+        )
         Fuzz.report(
             "manifests, \(suffix), seed \(seed)", count, "\(refused) refused, \(objects) objects, \(findings) findings")
     }

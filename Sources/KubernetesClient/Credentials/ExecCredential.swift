@@ -78,7 +78,7 @@ struct ExecCredential: Codable {
         _ output: [UInt8], _ plugin: ConnectionSettings.ExecPlugin, wallClock: Date
     ) throws(APIError) -> PluginAnswer {
         func failure(_ detail: String) -> APIError {
-            APIError(.credential, "exec plugin \(plugin.command): \(detail)")
+            APIError(.credential, "exec plugin \(plugin.command): \(APIError.oneLine(detail))")
         }
         let credential: ExecCredential
         do {

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import KubernetesModel
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -91,9 +92,9 @@ extension APIError {
         }
     }
 
-    /// Line breaks would break the log's lines.
+    /// Line breaks would break the log's lines, and other control characters a terminal.
     static func oneLine(_ text: String) -> String {
         let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-        return line.count > 300 ? "\(line.prefix(300))…" : line
+        return line.count > 300 ? "\(line.prefix(300))…".printable : line.printable
     }
 }
