@@ -108,7 +108,7 @@ actor PoolReport {
                 guard HAProxyWords.isSuccess(answer) else {
                     throw HAProxyAnswerError(command: command, answer: answer)
                 }
-                StandardOutput().write("\(command)\n")
+                StandardOutput(isResult: false).write("\(command)\n")
             }
             if trouble != nil { logger.notice("HAProxy answers again") }
             trouble = nil

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Terminal
 
 /// Standard error.
@@ -12,7 +13,14 @@ enum StandardError {
 /// Standard output, buffered: a large table is written in large pieces.
 final class StandardOutput {
     private var buffer = ""
+    private let isResult: Bool
     private static let pieceSize = 1 << 16
+    /// `EX_IOERR` of `sysexits.h`.
+    private static let failure: Int32 = 74
+
+    /// - Parameter isResult: Whether what is written is what the command is for. If it cannot be written whole, as on a
+    ///   full disk, the process ends with exit code 74: a part of a table must not be taken for the table.
+    init(isResult: Bool = true) { self.isResult = isResult }
 
     func write(_ text: String) {
         buffer += text
@@ -20,16 +28,21 @@ final class StandardOutput {
     }
 
     func flush() {
-        StandardStream.write(buffer, to: 1)
+        let code = StandardStream.write(buffer, to: 1)
         buffer = ""
+        guard code < 0, isResult else { return }
+        StandardError.write("error: standard output cannot be written: \(String(cString: strerror(-code)))\n")
+        exit(Self.failure)
     }
 
     deinit { flush() }
 }
 
 private enum StandardStream {
-    static func write(_ text: String, to descriptor: Int32) {
+    /// Returns 0 or a negative error number.
+    @discardableResult
+    static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var text = text
-        text.withUTF8 { bytes in _ = fl_write_all(descriptor, bytes.baseAddress, bytes.count) }
+        return text.withUTF8 { bytes in fl_write_all(descriptor, bytes.baseAddress, bytes.count) }
     }
 }

@@ -106,6 +106,9 @@ package final class FileBytes: Sendable {
 
     deinit { free(UnsafeMutableRawPointer(mutating: bytes.baseAddress)) }
 
+    /// Whether a line ends where the file does. Of nothing, none does.
+    var endsLine: Bool { bytes.last == UInt8(ascii: "\n") }
+
     static func == (lhs: FileBytes, rhs: FileBytes) -> Bool {
         lhs.bytes.count == rhs.bytes.count && lhs.bytes.matches(0..<lhs.bytes.count, rhs.bytes, at: 0)
     }

@@ -45,6 +45,8 @@ struct ManifestFile {
     private(set) var skipped: [SkippedObject] = []
     /// Whether the file has been good at least once.
     private(set) var wasGood = false
+    /// Whether the last good version ended with a line end.
+    private var endedLine = false
     private var decoder: ManifestDecoder
     private var stamp: FileSystem.Stamp?
     private var content = Content.unknown
@@ -78,11 +80,13 @@ struct ManifestFile {
     private mutating func decode(_ bytes: FileBytes) -> Outcome {
         if case .rejected(let rejected) = content, rejected == bytes { return .unchanged }
         do throws(ManifestError) {
+            try checkEnd(bytes)
             let change = try decoder.update(bytes)
-            if change.isNone, wasGood, case .good = content { return .unchanged }
+            if change.isNone, wasGood, endedLine == bytes.endsLine, case .good = content { return .unchanged }
             content = .good
             failure = nil
             wasGood = true
+            endedLine = bytes.endsLine
             return .changed(accept(change))
         } catch {
             content = .rejected(bytes)
@@ -90,6 +94,15 @@ struct ManifestFile {
             failure = nil
             return failed(error)
         }
+    }
+
+    /// Whoever writes in place and finds the disk full leaves the beginning of a file, or nothing. YAML that is cut mostly
+    /// is YAML, with fewer objects; but seldom does it end where a line does.
+    private func checkEnd(_ bytes: FileBytes) throws(ManifestError) {
+        guard wasGood, endedLine, !bytes.endsLine else { return }
+        let end = bytes.bytes.isEmpty ? "is empty" : "ends within a line"
+        throw ManifestError(
+            path: path, problem: "\(end), as if it had been cut (is the disk full?)")
     }
 
     private mutating func failed(_ error: ManifestError) -> Outcome {

@@ -76,6 +76,9 @@ public final class Daemon: Sendable {
         return String(decoding: buffer[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
+    /// A path as the program sees it, for everybody else: it may have file systems of its own.
+    public func path(inItsRoot path: String) -> String { state.value.withLock { "/proc/\($0.processID)/root\(path)" } }
+
     /// Everything that the program has written so far, to both of its outputs.
     public var output: String { state.value.withLock { $0.output } }
 

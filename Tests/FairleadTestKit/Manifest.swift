@@ -42,7 +42,10 @@ public enum Manifest {
         node("node2", ["172.30.0.12", "fd00:172:30::12"]), serviceCIDR("kubernetes", ClusterTopology.serviceCIDRs),
     ])
 
-    static func list(_ items: [String]) -> String { "[" + items.map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
+    /// A list in one line.
+    public static func list(_ items: [String]) -> String {
+        "[" + items.map { "\"\($0)\"" }.joined(separator: ", ") + "]"
+    }
 
     static func labels(_ labels: [String: String], title: String = "labels") -> [String] {
         if labels.isEmpty { return [] }

@@ -66,20 +66,23 @@ public final class TemporaryDirectory: Sendable {
     @discardableResult
     public func write(_ text: String, to name: String) throws(TestKitError) -> String {
         let (target, draft) = ("\(path)/\(name)", "\(path)/.\(name).new")
-        let descriptor = try TestKitError.checkErrno(
-            open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), draft)
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 {
-                close(descriptor)
-                throw .system(operation: draft, errno: errno)
-            }
-            rest = rest.dropFirst(count)
-        }
-        close(descriptor)
+        try overwrite(Array(text.utf8), ".\(name).new")
         _ = try TestKitError.checkErrno(rename(draft, target), target)
         return target
+    }
+
+    /// Writes a file in place, as programs do that do not care who reads: with an error halfway the file stays cut.
+    public func overwrite(_ bytes: [UInt8], _ name: String) throws(TestKitError) {
+        let file = "\(path)/\(name)"
+        let descriptor = try TestKitError.checkErrno(
+            open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), file)
+        defer { close(descriptor) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 { throw .system(operation: file, errno: errno) }
+            rest = rest.dropFirst(count)
+        }
     }
 
     /// Removes a file.

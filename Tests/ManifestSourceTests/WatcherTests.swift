@@ -153,17 +153,44 @@ private struct Consumer {
         try scratch.write("a.yaml", web())
         var consumer = Consumer(scratch.path)
         try await consumer.next()
-        try scratch.replace("a.yaml", "a: [")
+        try scratch.replace("a.yaml", "a: [\n")
         try await consumer.next()
         #expect(consumer.failures == ["did not find expected node content (while parsing a flow node from line 2)"])
         #expect(consumer.last.changes.isEmpty)
         #expect(consumer.last.isComplete)
         // The same content again is no news; the next update is the mended file's.
-        try scratch.replace("a.yaml", "a: [")
+        try scratch.replace("a.yaml", "a: [\n")
         try scratch.replace("a.yaml", web("10.96.0.2"))
         try await consumer.next()
         #expect(consumer.failures.isEmpty)
         #expect(consumer.addresses == ["web": "10.96.0.2"])
+    }
+
+    @Test func aFileThatLooksCutKeepsItsLastGoodVersion() async throws {
+        let scratch = try Scratch()
+        let both = web() + "---\n" + web("10.96.0.2", name: "two")
+        try scratch.write("a.yaml", both)
+        var consumer = Consumer(scratch.path)
+        try await consumer.next()
+        // A whole document and a half, which is YAML and even an object; and nothing at all.
+        let half = web() + "---\n" + web("10.96.0.3", name: "two").dropLast(1)
+        for (text, end) in [(half, "ends within a line"), ("", "is empty")] {
+            try scratch.write("a.yaml", text)
+            try await consumer.next()
+            #expect(consumer.failures == ["\(end), as if it had been cut (is the disk full?)"])
+            #expect(consumer.addresses == ["web": "10.96.0.1", "two": "10.96.0.2"])
+            #expect(consumer.last.isComplete)
+        }
+        // Whoever means it says so with a line.
+        try scratch.replace("a.yaml", "# no more\n")
+        try await consumer.next()
+        #expect(consumer.addresses.isEmpty && consumer.failures.isEmpty)
+        // Of a file that never ended with one, the end says nothing.
+        try scratch.replace("b.yaml", String(both.dropLast(1)))
+        try await consumer.next()
+        try scratch.replace("b.yaml", String(half))
+        try await consumer.next()
+        #expect(consumer.addresses == ["web": "10.96.0.1", "two": "10.96.0.3"])
     }
 
     @Test func anInvalidObjectKeepsItsLastGoodVersion() async throws {

@@ -24,6 +24,7 @@ struct APIBench: Sendable {
         authority = try await CertificateAuthority()
         server = try await FakeAPIServer(
             in: cluster.node1.namespace, certificate: authority.server())
+        try directory.write(Self.token, to: "token")
         server.behave { $0.tokens = [Self.token] }
         kubeconfig = try directory.write(
             """
@@ -31,7 +32,7 @@ struct APIBench: Sendable {
             kind: Config
             current-context: test
             clusters: [{name: c, cluster: {server: "\(server.url)", certificate-authority: \(authority.authority.certificatePath)}}]
-            users: [{name: u, user: {token: \(Self.token)}}]
+            users: [{name: u, user: {tokenFile: token}}]
             contexts: [{name: test, context: {cluster: c, user: u}}]
             """, to: "kubeconfig")
         try apply(Manifest.cluster)
@@ -63,13 +64,23 @@ struct APIBench: Sendable {
         return Manifest.documents(objects.services.map(\.yaml) + objects.slices.map(\.yaml))
     }
 
-    /// Starts the daemon.
-    func start(_ options: [String] = []) async throws -> Daemon {
-        let arguments = [
+    /// From now on the server takes this token and no other, and the file has it.
+    func rotate(to token: String) throws {
+        server.behave { $0.tokens = [token] }
+        try directory.write(token, to: "token")
+    }
+
+    /// The daemon's command line.
+    var arguments: [String] {
+        [
             "run", "--kubeconfig", kubeconfig, "--node-name", "node1", "--cluster-cidr", ClusterTopology.clusterCIDRs,
             "--log-level", "info",
         ]
-        return try await FairleadCommand().start(arguments + options, in: cluster.node1.namespace)
+    }
+
+    /// Starts the daemon.
+    func start(_ options: [String] = []) async throws -> Daemon {
+        try await FairleadCommand().start(arguments + options, in: cluster.node1.namespace)
     }
 
     /// Runs a command that reads the objects once.

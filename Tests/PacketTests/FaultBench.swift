@@ -85,9 +85,14 @@ struct FaultBench: Sendable {
     init() async throws {
         cluster = try await ClusterTopology.make()
         directory = try TemporaryDirectory()
-        let service = Scenario(
-            name: "steady", endpoints: [.ready("local-1"), .ready("remote-1")], expectations: [])
-        try directory.write(Scenario.manifests([service]), to: "steady.yaml")
+        try directory.write(Self.steadyManifests, to: "steady.yaml")
+    }
+
+    /// The Service that stays as it is, and the nodes.
+    static var steadyManifests: String {
+        Scenario.manifests([
+            Scenario(name: "steady", endpoints: [.ready("local-1"), .ready("remote-1")], expectations: [])
+        ])
     }
 
     var arguments: [String] { FairleadCommand.clusterArguments(manifests: directory.path) }
@@ -121,13 +126,15 @@ struct FaultBench: Sendable {
     /// - Parameters:
     ///   - fault: such as `sendto:error=ENOBUFS:when=50..900+13`.
     ///   - log: where the calls that failed are listed.
-    func start(fault: String, log: String) async throws -> Daemon {
+    ///   - arguments: of `fairlead run`; nil for the usual ones.
+    func start(fault: String, log: String, _ arguments: [String]? = nil) async throws -> Daemon {
         let trace = [
             "-f", "-I", "2", "--seccomp-bpf", "-qq", "-o", log, "-e", "trace=sendto,recvmsg,recvmmsg", "-e",
             "inject=\(fault)",
         ]
         let program = Program(
-            "strace", trace + [try FairleadCommand().path, "run"] + arguments, timeLimit: .seconds(300))
+            "strace", trace + [try FairleadCommand().path, "run"] + (arguments ?? self.arguments),
+            timeLimit: .seconds(300))
         return try await Daemon(program, in: cluster.node1.namespace)
     }
 

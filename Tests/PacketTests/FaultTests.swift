@@ -52,7 +52,7 @@ struct FaultTests {
         let arguments = FairleadCommand.clusterArguments(manifests: directory.path)
         let fairlead = try FairleadCommand()
         try await fairlead.run(["apply"] + arguments, in: namespace).requireSuccess()
-        let whole = try await Self.sizes(namespace)
+        let whole = try await Self.elements(namespace)
         var partial = 0
         for kill in 1...kills {
             try await fairlead.run(["cleanup"], in: namespace).requireSuccess()
@@ -70,54 +70,60 @@ struct FaultTests {
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...60, using: &random)))
             daemon.signal(SIGKILL)
             _ = try await daemon.waitForEnd()
-            let sizes = try await Self.sizes(namespace)
-            if !sizes.isEmpty, sizes != whole { partial += 1 }
-            let torn = try await Self.torn(namespace)
+            let left = try await Self.elements(namespace)
+            if !left.isEmpty, left != whole { partial += 1 }
+            let torn = Self.torn(left, whole)
             #expect(torn.isEmpty, "seed \(seed), kill \(kill): \(torn)")
             try await fairlead.run(["apply"] + arguments, in: namespace).requireSuccess()
             #expect(
                 try await fairlead.run(["diff"] + arguments, in: namespace).status == 0, "seed \(seed), kill \(kill)")
-            #expect(try await Self.sizes(namespace) == whole, "seed \(seed), kill \(kill)")
+            #expect(try await Self.elements(namespace) == whole, "seed \(seed), kill \(kill)")
         }
         print("first loads killed: \(kills), of them with a part of the Services in the kernel: \(partial)")
     }
 
-    /// How many elements each set has.
-    private static func sizes(_ namespace: NetworkNamespace) async throws -> [String: Int] {
-        var sizes: [String: Int] = [:]
-        for (name, keys) in try await elements(namespace) { sizes[name] = keys.count }
-        return sizes
-    }
-
-    /// Frontends of the size classes whose first slot is missing.
-    private static func torn(_ namespace: NetworkNamespace) async throws -> [String] {
-        let sets = try await elements(namespace)
-        let slots = Set((sets["endpoints"] ?? []) + (sets["nodeport-endpoints"] ?? []))
-        return sets.filter { $0.key.hasPrefix("services-") || $0.key.hasPrefix("nodeports-") }.values.joined().filter {
-            !slots.contains($0 + " . 0")
+    /// The Services of which some elements are there and others are not.
+    private static func torn(_ left: [String: Set<String>], _ whole: [String: Set<String>]) -> [String] {
+        var counts: [String: (left: Int, whole: Int)] = [:]
+        for (set, keys) in whole {
+            for key in keys {
+                // Its addresses, or its node port, name the Service; the sets of endpoints belong to all.
+                let words = key.split(separator: " ")
+                let port = set.hasPrefix("nodeport") ? words.lazy.compactMap { Int($0) }.first { $0 > 30000 } : nil
+                let parts = words[0].split(separator: ".")
+                guard let index = port.map({ $0 - 30100 }) ?? (parts.count == 4 ? Int(parts[3]) : nil),
+                    port != nil || ["10.96.1.", "10.250.1.", "10.251.1."].contains(where: { key.hasPrefix($0) })
+                else { continue }
+                let isThere = left[set]?.contains(key) ?? false
+                let name = Numbers(index: index).name
+                counts[name, default: (0, 0)].whole += 1
+                counts[name, default: (0, 0)].left += isThere ? 1 : 0
+            }
         }
+        return counts.filter { $0.value.left > 0 && $0.value.left < $0.value.whole }.map { "\($0.key): \($0.value)" }
     }
 
     /// The keys of the IPv4 table's elements, as `nft` shows them.
-    private static func elements(_ namespace: NetworkNamespace) async throws -> [String: [String]] {
-        var result: [String: [String]] = [:]
+    private static func elements(_ namespace: NetworkNamespace) async throws -> [String: Set<String>] {
+        var result: [String: Set<String>] = [:]
         let text = try await NFT(namespace).listTable("ip fairlead")
         for block in text.split(separator: "\n\t}") {
             guard let head = block.firstMatch(of: /(?:set|map) ([a-z0-9-]+) \{/),
                 let list = block.firstRange(of: "elements = {")
             else { continue }
-            result[String(head.1)] = block[list.upperBound...].split(whereSeparator: { ",}".contains($0) }).compactMap {
-                element in
-                let key = element.split(separator: " : ")[0].split(separator: " comment ")[0]
-                let words = key.split(separator: " counter ")[0].split(whereSeparator: \.isWhitespace)
-                return words.isEmpty ? nil : words.joined(separator: " ")
-            }
+            let elements = block[list.upperBound...].split(whereSeparator: { ",}".contains($0) })
+            result[String(head.1)] = Set(
+                elements.compactMap { element in
+                    let key = element.split(separator: " : ")[0].split(separator: " comment ")[0]
+                    let words = key.split(separator: " counter ")[0].split(whereSeparator: \.isWhitespace)
+                    return words.isEmpty ? nil : words.joined(separator: " ")
+                })
         }
         return result
     }
 
     /// Calls that fail, in the real daemon: what strace gives it in place of the kernel's answer.
-    private static let faults = [
+    static let faults = [
         "sendto:error=ENOBUFS", "sendto:error=ENOMEM", "sendto:error=EPERM", "sendto:error=EBUSY", "sendto:error=EINTR",
         // Answers that never come.
         "recvmsg:error=EAGAIN", "recvmsg:error=ENOBUFS", "recvmsg:error=EINTR",

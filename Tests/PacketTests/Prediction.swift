@@ -14,10 +14,22 @@ struct Prediction: Decodable, Sendable {
         var place: String { "\(address) \(port)" }
     }
 
+    /// One of the reasons.
+    struct Reason: Decodable, Sendable {
+        var topic: String
+    }
+
     var verdict: String
     var refusal: String?
     var kernelAgrees: Bool?
     var endpoints: [Endpoint]
+    var reasons: [Reason]
+
+    /// Whether a client's connections stay with one of the endpoints.
+    var isAffine: Bool { reasons.contains { $0.topic == "affinity" } }
+
+    /// Who has answered, as ``Endpoint/place`` says it.
+    static func place(_ answer: Answer) -> String { "\(answer.local.address) \(answer.local.port)" }
 
     /// Asks about connections, all at once, on the node under test.
     ///
@@ -55,13 +67,13 @@ struct Prediction: Decodable, Sendable {
     /// Each endpoint answered, nobody else did, and all saw the predicted source.
     private func isReached(_ tally: Tally, _ trial: Trial) -> Bool {
         let sources = Dictionary(endpoints.map { ($0.place, $0.source) }) { first, _ in first }
-        let seen = Set(tally.answers.map { "\($0.local.address) \($0.local.port)" })
+        let seen = Set(tally.answers.map(Self.place))
         let seenRightly = tally.answers.allSatisfy { answer in
             let source = answer.source.address
             let isNode = ClusterTopology.node1Addresses.contains(source)
             // Which of its addresses the node's own connections have does not tell whether they were masqueraded.
             if trial.caller.name == "node1" { return isNode || source.isLoopback }
-            let isKept = sources["\(answer.local.address) \(answer.local.port)"] == "kept"
+            let isKept = sources[Self.place(answer)] == "kept"
             return isKept ? source == trial.caller.address(source.family) : isNode
         }
         return tally.answers.count == tally.outcomes.count && seen == Set(sources.keys) && seenRightly

@@ -54,7 +54,7 @@ struct Scene: Sendable {
             cluster: cluster, options: options, beyond: beyond, directory: directory, daemon: daemon,
             // Of a daemon's rules, those that the kernel has are asked.
             explanation: isDaemon ? explanation + ["--live"] : explanation)
-        try scene.openBeyond(scenarios, beyond)
+        try Scene.openBeyond(scenarios.count, beyond, in: cluster)
         // The daemon has to change every Service into another one.
         if isDaemon { try await scene.apply(Scenario.manifests(scenarios.reversed(), cluster: nodes)) }
         try await scene.apply(Scenario.manifests(scenarios, cluster: nodes))
@@ -79,13 +79,17 @@ struct Scene: Sendable {
         throw .timeLimit("the daemon brings the rules in line:\n\(daemon.output)")
     }
 
-    /// What node1 leaves alone is answered, so that it is told from what node1 refuses.
-    private func openBeyond(_ scenarios: [Scenario], _ beyond: Servers) throws(TestKitError) {
-        for offset in scenarios.indices {
+    /// Opens servers for what node1 leaves alone, so that it is told from what node1 refuses.
+    ///
+    /// - Parameter count: of how many Services; their indices begin with 1.
+    static func openBeyond(
+        _ count: Int, _ beyond: Servers, in cluster: ClusterTopology, ports: [UInt16] = [80]
+    ) throws(TestKitError) {
+        for offset in 0..<count {
             let numbers = Numbers(index: offset + 1)
             let addresses = numbers.clusterIPs + numbers.externalIPs + numbers.loadBalancerIPs + numbers.freeClusterIPs
             try beyond.open(
-                "beyond", in: cluster.node2.namespace, at: addresses.map { IPAddress(stringLiteral: $0) }, ports: [80])
+                "beyond", in: cluster.node2.namespace, at: addresses.map { IPAddress(stringLiteral: $0) }, ports: ports)
             try beyond.open(
                 "beyond", in: cluster.node2.namespace,
                 at: [cluster.node2.ipv4, cluster.node2.ipv6] + ClusterTopology.node2BehindNode1,
@@ -163,7 +167,7 @@ struct Trial: Sendable {
         }
     }
 
-    private func tally(count: Int, _ timeLimit: Duration = Probe.patient) async throws(TestKitError) -> Tally {
+    func tally(count: Int, _ timeLimit: Duration = Probe.patient) async throws(TestKitError) -> Tally {
         let address = caller.address(destination.address.family)
         let probe = Probe(
             transport, to: destination, source: caller.name == "second-client" ? address : nil, timeLimit: timeLimit)
