@@ -244,7 +244,7 @@ public struct DesiredState: Sendable {
         cluster.forEachCreation { key, time in
             if suspended.isEmpty || !suspended.contains(key) { ages.append((time, key)) }
         }
-        // Not as tuples: copies of strings would take most of the time.
+        // Not as tuples: each comparison would copy the strings.
         ages.sort { $0.time == $1.time ? $0.key < $1.key : $0.time < $1.time }
         return ages.map(\.key)
     }

@@ -55,8 +55,7 @@ struct ChaosTests {
             #expect(isInLine, "\(words): \(bench.output)")
             #expect(try await bench.agreesWithAPI(), "\(words): \(bench.output)")
             #expect(traffic.liveConversations == traffic.conversationCount, "\(words)")
-            failed +=
-                ((try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "(INJECTED)").count ?? 1) - 1
+            failed += FaultBench.failedCalls(log)
         }
         try await bench.end(next: .api)
         let result = await traffic.stop()

@@ -1,5 +1,6 @@
 import DataplaneTestKit
 import FairleadTestKit
+import Foundation
 import Glibc
 import NetworkTypes
 import Synchronization
@@ -93,6 +94,11 @@ struct FaultBench: Sendable {
         Scenario.manifests([
             Scenario(name: "steady", endpoints: [.ready("local-1"), .ready("remote-1")], expectations: [])
         ])
+    }
+
+    /// How many calls `strace` has made to fail, by its log.
+    static func failedCalls(_ log: String) -> Int {
+        ((try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "(INJECTED)").count ?? 1) - 1
     }
 
     var arguments: [String] { FairleadCommand.clusterArguments(manifests: directory.path) }

@@ -148,11 +148,8 @@ struct FaultTests {
             let log = "\(bench.directory.path)/../\(ProcessInfo.processInfo.globallyUniqueString).strace"
             defer { unlink(log) }
             let daemon = try await bench.start(fault: fault, log: log)
-            let injected = {
-                ((try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "(INJECTED)").count ?? 1) - 1
-            }
             // Until something has failed: how many calls a change takes depends on how they come together.
-            for change in 0..<60 where change < 6 || injected() == 0 {
+            for change in 0..<60 where change < 6 || FaultBench.failedCalls(log) == 0 {
                 try bench.change(&random)
                 try await Task.sleep(for: .milliseconds(Int.random(in: 50...400, using: &random)))
             }
@@ -161,7 +158,7 @@ struct FaultTests {
                 "seed \(seed), round \(round), \(fault): \(daemon.output)")
             daemon.signal(SIGTERM)
             _ = try await daemon.waitForEnd(timeLimit: .seconds(30))
-            let calls = injected()
+            let calls = FaultBench.failedCalls(log)
             print("failing calls: \(fault): \(calls)")
             total += calls
             #expect(calls > 0, "\(fault) never came")
