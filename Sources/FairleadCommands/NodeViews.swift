@@ -52,7 +52,9 @@ struct NodeViews {
         do throws(NetlinkError) {
             let desired = desired
             var schemas: [TableSchema] = []
-            let observation = try source.observe(tableName: desired.options.tableName, guesses: desired.guesses) {
+            let observation = try source.observe(
+                tableName: desired.options.tableName, guesses: desired.guesses(in: desired.cluster.byAge)
+            ) {
                 names in
                 let sets = Array(names.values)
                 schemas = IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }

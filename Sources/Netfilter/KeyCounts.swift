@@ -4,6 +4,8 @@ public struct KeyCounts: Sendable {
     /// Places of a key and its count each. A place without a count is free. The number of places is a power of two.
     private var words: [UInt64] = []
     private var mask = -1
+    /// Of no meaning: a read of memory that nothing depended on would be left out.
+    private var fetched: UInt64 = 0
     /// How many keys have a count.
     public private(set) var count = 0
 
@@ -35,6 +37,17 @@ public struct KeyCounts: Sendable {
         }
         words[base + keyWords] += 1
         return Int(words[base + keyWords])
+    }
+
+    /// Has the processor fetch the places of keys that are about to be counted: for all of them together it waits little longer
+    /// than for one, and memory is what counting a key waits for.
+    public mutating func fetch(_ keys: Range<Int>, _ key: (Int) -> ElementKey) {
+        if count == 0 { return }
+        var sum: UInt64 = 0
+        words.withUnsafeBufferPointer { words in
+            for index in keys { sum &+= words[(key(index).hash(words: keyWords) & mask) * stride + keyWords] }
+        }
+        fetched &+= sum
     }
 
     /// Counts a key once less. Returns how often it still is; nil if it was not counted at all.

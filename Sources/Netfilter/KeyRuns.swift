@@ -9,16 +9,19 @@ public struct KeyRuns: Sendable {
     private let keyWords: Int
     private var words: [UInt64] = []
     private var ends: [Int] = []
+    /// The number of keys.
+    public private(set) var count = 0
 
     /// Makes an empty list for a set whose keys have so many bytes.
     public init(keyBytes: Int) { keyWords = min(max(keyBytes, 8) + 7, ElementKey.capacity) / 8 }
 
-    /// The number of keys.
-    public var count: Int { words.count / keyWords }
+    /// Makes room for so many keys.
+    public mutating func reserveCapacity(_ capacity: Int) { words.reserveCapacity(capacity * keyWords) }
 
     /// Adds a key to the run that was begun last.
     public mutating func append(_ key: ElementKey) {
         for index in 0..<keyWords { words.append(key[word: index]) }
+        count += 1
     }
 
     /// Ends a run; the next key begins another one.
@@ -31,6 +34,35 @@ public struct KeyRuns: Sendable {
         var key = ElementKey()
         for index in 0..<keyWords { key[word: index] = words[position * keyWords + index] }
         return key
+    }
+
+    /// Whether no key is there twice.
+    ///
+    /// Sorted are hashes, a few bits at a time: to find each key in a table would cost ten times as much. Different keys with
+    /// equal hashes, one case in many billions, count as the same.
+    public var areDifferent: Bool {
+        var hashes: [UInt64] = []
+        hashes.reserveCapacity(count)
+        for position in 0..<count { hashes.append(UInt64(truncatingIfNeeded: self[position].hash(words: keyWords))) }
+        var sorted = hashes
+        for shift in stride(from: UInt64(0), to: 33, by: 11) {
+            var starts = [Int](repeating: 0, count: 1 << 11 + 1)
+            for hash in hashes { starts[Int(hash >> shift & 0x7FF) + 1] += 1 }
+            for digit in 1..<starts.count { starts[digit] += starts[digit - 1] }
+            for hash in hashes {
+                let digit = Int(hash >> shift & 0x7FF)
+                sorted[starts[digit]] = hash
+                starts[digit] += 1
+            }
+            swap(&hashes, &sorted)
+        }
+        // Sorted by their lowest 33 bits only: few have those in common.
+        var start = 0
+        for index in hashes.indices.dropFirst() {
+            if (hashes[index] ^ hashes[start]) & 0x1_FFFF_FFFF != 0 { start = index }
+            for other in start..<index where hashes[other] == hashes[index] { return false }
+        }
+        return true
     }
 
     /// The first position behind the run that holds a position.

@@ -1,15 +1,20 @@
+import Synchronization
+
 /// The elements that the kernel has in one set, by key.
 ///
 /// Made for a million of them: keys and values stand in one array, in as many words as the set needs, and are found
-/// through a table of positions. There is no heap object for an element, and none is made by looking one up.
+/// through a table of positions. There is no heap object for an element, and none is made by looking one up. Who asks for
+/// elements in the order in which they were added finds them without the table, which costs more than all the rest: of elements
+/// that are known to be different it is made when somebody asks in another order, if ever.
 public struct ObservedElements: Sendable {
     private let keyWords: Int
     private let valueWords: Int
     /// Key and value of each element, one behind the other.
     private var words: [UInt64] = []
-    /// A position plus one, at the hash of its key or behind it; 0 where nothing is. A power of two in size.
+    /// A position plus one, at the hash of its key or behind it; 0 where nothing is. A power of two in size. Empty if `late` has
+    /// it, or if elements are still being appended.
     private var table: [UInt32] = []
-    private var mask = 0
+    private var late: LateTable?
     /// Where the comment of each element begins in `text`; empty as long as no element has one.
     private var comments: [UInt32] = []
     /// Comments, each with its length before it. The first byte belongs to none.
@@ -43,10 +48,12 @@ public struct ObservedElements: Sendable {
     /// Whether there is none.
     public var isEmpty: Bool { count == 0 }
 
-    /// Makes room, so that the table need not grow.
-    public mutating func reserveCapacity(_ capacity: Int) {
+    /// Makes room for so many elements.
+    ///
+    /// - Parameter forAppending: whether they will all be appended.
+    public mutating func reserveCapacity(_ capacity: Int, forAppending: Bool = false) {
         words.reserveCapacity(capacity * (keyWords + valueWords))
-        if capacity * 3 > table.count * 2 { rebuild(capacity) }
+        if !forAppending, capacity * 3 > table.count * 2 { rebuild(capacity) }
     }
 
     // MARK: Reading
@@ -54,13 +61,21 @@ public struct ObservedElements: Sendable {
     /// Where the element with the key stands; nil if there is none.
     public func position(of key: ElementKey) -> Int? {
         if count == 0 { return nil }
-        return words.withUnsafeBufferPointer { words in
+        if !table.isEmpty { return position(of: key, table) }
+        guard let late else {
+            return words.withUnsafeBufferPointer { words in (0..<count).first { matches(key, words, at: $0) } }
+        }
+        return position(of: key, late.table(for: self))
+    }
+
+    private func position(of key: ElementKey, _ table: [UInt32]) -> Int? {
+        words.withUnsafeBufferPointer { words in
             table.withUnsafeBufferPointer { table in
-                var slot = key.hash(words: keyWords) & mask
+                var slot = key.hash(words: keyWords) & (table.count - 1)
                 while table[slot] != 0 {
                     let position = Int(table[slot]) - 1
                     if matches(key, words, at: position) { return position }
-                    slot = (slot + 1) & mask
+                    slot = (slot + 1) & (table.count - 1)
                 }
                 return nil
             }
@@ -130,6 +145,7 @@ public struct ObservedElements: Sendable {
     /// - Parameter comment: the text of the comment; cut off after 255 bytes.
     public mutating func insert(_ key: ElementKey, _ value: ElementKey, comment: UnsafeRawBufferPointer? = nil) {
         if (count + 1) * 3 > table.count * 2 { rebuild(count * 2 + 16) }
+        let mask = table.count - 1
         var slot = key.hash(words: keyWords) & mask
         while table[slot] != 0 {
             let position = Int(table[slot]) - 1
@@ -142,10 +158,26 @@ public struct ObservedElements: Sendable {
             slot = (slot + 1) & mask
         }
         table[slot] = UInt32(truncatingIfNeeded: count + 1)
+        add(key, value, comment)
+    }
+
+    /// Adds an element whose key no other one has. `finish` has to follow the last one.
+    public mutating func append(_ key: ElementKey, _ value: ElementKey, comment: UnsafeRawBufferPointer? = nil) {
+        if !table.isEmpty { table = [] }
+        if late != nil { late = nil }
+        add(key, value, comment)
+    }
+
+    /// Ends appending: from now on elements can be found in any order.
+    public mutating func finish() {
+        if table.isEmpty, late == nil, count > 0 { late = LateTable() }
+    }
+
+    private mutating func add(_ key: ElementKey, _ value: ElementKey, _ comment: UnsafeRawBufferPointer?) {
         for index in 0..<keyWords { words.append(key[word: index]) }
         for index in 0..<valueWords { words.append(value[word: index]) }
         count += 1
-        note(comment, at: count - 1)
+        if comment != nil { note(comment, at: count - 1) }
     }
 
     private mutating func note(_ comment: UnsafeRawBufferPointer?, at position: Int) {
@@ -160,21 +192,38 @@ public struct ObservedElements: Sendable {
     }
 
     private mutating func rebuild(_ capacity: Int) {
+        table = makeTable(capacity)
+        late = nil
+    }
+
+    private func makeTable(_ capacity: Int) -> [UInt32] {
         var size = 16
         while size * 2 < capacity * 3 { size *= 2 }
-        table = [UInt32](repeating: 0, count: size)
-        mask = size - 1
+        var table = [UInt32](repeating: 0, count: size)
         for position in 0..<count {
-            var slot = key(at: position).hash(words: keyWords) & mask
-            while table[slot] != 0 { slot = (slot + 1) & mask }
+            var slot = key(at: position).hash(words: keyWords) & (size - 1)
+            while table[slot] != 0 { slot = (slot + 1) & (size - 1) }
             table[slot] = UInt32(truncatingIfNeeded: position + 1)
+        }
+        return table
+    }
+
+    /// A table that is made when it is needed first, for all copies of the same elements.
+    private final class LateTable: Sendable {
+        private let table = Mutex<[UInt32]>([])
+
+        func table(for elements: ObservedElements) -> [UInt32] {
+            table.withLock { table in
+                if table.isEmpty { table = elements.makeTable(elements.count) }
+                return table
+            }
         }
     }
 }
 
 extension ElementKey {
     /// A hash of the first words, the same in each process. Keys come from the cluster's own objects.
-    func hash(words count: Int) -> Int {
+    @inlinable func hash(words count: Int) -> Int {
         var hash: UInt64 = 0
         var index = 0
         while index < count {

@@ -84,12 +84,12 @@ extension NftablesKernel {
     }
 
     private static func container(
-        for set: SetDeclaration, _ family: IPFamily, capacity: Int
+        for set: SetDeclaration, _ family: IPFamily, capacity: Int, forAppending: Bool = false
     ) -> ObservedElements {
         let keyBytes = set.key.width(family)
         var elements = ObservedElements(
             keyBytes: keyBytes, valueBytes: set.isInterval ? keyBytes : set.data.width(family))
-        elements.reserveCapacity(capacity)
+        elements.reserveCapacity(capacity, forAppending: forAppending)
         return elements
     }
 
@@ -143,13 +143,16 @@ extension NftablesKernel {
     private func elements(
         of set: SetDeclaration, in schema: TableSchema, count: Int, _ guess: (Int, inout KeyRuns) -> Void
     ) throws(NetlinkError) -> ObservedElements? {
-        var elements = Self.container(for: set, schema.family, capacity: count)
+        var elements = Self.container(for: set, schema.family, capacity: count, forAppending: true)
         for round in 0... {
             var keys = KeyRuns(keyBytes: set.key.width(schema.family))
+            keys.reserveCapacity(count)
             guess(round, &keys)
             if keys.count == 0 { return nil }
+            // What the kernel has of different keys are different elements.
+            let isAppending = round == 0 && keys.areDifferent
             do throws(NetlinkError) {
-                try lookUp(set, in: schema, keys, until: count, into: &elements)
+                try lookUp(set, in: schema, keys, until: count, isAppending: isAppending, into: &elements)
             } catch {
                 // The answers do not fit the buffers; a dump does.
                 guard error.code == ErrorNumber.noBufferSpace || error.code == ErrorNumber.messageSize else {
@@ -159,12 +162,13 @@ extension NftablesKernel {
             }
             if elements.count == count { break }
         }
+        elements.finish()
         return elements
     }
 
     /// Asks for elements by key until there are so many.
     private func lookUp(
-        _ set: SetDeclaration, in schema: TableSchema, _ keys: KeyRuns, until count: Int,
+        _ set: SetDeclaration, in schema: TableSchema, _ keys: KeyRuns, until count: Int, isAppending: Bool,
         into elements: inout ObservedElements
     ) throws(NetlinkError) {
         let keyBytes = set.key.declaredWidth(schema.family)
@@ -174,7 +178,8 @@ extension NftablesKernel {
         var size = lookupCapacity
         while position < keys.count, elements.count < count {
             let end = min(position + size, keys.count)
-            let found = try lookUp(set, in: schema, keyBytes: keyBytes, keys, position..<end, into: &elements)
+            let found = try lookUp(
+                set, in: schema, keyBytes: keyBytes, keys, position..<end, isAppending: isAppending, into: &elements)
             if found == end - position {
                 position = end
                 size = min(size * 2, lookupCapacity)
@@ -188,7 +193,7 @@ extension NftablesKernel {
     /// Asks for elements by key. Returns how many of them, from the first on, are there.
     private func lookUp(
         _ set: SetDeclaration, in schema: TableSchema, keyBytes: Int, _ keys: KeyRuns, _ range: Range<Int>,
-        into elements: inout ObservedElements
+        isAppending: Bool, into elements: inout ObservedElements
     ) throws(NetlinkError) -> Int {
         var found = 0
         let operation = "look up elements of \(set.name)"
@@ -210,7 +215,13 @@ extension NftablesKernel {
         } handle: { message in
             guard let list = message.attributes.first(ElementAttribute.listElements) else { return }
             for item in list.nested {
-                ReceivedElement(item)?.insert(into: &elements)
+                if let element = ReceivedElement(item) {
+                    if isAppending {
+                        elements.append(element.key, element.value, comment: element.comment)
+                    } else {
+                        element.insert(into: &elements)
+                    }
+                }
                 found += 1
             }
         }

@@ -158,14 +158,15 @@ public struct DesiredState: Sendable {
     /// it is complete.
     ///
     /// - Parameters:
+    ///   - order: `cluster.byAge`, where it is known already.
     ///   - keepingUnknown: whether elements stay that nothing asks for.
     ///   - elementLimit: how many elements a transaction may have, if its Services allow.
     ///   - progress: is told from time to time how many Services are done, and how many there are.
     ///   - emit: carries a transaction out.
     public mutating func plan<Failure: Error>(
         from observed: [IPFamily: ObservedTable], existingSets: [Set<String>],
-        keepingUnknown: Bool = false, elementLimit: Int = Planner.elementsPerTransaction,
-        progress: (Int, Int) -> Void = { _, _ in },
+        order: ServiceOrder? = nil, keepingUnknown: Bool = false,
+        elementLimit: Int = Planner.elementsPerTransaction, progress: (Int, Int) -> Void = { _, _ in },
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
         dataplane = Dataplane(
@@ -192,7 +193,7 @@ public struct DesiredState: Sendable {
         early.serviceCIDRs = []
         planner.take(dataplane.setNode(early), of: dataplane)
         // Oldest first: a later Service never takes a frontend from an earlier one.
-        let keys = servicesByAge()
+        let keys = unsuspended(in: order ?? cluster.byAge)
         computedServices = keys.count
         dataplane.reserve(services: keys.count, observed)
         let ahead = PolicyAhead(keys, groupSize: Self.groupSize, in: cluster, node: node)
@@ -200,7 +201,7 @@ public struct DesiredState: Sendable {
         var count = 0
         while count < keys.count {
             let group = ahead.next().map { record($0) }
-            let delta = dataplane.update(group, installed: planner.installed)
+            let delta = dataplane.update(group, installed: &planner.installed)
             note(delta)
             planner.take(delta, of: dataplane)
             for transaction in planner.drain() { try emit(transaction) }
@@ -238,15 +239,9 @@ public struct DesiredState: Sendable {
         return timeouts
     }
 
-    private func servicesByAge() -> [ObjectKey] {
-        var ages: [(time: String, key: ObjectKey)] = []
-        ages.reserveCapacity(cluster.serviceCount)
-        cluster.forEachCreation { key, time in
-            if suspended.isEmpty || !suspended.contains(key) { ages.append((time, key)) }
-        }
-        // Not as tuples: each comparison would copy the strings.
-        ages.sort { $0.time == $1.time ? $0.key < $1.key : $0.time < $1.time }
-        return ages.map(\.key)
+    private func unsuspended(in order: ServiceOrder) -> [ObjectKey] {
+        let keys = cluster.keys(in: order)
+        return suspended.isEmpty ? keys : keys.filter { !suspended.contains($0) }
     }
 
     /// Keeps what policy found, and hands over what the tables are made of.
@@ -263,7 +258,7 @@ public struct DesiredState: Sendable {
     }
 
     private mutating func note(_ delta: DataplaneDelta) {
-        for key in delta.settled {
+        for key in policyFindings.isEmpty ? [] : delta.settled {
             policyFindings[key]?.removeAll { $0.code == DataplaneDelta.contestedFrontend }
             if policyFindings[key]?.isEmpty == true { policyFindings[key] = nil }
         }
@@ -311,7 +306,11 @@ public struct DesiredState: Sendable {
     }
 
     /// Which elements tables that were made for these objects probably have.
-    public var guesses: ElementGuesses { LikelyElements(cluster, nodeName: settings.nodeName).guesses }
+    ///
+    /// - Parameter order: `cluster.byAge`.
+    public func guesses(in order: ServiceOrder) -> ElementGuesses {
+        LikelyElements(cluster, in: order, nodeName: settings.nodeName).guesses
+    }
 
     /// The schema of a family's table for the current state.
     public func schema(_ family: IPFamily) -> TableSchema { dataplane.schema(family) }
@@ -365,7 +364,8 @@ public struct DesiredState: Sendable {
         resolvedNode = node
         let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
-            isNodeChanged ? gone.sorted() + servicesByAge() : affected.services.subtracting(suspended).sorted()
+            isNodeChanged
+            ? gone.sorted() + unsuspended(in: cluster.byAge) : affected.services.subtracting(suspended).sorted()
         computedServices = keys.count
         var start = 0
         while start < keys.count {

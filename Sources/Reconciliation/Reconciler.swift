@@ -117,15 +117,16 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         // Nobody can come between where nobody else can change anything: neighbours do not hold up a first load.
         let isOwned = try claim()
         let exclusively = exclusively && !isOwned
-        let observation = try observe()
+        let order = desired.cluster.byAge
+        let observation = try observe(in: order)
         var expected = observation.value.generation
         var report = SyncReport()
         let keepsUnknown = !knowsAllObjects
         let limit = min(Planner.elementsPerTransaction, kernel.elementCapacity)
         // While the kernel carries out one transaction, the next one is planned.
         try desired.plan(
-            from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown,
-            elementLimit: limit,
+            from: observation.value.tables, existingSets: observation.sets, order: order,
+            keepingUnknown: keepsUnknown, elementLimit: limit,
             progress: { [onPhase] done, total in
                 let elements = report.counts.added + report.counts.removed
                 onPhase?(.committing(services: done, of: total, elements: elements))
@@ -160,10 +161,11 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         return IPFamily.allCases.allSatisfy { owners[$0] != nil && owners[$0] != .shared }
     }
 
-    private func observe() throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
+    private func observe(in order: ServiceOrder) throws(Kernel.Failure) -> (value: Observation, sets: [Set<String>]) {
         var sets: [Set<String>] = []
         let desired = desired
-        let value = try kernel.observe(tableName: desired.options.tableName, guesses: desired.guesses) { names in
+        let value = try kernel.observe(tableName: desired.options.tableName, guesses: desired.guesses(in: order)) {
+            names in
             sets = Array(names.values)
             return IPFamily.allCases.map { desired.expectedSchema($0, existingSets: sets) }
         }
@@ -172,11 +174,12 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     /// The transactions that `synchronize` would commit now.
     public func plan() throws(Kernel.Failure) -> [Transaction] {
-        let observation = try observe()
+        let order = desired.cluster.byAge
+        let observation = try observe(in: order)
         var result: [Transaction] = []
         let keepsUnknown = !knowsAllObjects
         desired.plan(
-            from: observation.value.tables, existingSets: observation.sets, keepingUnknown: keepsUnknown
+            from: observation.value.tables, existingSets: observation.sets, order: order, keepingUnknown: keepsUnknown
         ) { transaction throws(Never) in result.append(transaction) }
         return result
     }

@@ -35,45 +35,6 @@ extension Dataplane.Record {
     }
 }
 
-/// What the tables already have that a new process takes over, so that it changes nothing that is right.
-public struct InstalledState {
-    /// The endpoints of a frontend in the order of their slots: `(family, map, frontend)`.
-    var slots: (IPFamily, SetID, KeyBuilder) -> [Backend]
-    /// The number of a frontend's pool: `(family, map, frontend)`.
-    var pool: (IPFamily, SetID, KeyBuilder) -> UInt32?
-
-    /// The slots that the kernel has for a pool: those of the first of its frontends that has any.
-    ///
-    /// - Parameter owns: whether the Service serves a frontend; at one that an older Service serves, the slots are that
-    ///   one's.
-    func slots(_ port: ResolvedServicePort, local: Bool, _ owns: (Frontend) -> Bool) -> [Backend] {
-        for frontend in port.frontends where owns(frontend) {
-            guard let kind = Self.kind(frontend, port, local: local) else { continue }
-            let found = slots(port.family, kind.slots, ServiceElements.key(of: frontend, port.transport))
-            if !found.isEmpty { return found }
-        }
-        return []
-    }
-
-    /// The number that the kernel has for a pool.
-    func pool(_ port: ResolvedServicePort, local: Bool, _ owns: (Frontend) -> Bool) -> UInt32? {
-        for frontend in port.frontends where owns(frontend) {
-            guard let kind = Self.kind(frontend, port, local: local) else { continue }
-            let key = ServiceElements.key(of: frontend, port.transport)
-            if let found = pool(port.family, kind.sticky, key) { return found }
-        }
-        return nil
-    }
-
-    /// Where a frontend keeps the pool; nil if it has no use for it.
-    private static func kind(_ frontend: Frontend, _ port: ResolvedServicePort, local: Bool) -> PoolKind? {
-        if frontend.kind == .clusterIP { return (port.internalPolicy == .local) == local ? .services : nil }
-        if local, port.externalPolicy != .local { return nil }
-        if frontend.kind == .nodePort { return local ? .localNodePorts : .nodePorts }
-        return local ? .localServices : .services
-    }
-}
-
 extension Dataplane {
     /// What the packet path remembers of clients although it must not: entries of pools that are gone, or for endpoints
     /// that their pool has no longer. A client with such an entry would be sent there until it expires.

@@ -106,28 +106,37 @@ public struct Dataplane: Sendable {
     }
 
     /// Replaces, adds or (with nil) removes Services.
+    public mutating func update(_ changes: [(key: ObjectKey, resolved: ResolvedService?)]) -> DataplaneDelta {
+        var nothing = InstalledElements()
+        return update(changes, installed: &nothing)
+    }
+
+    /// Replaces, adds or (with nil) removes Services.
     ///
-    /// - Parameter installed: where to look for the slots and numbers of a Service that is new to this value.
+    /// - Parameter installed: where to look for the slots and numbers of a Service that is new to this value. What is there
+    ///   just as the Service needs it is claimed, and is not in the difference.
     public mutating func update(
-        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], installed: InstalledState? = nil
+        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], installed: inout InstalledElements
     ) -> DataplaneDelta {
         var delta = DataplaneDelta()
-        var before: [ObjectKey: Record?] = [:]
+        delta.settled.reserveCapacity(changes.count)
+        // In the order of the changes: so elements are claimed in the order in which they were read.
+        var before: [(key: ObjectKey, record: Record?)] = []
+        before.reserveCapacity(changes.count)
         var displaced: [ObjectKey] = []
         for (key, resolved) in changes {
-            if before[key] == nil { before[key] = .some(records[key]) }
             let previous = records[key]
-            let record = resolved.map { place($0, previous: previous, installed) }
+            if delta.settled.insert(key).inserted { before.append((key, previous)) }
+            let record = resolved.map { place($0, previous: previous, &installed) }
             note(key, record, previous, &delta)
-            displaced += replace(key, with: record)
+            displaced += replace(key, previous, with: record)
         }
-        for key in displaced where before[key] == nil { before[key] = .some(records[key]) }
+        for key in displaced where delta.settled.insert(key).inserted { before.append((key, records[key])) }
         var withdrawn: [(IPFamily, SetID, ElementKey)] = []
-        delta.settled = Set(before.keys)
         for (key, old) in before {
-            settleClaims(of: key, findings: &delta.findings)
-            emit(key, old: old, new: records[key], into: &delta, withdrawn: &withdrawn)
-            delta.staleFlows.note(old: old, new: records[key])
+            let new = settleClaims(of: key, findings: &delta.findings)
+            emit(key, old: old, new: new, into: &delta, withdrawn: &withdrawn, &installed)
+            delta.staleFlows.note(old: old, new: new)
         }
         for (family, set, key) in withdrawn where shared.withdraw(family, set, key) {
             delta.tables[family, default: TableDelta()].remove(set, Element(key))
@@ -180,7 +189,7 @@ public struct Dataplane: Sendable {
     // MARK: Records
 
     private mutating func place(
-        _ resolved: ResolvedService, previous: Record?, _ installed: InstalledState?
+        _ resolved: ResolvedService, previous: Record?, _ installed: inout InstalledElements
     ) -> Record {
         var record = Record(resolved: resolved)
         let isAffine = resolved.ports.contains { $0.affinityTimeout != nil }
@@ -189,31 +198,44 @@ public struct Dataplane: Sendable {
             let old = previous.flatMap { record in
                 Self.counterpart(of: port, at: index, in: record.resolved).map { (record, $0) }
             }
-            let owns = { [claims] (frontend: Frontend) in
+            func owns(_ frontend: Frontend) -> Bool {
                 claims.owner(Claim(frontend, port)).map { $0 == resolved.key } ?? true
             }
+            func place(_ members: [Backend], _ previous: [Backend]?, local: Bool) -> [Backend] {
+                previous.map { SlotPlacement.place(members, previous: $0) }
+                    ?? installed.place(members, of: port, local: local, owns)
+            }
             let pools = old.map { $0.0.resolved.ports[$0.1] }
-            record.resolved.ports[index].clusterPool = SlotPlacement.place(
-                port.clusterPool, previous: pools?.clusterPool ?? installed?.slots(port, local: false, owns) ?? [])
-            record.resolved.ports[index].localPool = SlotPlacement.place(
-                port.localPool, previous: pools?.localPool ?? installed?.slots(port, local: true, owns) ?? [])
+            let clusterPool = place(port.clusterPool, pools?.clusterPool, local: false)
+            let localPool = place(port.localPool, pools?.localPool, local: true)
+            // Nothing is copied where nothing moves.
+            if clusterPool != port.clusterPool { record.resolved.ports[index].clusterPool = clusterPool }
+            if localPool != port.localPool { record.resolved.ports[index].localPool = localPool }
             guard isAffine else { continue }
             let numbers = old.flatMap { $0.0.pools.isEmpty ? nil : $0.0.pools[$0.1] }
-            record.pools.append(number(port, previous: numbers, installed, owns))
+            record.pools.append(number(port, previous: numbers, &installed, owner: resolved.key))
         }
         return record
     }
 
     /// The numbers of a port's pools: those that it had, in this value or in the kernel, else new ones.
     private mutating func number(
-        _ port: ResolvedServicePort, previous: PoolNumbers?, _ installed: InstalledState?,
-        _ owns: (Frontend) -> Bool
+        _ port: ResolvedServicePort, previous: PoolNumbers?, _ installed: inout InstalledElements, owner: ObjectKey
     ) -> PoolNumbers {
         guard let timeout = port.affinityTimeout else { return PoolNumbers() }
+        func owns(_ frontend: Frontend) -> Bool {
+            claims.owner(Claim(frontend, port)).map { $0 == owner } ?? true
+        }
         var numbers = previous ?? PoolNumbers()
         numbers.timeout = timeouts.position(of: timeout)
-        if numbers.cluster == 0 { numbers.cluster = recover(installed?.pool(port, local: false, owns)) }
-        if numbers.local == 0 { numbers.local = recover(installed?.pool(port, local: true, owns)) }
+        if numbers.cluster == 0 {
+            let found = installed.pool(port, local: false, owns)
+            numbers.cluster = recover(found)
+        }
+        if numbers.local == 0 {
+            let found = installed.pool(port, local: true, owns)
+            numbers.local = recover(found)
+        }
         return numbers
     }
 
@@ -238,18 +260,8 @@ public struct Dataplane: Sendable {
         delta.leavesStaleClients = !old.keepsClients(in: new)
     }
 
-    private static func counterpart(
-        of port: ResolvedServicePort, at index: Int, in old: ResolvedService
-    ) -> Int? {
-        func matches(_ other: ResolvedServicePort) -> Bool {
-            other.family == port.family && other.transport == port.transport && other.name == port.name
-        }
-        return index < old.ports.count && matches(old.ports[index]) ? index : old.ports.firstIndex(where: matches)
-    }
-
     /// Puts a record in place and moves its claims. Returns other Services that claim what changes hands by it.
-    private mutating func replace(_ key: ObjectKey, with record: Record?) -> [ObjectKey] {
-        let old = records[key]
+    private mutating func replace(_ key: ObjectKey, _ old: Record?, with record: Record?) -> [ObjectKey] {
         records[key] = record
         if let old, let record, Self.sameClaims(old.resolved, record.resolved) {
             records[key]?.lost = old.lost
@@ -257,7 +269,7 @@ public struct Dataplane: Sendable {
         }
         var displaced: [ObjectKey] = []
         let creation = (key: key, time: (record ?? old)?.resolved.creationTimestamp ?? "")
-        let isOlder = { [records] (left: ObjectKey, right: ObjectKey) -> Bool in
+        func isOlder(_ left: ObjectKey, _ right: ObjectKey) -> Bool {
             func rank(_ other: ObjectKey) -> (String, ObjectKey) {
                 (other == creation.key ? creation.time : records[other]?.resolved.creationTimestamp ?? "", other)
             }
@@ -277,19 +289,9 @@ public struct Dataplane: Sendable {
         return displaced
     }
 
-    private static func sameClaims(_ old: ResolvedService, _ new: ResolvedService) -> Bool {
-        guard old.creationTimestamp == new.creationTimestamp, old.ports.count == new.ports.count else { return false }
-        return zip(old.ports, new.ports).allSatisfy {
-            $0.frontends == $1.frontends && $0.transport == $1.transport && $0.family == $1.family
-        }
-    }
-
-    private static func claims(of service: ResolvedService) -> [Claim] {
-        service.ports.flatMap { port in port.frontends.map { Claim($0, port) } }
-    }
-
-    private mutating func settleClaims(of key: ObjectKey, findings: inout [Finding]) {
-        guard let record = records[key] else { return }
+    /// Notes which frontends of a Service an older one serves. Returns its record as it is then.
+    private mutating func settleClaims(of key: ObjectKey, findings: inout [Finding]) -> Record? {
+        guard var record = records[key] else { return nil }
         var lost: Set<Claim> = []
         for port in record.resolved.ports {
             for frontend in port.frontends {
@@ -299,27 +301,24 @@ public struct Dataplane: Sendable {
                 findings.append(Self.contested(frontend, port, loser: key, winner: owner))
             }
         }
-        if lost != record.lost { records[key]?.lost = lost }
-    }
-
-    private static func contested(
-        _ frontend: Frontend, _ port: ResolvedServicePort, loser: ObjectKey, winner: ObjectKey
-    ) -> Finding {
-        let place = frontend.address.map { "\($0) \(port.transport) port \(frontend.port)" }
-        return Finding(
-            .error, code: DataplaneDelta.contestedFrontend, subject: ObjectID(kind: .service, key: loser),
-            field: frontend.kind == .nodePort ? "spec.ports[].nodePort" : "spec.ports[].port",
-            message: "\(place ?? "node port \(frontend.port) \(port.transport)") is served by the older Service "
-                + "\(winner), this one has no effect there; remove it from one of the two")
+        if lost != record.lost {
+            record.lost = lost
+            records[key] = record
+        }
+        return record
     }
 
     // MARK: Elements
 
     private mutating func emit(
         _ key: ObjectKey, old: Record?, new: Record?, into delta: inout DataplaneDelta,
-        withdrawn: inout [(IPFamily, SetID, ElementKey)]
+        withdrawn: inout [(IPFamily, SetID, ElementKey)], _ installed: inout InstalledElements
     ) {
         for family in IPFamily.allCases {
+            if old == nil, let new {
+                emit(key, new, family, into: &delta, &installed)
+                continue
+            }
             let before = old.map { items(of: key, $0, family) } ?? []
             let after = new.map { items(of: key, $0, family) } ?? []
             if before.isEmpty && after.isEmpty { continue }
@@ -338,43 +337,44 @@ public struct Dataplane: Sendable {
         }
     }
 
+    /// A Service that is new to this value: what the tables have of it already is claimed there and goes no further.
+    private mutating func emit(
+        _ key: ObjectKey, _ record: Record, _ family: IPFamily, into delta: inout DataplaneDelta,
+        _ installed: inout InstalledElements
+    ) {
+        guard record.resolved.ports.contains(where: { $0.family == family }) else { return }
+        var sink = NewElements(
+            family: family, installed: installed, shared: shared,
+            table: delta.tables.removeValue(forKey: family) ?? TableDelta())
+        // Else writing to them would copy them.
+        installed = InstalledElements()
+        shared = SharedElements()
+        for index in record.resolved.ports.indices where record.resolved.ports[index].family == family {
+            let (usable, transport) = (record.resolved.ports[index].usable, record.resolved.ports[index].transport)
+            sink.shared.expect(family, .backends, usable.indices) { ServiceElements.key(of: usable[$0], transport) }
+        }
+        make(key, record, family, into: &sink)
+        installed = sink.installed
+        shared = sink.shared
+        if !sink.table.isEmpty { delta.tables[family] = sink.table }
+    }
+
     /// The record of a Service.
     func record(_ key: ObjectKey) -> Record? { records[key] }
 
-    func items(of key: ObjectKey, _ record: Record, _ family: IPFamily) -> [ServiceElements.Item] {
+    /// The elements of a Service in one family.
+    func items(of key: ObjectKey, _ record: Record, _ family: IPFamily) -> [ElementList.Item] {
+        var list = ElementList()
+        make(key, record, family, into: &list)
+        return list.items
+    }
+
+    private func make(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ElementSink) {
         var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
         for (index, port) in record.resolved.ports.enumerated() where port.family == family {
-            elements.append(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index]) {
+            elements.make(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index], into: &sink) {
                 record.lost.isEmpty || !record.lost.contains(Claim($0, port))
             }
         }
-        return elements.items
-    }
-
-    /// What differs between the elements of a Service before and after. A Service has no element twice: policy leaves
-    /// each frontend to one of its ports.
-    private static func compare(
-        _ before: [ServiceElements.Item], _ after: [ServiceElements.Item], into delta: inout TableDelta
-    ) {
-        if before.isEmpty {
-            for item in after where !item.isShared { delta.add(item.set, item.element) }
-            return
-        }
-        var old: [ElementID: Element] = [:]
-        old.reserveCapacity(before.count)
-        for item in before where !item.isShared { old[ElementID(set: item.set, key: item.element.key)] = item.element }
-        for item in after where !item.isShared {
-            if let previous = old.removeValue(forKey: ElementID(set: item.set, key: item.element.key)) {
-                if previous == item.element { continue }
-                delta.remove(item.set, previous)
-            }
-            delta.add(item.set, item.element)
-        }
-        for (id, element) in old { delta.remove(id.set, element) }
-    }
-
-    private struct ElementID: Hashable {
-        var set: SetID
-        var key: ElementKey
     }
 }

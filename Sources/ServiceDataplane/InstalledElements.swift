@@ -3,8 +3,9 @@ import NetworkTypes
 
 /// What was observed of both tables' elements, and which of it a plan has come across.
 ///
-/// The observation itself is never changed: a plan marks what it claims, one bit for an element.
-struct InstalledElements {
+/// The observation itself is never changed: a plan marks what it claims, one bit for an element. Elements that are asked for in
+/// the order in which they were read are found without a search: what was claimed last, and what was read last, are remembered.
+public struct InstalledElements: Sendable {
     /// How an element that is wanted compares with what there is.
     enum Match {
         /// It is there.
@@ -15,41 +16,48 @@ struct InstalledElements {
         case absent
     }
 
-    /// A class, so that no array is copied, however cheaply, for each element of a restart. A plan has one copy of it.
-    private final class Members {
+    private struct Members {
         let elements: ObservedElements
         private var claimed: [UInt64]
-        /// What was found last.
-        private var last = -1
+        private var lastClaimed = -1
+        private var lastRead = -1
 
         init(_ elements: ObservedElements) {
             self.elements = elements
             claimed = Array(repeating: 0, count: (elements.count + 63) / 64)
         }
 
-        func claim(_ position: Int) -> Bool {
+        mutating func claim(_ position: Int) -> Bool {
             let (word, bit) = (position >> 6, UInt64(1) << UInt64(position & 63))
-            defer { claimed[word] |= bit }
-            return claimed[word] & bit == 0
+            let isFree = claimed[word] & bit == 0
+            claimed[word] |= bit
+            return isFree
         }
 
         func isClaimed(_ position: Int) -> Bool { claimed[position >> 6] >> UInt64(position & 63) & 1 != 0 }
 
-        func claim(_ element: Element) -> Match {
-            guard let position = find(element.key), claim(position) else { return .absent }
+        mutating func claim(_ element: Element) -> Match {
+            guard let position = elements.position(of: element.key, behind: lastClaimed) else { return .absent }
+            lastClaimed = position
+            guard claim(position) else { return .absent }
             return elements.isEqual(at: position, element) ? .equal : .different(elements.value(at: position))
         }
 
-        func value(_ key: ElementKey) -> ElementKey? {
-            find(key).map { elements.value(at: $0) }
+        mutating func claimIfEqual(_ element: Element) -> Bool {
+            guard let position = elements.position(of: element.key, behind: lastClaimed) else { return false }
+            lastClaimed = position
+            return elements.isEqual(at: position, element) && claim(position)
         }
 
-        private func find(_ key: ElementKey) -> Int? {
-            guard let position = elements.position(of: key, behind: last) else { return nil }
-            last = position
-            return position
+        mutating func value(_ key: ElementKey) -> ElementKey? {
+            guard let position = elements.position(of: key, behind: lastRead) else { return nil }
+            lastRead = position
+            return elements.value(at: position)
         }
     }
+
+    /// Nothing.
+    init() {}
 
     /// At twice the index of a set's identity, and one more for IPv6.
     private var sets: [Members?] = []
@@ -74,7 +82,7 @@ struct InstalledElements {
     }
 
     /// The data of an element, or the end of its interval; nil if there is none with the key.
-    func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
+    mutating func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
         guard hasAny(family, set) else { return nil }
         return sets[Self.index(family, set)]?.value(key)
     }
@@ -85,17 +93,25 @@ struct InstalledElements {
         return sets[Self.index(family, set)]?.claim(element) ?? .absent
     }
 
+    /// Claims an element that is there just as it is wanted. False if there is none such, or if it has been claimed.
+    mutating func claimIfEqual(_ family: IPFamily, _ set: SetID, _ element: Element) -> Bool {
+        guard hasAny(family, set) else { return false }
+        return sets[Self.index(family, set)]?.claimIfEqual(element) ?? false
+    }
+
     /// Claims intervals that overlap with one, and returns the first and last key of each.
     mutating func claimOverlapping(
         _ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey
     ) -> [(key: ElementKey, end: ElementKey)] {
-        guard hasAny(family, set), let members = sets[Self.index(family, set)] else { return [] }
+        guard hasAny(family, set), var members = sets[Self.index(family, set)] else { return [] }
+        sets[Self.index(family, set)] = nil
+        defer { sets[Self.index(family, set)] = members }
         var result: [(key: ElementKey, end: ElementKey)] = []
         for position in 0..<members.elements.count {
             let (key, end) = (members.elements.key(at: position), members.elements.value(at: position))
             if last < key || end < first || members.isClaimed(position) { continue }
             result.append((key, end))
-            _ = sets[Self.index(family, set)]?.claim(position)
+            _ = members.claim(position)
         }
         return result
     }

@@ -6,15 +6,21 @@ import NetworkTypes
 ///
 /// The frontends of each size class say which slots there are, the slots which endpoints. The objects say which further
 /// endpoints there are: those that are used elsewhere but not from here.
+///
+/// Guesses come in the order in which a plan asks for elements, Service by Service: who then looks behind what was found last
+/// finds nearly all of them without a search.
 public struct LikelyElements: Sendable {
     private let cluster: ClusterState
+    private let order: ServiceOrder
     private let nodeName: String
 
     /// - Parameters:
     ///   - cluster: the objects as they are now.
+    ///   - order: all Services in the order in which a plan takes them.
     ///   - nodeName: the node that the tables are for.
-    public init(_ cluster: ClusterState, nodeName: String) {
+    public init(_ cluster: ClusterState, in order: ServiceOrder, nodeName: String) {
         self.cluster = cluster
+        self.order = order
         self.nodeName = nodeName
     }
 
@@ -41,68 +47,98 @@ public struct LikelyElements: Sendable {
         }
     }
 
-    /// The slots of all frontends, those of each from 0 on.
+    /// The slots of all frontends, those of each from 0 on: first of those that the objects name, then of all others.
     ///
     /// - Parameter isAll: whether all slots that a frontend of the class can have; else those that it has for sure, and those
     ///   that follow from the objects. A guess too many costs a request of its own.
     private func addSlots(
         _ kind: PoolKind, _ table: ObservedTable, _ family: IPFamily, isAll: Bool, to keys: inout KeyRuns
     ) {
+        var classes = FrontendClasses(kind, table)
+        if classes.isEmpty { return }
         let offset = kind.isNodePort ? 8 : family.addressBits / 8 + 8
-        let sizes = isAll ? [:] : poolSizes(kind, family)
-        for exponent in 0...PoolSize.largestExponent {
-            for frontend in table.elements[kind.members(exponent: exponent)]?.keys.map({ $0 }) ?? [] {
-                let largest = 1 << exponent
-                let likely = isAll ? largest : min(max(sizes[frontend] ?? 0, largest / 2 + 1), largest)
-                var key = frontend
-                for slot in 0..<UInt32(likely) {
-                    key[offset] = slot.bigEndian
-                    keys.append(key)
+        func add(_ frontend: ElementKey, exponent: Int, ready: Int) {
+            let largest = 1 << exponent
+            let likely = isAll ? largest : min(max(ready, largest / 2 + 1), largest)
+            var key = frontend
+            for slot in 0..<UInt32(likely) {
+                key[offset] = slot.bigEndian
+                keys.append(key)
+            }
+            keys.endRun()
+        }
+        cluster.forEachFront(in: order) { front, slices in
+            let ready = readyEndpoints(kind, family, slices)
+            Self.forEachFrontend(kind, family, of: front) { frontend in
+                if let exponent = classes.take(frontend, likely: PoolSize.exponent(ready)) {
+                    add(frontend, exponent: exponent, ready: ready)
                 }
-                keys.endRun()
             }
         }
+        classes.forEachLeft { add($0, exponent: $1, ready: 0) }
     }
 
-    /// How many endpoints the pools of frontends probably have: those that are ready. Of local pools nothing is guessed.
-    private func poolSizes(_ kind: PoolKind, _ family: IPFamily) -> [ElementKey: Int] {
-        var sizes: [ElementKey: Int] = [:]
-        guard kind == .services || kind == .nodePorts else { return sizes }
-        cluster.forEachService { service, slices in
-            let ready = slices.reduce(0) { count, slice in
-                slice.addressFamily == family ? slice.endpoints.reduce(count) { $0 + ($1.isReady ? 1 : 0) } : count
+    /// How many endpoints the pools of a Service's frontends probably have: those that are ready.
+    private func readyEndpoints(_ kind: PoolKind, _ family: IPFamily, _ slices: [EndpointSlice]) -> Int {
+        let isLocal = kind == .localServices || kind == .localNodePorts
+        var count = 0
+        Self.forEachSlice(family, slices) { _, endpoints in
+            for index in endpoints.indices where endpoints[index].isReady {
+                if !isLocal || endpoints[index].nodeName == nodeName { count += 1 }
             }
-            for port in service.ports {
+        }
+        return count
+    }
+
+    /// The frontends of a Service that may have pools of a kind, in the order of its ports.
+    private static func forEachFrontend(
+        _ kind: PoolKind, _ family: IPFamily, of service: ServiceFront, _ body: (ElementKey) -> Void
+    ) {
+        for port in service.ports {
+            if kind.isNodePort {
+                guard port.nodePort != 0 else { continue }
                 var key = KeyBuilder()
-                if kind == .nodePorts {
-                    guard port.nodePort != 0 else { continue }
-                    key.append(port.transport)
-                    key.append(port: port.nodePort)
-                    sizes[key.key] = ready
-                } else if let address = service.clusterIPs.first(where: { $0.family == family }) {
-                    key.append(address)
-                    key.append(port.transport)
-                    key.append(port: port.port)
-                    sizes[key.key] = ready
-                }
+                key.append(port.transport)
+                key.append(port: port.nodePort)
+                body(key.key)
+                continue
             }
+            func add(_ address: IPAddress) {
+                guard address.family == family else { return }
+                var key = KeyBuilder()
+                key.append(address)
+                key.append(port.transport)
+                key.append(port: port.port)
+                body(key.key)
+            }
+            for address in service.clusterIPs { add(address) }
+            for address in service.externalIPs { add(address) }
+            for ingress in service.loadBalancerIngress { add(ingress.address) }
         }
-        return sizes
     }
 
-    /// The endpoints of all slices, served or not.
+    /// The endpoints of all slices, served or not: those of a Service port by port, sorted, each once.
     private func addEndpoints(_ family: IPFamily, to keys: inout KeyRuns) {
-        forEachSlice(family) { slice in
-            for port in slice.ports {
-                guard let number = port.port else { continue }
-                for endpoint in slice.endpoints where endpoint.address.family == family {
-                    var key = KeyBuilder()
-                    key.append(endpoint.address)
-                    key.append(port.transport)
-                    key.append(port: number)
-                    keys.append(key.key)
-                    keys.endRun()
+        var found: [(port: UInt64, key: ElementKey)] = []
+        let bytes = family.addressBits / 8
+        cluster.forEachSlices(in: order) { slices in
+            found.removeAll(keepingCapacity: true)
+            Self.forEachSlice(family, slices) { ports, endpoints in
+                for port in ports {
+                    guard let number = port.port else { continue }
+                    for index in endpoints.indices where endpoints[index].address.family == family {
+                        var key = KeyBuilder()
+                        key.append(endpoints[index].address)
+                        key.append(port.transport)
+                        key.append(port: number)
+                        found.append((UInt64(key.key[bytes]) << 32 | UInt64(key.key[bytes + 4]), key.key))
+                    }
                 }
+            }
+            found.sort { $0.port == $1.port ? $0.key < $1.key : $0.port < $1.port }
+            for index in found.indices where index == 0 || found[index].key != found[index - 1].key {
+                keys.append(found[index].key)
+                keys.endRun()
             }
         }
     }
@@ -124,12 +160,13 @@ public struct LikelyElements: Sendable {
 
     /// The ClusterIPs of all Services.
     private func addClusterIPs(_ family: IPFamily, to keys: inout KeyRuns) {
-        cluster.forEachClusterIP { address in
-            guard address.family == family else { return }
-            var key = KeyBuilder()
-            key.append(address)
-            keys.append(key.key)
-            keys.endRun()
+        cluster.forEachFront(in: order) { front, _ in
+            for address in front.clusterIPs where address.family == family {
+                var key = KeyBuilder()
+                key.append(address)
+                keys.append(key.key)
+                keys.endRun()
+            }
         }
     }
 
@@ -148,20 +185,72 @@ public struct LikelyElements: Sendable {
 
     /// The addresses of all endpoints that may call themselves on this node.
     private func addHairpins(_ family: IPFamily, to keys: inout KeyRuns) {
-        forEachSlice(family) { slice in
-            for endpoint in slice.endpoints where endpoint.nodeName == nil || endpoint.nodeName == nodeName {
+        var found: [IPAddress] = []
+        cluster.forEachSlices(in: order) { slices in
+            found.removeAll(keepingCapacity: true)
+            Self.forEachSlice(family, slices) { _, endpoints in
+                for index in endpoints.indices
+                where endpoints[index].nodeName == nil || endpoints[index].nodeName == nodeName {
+                    found.append(endpoints[index].address)
+                }
+            }
+            found.sort()
+            for index in found.indices where index == 0 || found[index] != found[index - 1] {
                 var key = KeyBuilder()
-                key.append(endpoint.address)
-                key.append(endpoint.address)
+                key.append(found[index])
+                key.append(found[index])
                 keys.append(key.key)
                 keys.endRun()
             }
         }
     }
 
-    private func forEachSlice(_ family: IPFamily, _ body: (EndpointSlice) -> Void) {
-        cluster.forEachSlices { slices in
-            for slice in slices where slice.addressFamily == family && !slice.isHeadless { body(slice) }
+    /// Calls the body with ports and endpoints of each slice of a family, none of them copied.
+    private static func forEachSlice(
+        _ family: IPFamily, _ slices: [EndpointSlice], _ body: ([EndpointPort], [Endpoint]) -> Void
+    ) {
+        for index in slices.indices where slices[index].addressFamily == family && !slices[index].isHeadless {
+            body(slices[index].ports, slices[index].endpoints)
+        }
+    }
+}
+
+/// The frontends that a table has of a kind, by size class, and which of them have been come across.
+private struct FrontendClasses {
+    private var classes: [(exponent: Int, frontends: ObservedElements, isTaken: [Bool])] = []
+
+    init(_ kind: PoolKind, _ table: ObservedTable) {
+        for exponent in 0...PoolSize.largestExponent {
+            guard let frontends = table.elements[kind.members(exponent: exponent)] else { continue }
+            classes.append((exponent, frontends, Array(repeating: false, count: frontends.count)))
+        }
+    }
+
+    var isEmpty: Bool { classes.isEmpty }
+
+    /// The class that a frontend is in; nil if it is in none, or has been taken.
+    ///
+    /// - Parameter likely: where to look first.
+    mutating func take(_ frontend: ElementKey, likely: Int) -> Int? {
+        let first = classes.firstIndex { $0.exponent == likely }
+        if let first, take(frontend, at: first) { return likely }
+        for index in classes.indices where index != first {
+            if take(frontend, at: index) { return classes[index].exponent }
+        }
+        return nil
+    }
+
+    private mutating func take(_ frontend: ElementKey, at index: Int) -> Bool {
+        guard let position = classes[index].frontends.position(of: frontend), !classes[index].isTaken[position] else {
+            return false
+        }
+        classes[index].isTaken[position] = true
+        return true
+    }
+
+    func forEachLeft(_ body: (ElementKey, Int) -> Void) {
+        for (exponent, frontends, isTaken) in classes {
+            for position in isTaken.indices where !isTaken[position] { body(frontends.key(at: position), exponent) }
         }
     }
 }

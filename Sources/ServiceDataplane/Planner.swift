@@ -13,7 +13,8 @@ public struct Planner {
     public static let elementsPerTransaction = 10_000
 
     private let limit: Int
-    private var observed = InstalledElements()
+    /// What the tables already have: `Dataplane.update` takes it over, and claims what is as it has to be.
+    public var installed = InstalledElements()
     private var builder: TransactionBuilder
     private var schemas: [IPFamily: TableSchema] = [:]
     /// Whether everything has to be in one transaction, because a table is made anew in place of another.
@@ -34,7 +35,7 @@ public struct Planner {
             builder.lead(family, plan.leading)
             builder.trail(family, plan.trailing)
             isAtomic = isAtomic || plan.isRebuild
-            if !plan.isRebuild { observed.add(table.elements, family) }
+            if !plan.isRebuild { installed.add(table.elements, family) }
         }
         for family in IPFamily.allCases {
             for (set, elements) in dataplane.optionElements(family) {
@@ -43,35 +44,13 @@ public struct Planner {
         }
     }
 
-    /// The endpoints that the kernel has for a frontend, in slot order: so that they keep their slots.
-    public func slots(_ family: IPFamily, _ set: SetID, _ frontend: KeyBuilder) -> [Backend] {
-        var result: [Backend] = []
-        while result.count < PoolSize.capacity {
-            var key = frontend
-            key.append(slot: UInt32(result.count))
-            guard let value = observed.value(family, set, key.key), let backend = Backend(data: value, family) else {
-                return result
-            }
-            result.append(backend)
-        }
-        return result
-    }
-
-    /// The number that the kernel has for the pool of a frontend with affinity.
-    public func pool(_ family: IPFamily, _ set: SetID, _ frontend: KeyBuilder) -> UInt32? {
-        observed.value(family, set, frontend.key).map { UInt32(bigEndian: $0[0]) }
-    }
-
-    /// What the tables already have, for the Services that nothing was planned for yet.
-    public var installed: InstalledState { InstalledState(slots: { slots($0, $1, $2) }, pool: { pool($0, $1, $2) }) }
-
     /// Takes the next group of Services, or the node's data.
     public mutating func take(_ delta: DataplaneDelta, of dataplane: Dataplane) {
         grow(to: dataplane)
         for family in IPFamily.allCases {
             guard let table = delta.tables[family] else { continue }
             table.forEachAdded { set, elements in
-                if !observed.hasAny(family, set) {
+                if !installed.hasAny(family, set) {
                     builder.add(family, set, elements)
                 } else {
                     for element in elements { want(family, set, element) }
@@ -98,13 +77,13 @@ public struct Planner {
             }
             schemas[family] = schema
             for set in schemas[family]?.sets ?? [] {
-                observed.forEachUnclaimed(family, set.id) { key, value in
+                installed.forEachUnclaimed(family, set.id) { key, value in
                     if keeps(family, set.id, key) { return }
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
                 }
             }
         }
-        observed = InstalledElements()
+        installed = InstalledElements()
         seal()
     }
 
@@ -123,7 +102,7 @@ public struct Planner {
     }
 
     private mutating func want(_ family: IPFamily, _ set: SetID, _ element: Element) {
-        switch observed.claim(family, set, element) {
+        switch installed.claim(family, set, element) {
         case .equal: return
         case .different(let value):
             builder.remove(family, set, Element(element.key, to: element.keyEnd == nil ? nil : value))
@@ -136,7 +115,7 @@ public struct Planner {
     /// Removes intervals that overlap with a new one, which the kernel would refuse: they cannot wait for the end of the
     /// plan, and cannot be kept.
     private mutating func makeRoom(_ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey) {
-        for (key, end) in observed.claimOverlapping(family, set, from: first, to: last) {
+        for (key, end) in installed.claimOverlapping(family, set, from: first, to: last) {
             builder.remove(family, set, Element(key, to: end))
         }
     }
@@ -192,19 +171,5 @@ extension Dataplane {
         return names.flatMap { sets in
             exponents.filter { sets.contains(PoolKind.services.membersName(exponent: $0)) }
         }.max() ?? PoolSize.initialExponent
-    }
-}
-
-extension Backend {
-    /// Reads a backend from the data of a slot.
-    init?(data: ElementKey, _ family: IPFamily) {
-        switch family {
-        case .ipv4:
-            self.init(address: .v4(IPv4Address(rawValue: data[0])), port: UInt16(data[4] >> 16))
-        case .ipv6:
-            let high = UInt64(data[0]) << 32 | UInt64(data[4])
-            let low = UInt64(data[8]) << 32 | UInt64(data[12])
-            self.init(address: .v6(IPv6Address(high: high, low: low)), port: UInt16(data[16] >> 16))
-        }
     }
 }

@@ -3,16 +3,34 @@ import Netfilter
 import NetworkTypes
 import ServicePolicy
 
-/// Makes the elements of one Service port.
-struct ServiceElements {
+/// Takes elements as they are made.
+protocol ElementSink {
+    /// - Parameter isShared: whether this is a call for an element that several Services can have; else it is one Service's own.
+    mutating func take(_ set: SetID, _ element: Element, isShared: Bool)
+}
+
+extension ElementSink {
+    mutating func take(_ set: SetID, _ element: Element) { take(set, element, isShared: false) }
+}
+
+/// Elements in a list.
+struct ElementList: ElementSink {
     /// An element of a set of its own, or a call for a shared one.
     struct Item {
         var set: SetID
         var element: Element
-        var isShared = false
+        var isShared: Bool
     }
 
     private(set) var items: [Item] = []
+
+    mutating func take(_ set: SetID, _ element: Element, isShared: Bool) {
+        items.append(Item(set: set, element: element, isShared: isShared))
+    }
+}
+
+/// Makes the elements of one Service port.
+struct ServiceElements {
     private let service: ObjectKey
     private var pools = PoolNumbers()
     /// The pool numbers that frontends of the port have: a number without a frontend would be another one in each process.
@@ -25,120 +43,120 @@ struct ServiceElements {
         self.listsLocalBackends = listsLocalBackends
     }
 
-    /// Appends the elements of a port. Its pools are in the order of their slots.
-    mutating func append(_ port: ResolvedServicePort, pools: PoolNumbers, owns: (Frontend) -> Bool) {
+    /// Makes the elements of a port. Its pools are in the order of their slots.
+    mutating func make(
+        _ port: ResolvedServicePort, pools: PoolNumbers, into sink: inout some ElementSink, owns: (Frontend) -> Bool
+    ) {
         self.pools = pools
         used = []
-        let expected = port.frontends.count * (port.clusterPool.count + port.localPool.count + 4)
-        items.reserveCapacity(items.count + expected + port.usable.count)
         let comment = Self.comment(service, port.name)
         for frontend in port.frontends where owns(frontend) {
             let key = Self.key(of: frontend, port.transport)
             if let address = frontend.address, frontend.kind == .clusterIP {
-                appendClusterIP(key, address, port, comment)
+                makeClusterIP(key, address, port, comment, &sink)
             } else {
-                appendExternal(key, isNodePort: frontend.address == nil, port, comment)
+                makeExternal(key, isNodePort: frontend.address == nil, port, comment, &sink)
             }
-            if frontend.kind == .loadBalancerIP { appendRanges(key, port, comment) }
+            if frontend.kind == .loadBalancerIP { makeRanges(key, port, comment, &sink) }
         }
-        appendShared(port)
-        appendTimeouts()
+        makeShared(port, &sink)
+        makeTimeouts(&sink)
     }
 
-    private mutating func appendClusterIP(
-        _ key: KeyBuilder, _ address: IPAddress, _ port: ResolvedServicePort, _ comment: String
+    private mutating func makeClusterIP(
+        _ key: KeyBuilder, _ address: IPAddress, _ port: ResolvedServicePort, _ comment: String,
+        _ sink: inout some ElementSink
     ) {
         var builder = KeyBuilder()
         builder.append(address)
-        items.append(Item(set: .clusterIPs, element: Element(builder.key), isShared: true))
+        sink.take(.clusterIPs, Element(builder.key), isShared: true)
         let pool = port.internalPolicy == .local ? port.localPool : port.clusterPool
         if port.usable.isEmpty {
-            items.append(Item(set: .rejectServices, element: Element(key.key, comment: comment)))
+            sink.take(.rejectServices, Element(key.key, comment: comment))
         } else if pool.isEmpty {
-            items.append(Item(set: .dropServices, element: Element(key.key, comment: comment)))
+            sink.take(.dropServices, Element(key.key, comment: comment))
         } else {
             let isLocal = port.internalPolicy == .local
-            appendPool(.services, key, pool, comment, number: isLocal ? pools.local : pools.cluster)
+            makePool(.services, key, pool, comment, number: isLocal ? pools.local : pools.cluster, &sink)
         }
     }
 
-    private mutating func appendExternal(
-        _ key: KeyBuilder, isNodePort: Bool, _ port: ResolvedServicePort, _ comment: String
+    private mutating func makeExternal(
+        _ key: KeyBuilder, isNodePort: Bool, _ port: ResolvedServicePort, _ comment: String,
+        _ sink: inout some ElementSink
     ) {
         func mark(_ addresses: SetID, _ nodePorts: SetID) {
-            items.append(
-                Item(set: isNodePort ? nodePorts : addresses, element: Element(key.key, comment: comment)))
+            sink.take(isNodePort ? nodePorts : addresses, Element(key.key, comment: comment))
         }
         guard !port.usable.isEmpty else { return mark(.rejectServices, .rejectNodePorts) }
-        appendPool(
-            isNodePort ? .nodePorts : .services, key, port.clusterPool, comment, number: pools.cluster)
+        makePool(
+            isNodePort ? .nodePorts : .services, key, port.clusterPool, comment, number: pools.cluster, &sink)
         guard port.externalPolicy == .local else { return mark(.masqueradeExternal, .masqueradeExternalNodePorts) }
         mark(.externalLocal, .externalLocalNodePorts)
         if port.localPool.isEmpty {
             mark(.dropOutsideServices, .dropOutsideNodePorts)
         } else {
-            appendPool(
-                isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment, number: pools.local)
+            makePool(
+                isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment, number: pools.local, &sink)
         }
     }
 
     /// A load balancer's address is open to the ranges only, whatever endpoints there are.
-    private mutating func appendRanges(_ frontend: KeyBuilder, _ port: ResolvedServicePort, _ comment: String) {
+    private func makeRanges(
+        _ frontend: KeyBuilder, _ port: ResolvedServicePort, _ comment: String, _ sink: inout some ElementSink
+    ) {
         guard let ranges = port.sourceRanges else { return }
-        items.append(Item(set: .restricted, element: Element(frontend.key, comment: comment)))
+        sink.take(.restricted, Element(frontend.key, comment: comment))
         for range in NodeElements.joined(ranges) {
             var first = frontend
             first.append(range.first)
             var last = frontend
             last.append(range.last)
-            items.append(Item(set: .sourceRanges, element: Element(first.key, to: last.key)))
+            sink.take(.sourceRanges, Element(first.key, to: last.key))
         }
     }
 
-    private mutating func appendPool(
-        _ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String, number: UInt32
+    private mutating func makePool(
+        _ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String, number: UInt32,
+        _ sink: inout some ElementSink
     ) {
         if number != 0 {
             var data = KeyBuilder()
             data.append(priority: number)
-            items.append(Item(set: kind.sticky, element: Element(frontend.key, data: data.key, comment: comment)))
+            sink.take(kind.sticky, Element(frontend.key, data: data.key, comment: comment))
             if !used.contains(number) { used.append(number) }
         }
         let exponent = min(PoolSize.exponent(pool.count), PoolSize.largestExponent)
-        items.append(Item(set: kind.members(exponent: exponent), element: Element(frontend.key, comment: comment)))
+        sink.take(kind.members(exponent: exponent), Element(frontend.key, comment: comment))
         for (slot, backend) in pool.prefix(PoolSize.capacity).enumerated() {
             var key = frontend
             key.append(slot: UInt32(slot))
-            var data = KeyBuilder()
-            data.append(backend.address)
-            data.append(port: backend.port)
-            items.append(Item(set: kind.slots, element: Element(key.key, data: data.key)))
+            sink.take(kind.slots, Element(key.key, data: Self.data(of: backend)))
         }
     }
 
     /// Which pools have which timeout.
-    private mutating func appendTimeouts() {
+    private func makeTimeouts(_ sink: inout some ElementSink) {
         for number in used {
             var key = KeyBuilder()
             key.append(priority: number)
             let set = AffinitySchema.members(at: pools.timeout)
-            items.append(Item(set: set, element: Element(key.key)))
+            sink.take(set, Element(key.key))
         }
     }
 
-    private mutating func appendShared(_ port: ResolvedServicePort) {
+    private func makeShared(_ port: ResolvedServicePort, _ sink: inout some ElementSink) {
         for backend in port.usable {
-            items.append(Item(set: .backends, element: Element(Self.key(of: backend, port.transport)), isShared: true))
+            sink.take(.backends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }
         for backend in listsLocalBackends ? port.localUsable : [] {
-            items.append(
-                Item(set: .localBackends, element: Element(Self.key(of: backend, port.transport)), isShared: true))
+            sink.take(.localBackends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }
         for address in port.hairpinAddresses {
             var key = KeyBuilder()
             key.append(address)
             key.append(address)
-            items.append(Item(set: .hairpin, element: Element(key.key), isShared: true))
+            sink.take(.hairpin, Element(key.key), isShared: true)
         }
     }
 
@@ -149,6 +167,14 @@ struct ServiceElements {
         key.append(transport)
         key.append(port: backend.port)
         return key.key
+    }
+
+    /// The data of a slot: `address . port`.
+    static func data(of backend: Backend) -> ElementData {
+        var data = KeyBuilder()
+        data.append(backend.address)
+        data.append(port: backend.port)
+        return data.key
     }
 
     /// The key of a frontend: `address . protocol . port`, or `protocol . port` of a node port.

@@ -34,6 +34,12 @@ struct SharedElements {
         return counts[index]?.increment(key) == 1
     }
 
+    /// Calls for these elements will follow.
+    mutating func expect(_ family: IPFamily, _ set: SetID, _ keys: Range<Int>, _ key: (Int) -> ElementKey) {
+        let index = Self.index(family, set)
+        if index < counts.count { counts[index]?.fetch(keys, key) }
+    }
+
     /// Withdraws a call. True if it was the last one: the element has to go.
     mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
         let index = Self.index(family, set)

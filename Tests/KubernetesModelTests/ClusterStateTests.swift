@@ -209,9 +209,17 @@ struct ClusterStateTests {
         var visited: [ObjectKey] = []
         state.forEachService { service, _ in visited.append(service.key) }
         #expect(visited.sorted() == services.keys.sorted())
-        var found = 0
-        state.forEachSlices { found += $0.count }
-        #expect(found == services.keys.reduce(0) { $0 + state.slices(of: $1).count })
+        let byAge = services.values.sorted { ($0.creationTimestamp, $0.key) < ($1.creationTimestamp, $1.key) }.map(
+            \.key)
+        #expect(state.byAge.count == services.count)
+        #expect(state.keys(in: state.byAge) == byAge)
+        var walked: [[EndpointSlice]] = []
+        state.forEachSlices(in: state.byAge) { walked.append($0) }
+        #expect(walked == byAge.map { state.slices(of: $0) })
+        let served = byAge.filter { services[$0]?.serviceProxyName == nil }
+        var fronts: [[IPAddress]] = []
+        state.forEachFront(in: state.byAge) { front, _ in fronts.append(front.clusterIPs) }
+        #expect(fronts == served.map { services[$0]?.clusterIPs ?? [] })
         var affine: [ObjectKey] = []
         state.forEachServiceWithAffinity { affine.append($0.key) }
         #expect(affine.sorted() == services.filter { $0.value.sessionAffinity != .none }.keys.sorted())

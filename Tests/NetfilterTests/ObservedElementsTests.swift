@@ -65,4 +65,60 @@ struct ObservedElementsTests {
         other[Self.key(1)] = ObservedElement(value: Self.key(77), comment: nil)
         #expect(backwards != ObservedElements(other))
     }
+
+    @Test("Appended elements are found like others", arguments: [1, 17, 3000])
+    func appending(count: Int) {
+        var expected: [ElementKey: ObservedElement] = [:]
+        var found = ObservedElements()
+        func append(_ number: Int, to elements: inout ObservedElements) {
+            let element = Self.element(number)
+            var comment = element.comment ?? ""
+            comment.withUTF8 {
+                let bytes = element.comment == nil ? nil : UnsafeRawBufferPointer($0)
+                elements.append(Self.key(number), element.value, comment: bytes)
+            }
+        }
+        for number in 1...count {
+            append(number * 10 + 1, to: &found)
+            expected[Self.key(number * 10 + 1)] = Self.element(number * 10 + 1)
+        }
+        #expect(found.position(of: Self.key(count * 10 + 1)) == count - 1)
+        found.finish()
+        #expect(expected.allSatisfy { found[$0.key] == $0.value })
+        #expect(found[Self.key(12)] == nil)
+        #expect(found == ObservedElements(expected))
+
+        // A copy that goes its own way leaves the other as it is.
+        var copy = found
+        append(15, to: &copy)
+        copy.finish()
+        #expect(copy[Self.key(15)] == Self.element(15))
+        #expect(found[Self.key(15)] == nil)
+        found.insert(Self.key(17), Self.key(8))
+        found.insert(Self.key(11), Self.key(9))
+        #expect(found.count == count + 1)
+        #expect(found[Self.key(17)]?.value == Self.key(8))
+        #expect(found[Self.key(11)]?.value == Self.key(9))
+        #expect(copy[Self.key(17)] == nil)
+        #expect(expected.allSatisfy { copy[$0.key] == $0.value })
+    }
+
+    @Test("Whether keys are different is told whatever their number", arguments: [0, 1, 2, 300, 40_000])
+    func different(count: Int) {
+        var keys = KeyRuns(keyBytes: 12)
+        func append(_ number: Int) {
+            var key = ElementKey()
+            key[0] = UInt32(number / 7)
+            key[8] = UInt32(number % 7) << 16
+            keys.append(key)
+        }
+        for number in 0..<count { append(number) }
+        #expect(keys.areDifferent)
+        for repeated in Set([0, count / 2, count - 1]) where (0..<count).contains(repeated) {
+            let before = keys
+            append(repeated)
+            #expect(!keys.areDifferent, "\(repeated)")
+            keys = before
+        }
+    }
 }

@@ -105,6 +105,7 @@ struct Load: ParsableCommand {
 
     @OptionGroup var options: ClusterOptions
     @Option(help: "How often.") var runs = 3
+    @Option(help: "How often what was loaded is taken over.") var restarts = 1
 
     func run() throws {
         let recorder = EncodingKernel(keeps: true)
@@ -145,12 +146,14 @@ struct Load: ParsableCommand {
             first.report("load")
             fl_probe_trim()
             print("state.bytes=\(Cost.residentBytes - before)")
-            let restarted = Reconciler(kernel: other, desired: ClusterOptions.empty)
-            options.load(into: restarted)
-            let second = Cost()
-            let report = try restarted.synchronize()
-            second.report("restart")
-            print("restart.transactions=\(report.transactions)")
+            for _ in 0..<restarts {
+                let restarted = Reconciler(kernel: other, desired: ClusterOptions.empty)
+                options.load(into: restarted)
+                let second = Cost()
+                let report = try restarted.synchronize()
+                second.report("restart")
+                print("restart.transactions=\(report.transactions)")
+            }
         } catch {
             throw CleanExit.message("\(error)")
         }

@@ -30,17 +30,24 @@ struct LikelyElementsTests {
     private static func keys(
         _ set: SetID, _ desired: DesiredState, round: Int = 0
     ) throws -> (real: Set<ElementKey>, guessed: Set<ElementKey>) {
+        let (real, guessed) = try lists(set, desired, round: round)
+        return (Set(real), Set(guessed))
+    }
+
+    private static func lists(
+        _ set: SetID, _ desired: DesiredState, round: Int = 0
+    ) throws -> (real: [ElementKey], guessed: [ElementKey]) {
         var computed = desired
         let state = try #require(computed.tables().first { $0.schema.family == .ipv4 })
         let declaration = try #require(state.schema.sets.first { $0.id == set })
         var table = ObservedTable()
-        for (id, elements) in state.elements where !desired.guesses.sets.contains(id) {
+        for (id, elements) in state.elements where !desired.guesses(in: desired.cluster.byAge).sets.contains(id) {
             table.elements[id] = ObservedElements(
                 Dictionary(uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) }))
         }
         var runs = KeyRuns(keyBytes: declaration.key.width(.ipv4))
-        desired.guesses.guess(.ipv4, set, round, table, &runs)
-        return (Set(state.elements[set, default: []].map(\.key)), Set((0..<runs.count).map { runs[$0] }))
+        desired.guesses(in: desired.cluster.byAge).guess(.ipv4, set, round, table, &runs)
+        return (state.elements[set, default: []].map(\.key), (0..<runs.count).map { runs[$0] })
     }
 
     @Test("The slots of ready endpoints are guessed, and no other", arguments: [1, 2, 3, 5, 9, 16, 17, 40])
@@ -66,5 +73,31 @@ struct LikelyElementsTests {
             #expect(guessed.isSuperset(of: real))
             #expect(guessed.count <= real.count + 2)
         }
+    }
+
+    @Test("Guesses come in the order in which a plan asks for elements")
+    func order() throws {
+        var desired = Bench.desired()
+        for number in 1...20 {
+            guard case .service(var service) = Objects.service("s\(number)", clusterIP: number),
+                case .endpointSlice(var slice) = Objects.slice("s\(number)", 1...number, node: "here")
+            else { continue }
+            service.type = .nodePort
+            service.ports[0].nodePort = UInt16(30_000 + number)
+            // Neither the order of names nor that of arrival.
+            service.creationTimestamp = "2026-11-\(10 + number * 7 % 20)T00:00:00Z"
+            for index in slice.endpoints.indices {
+                slice.endpoints[index].address = .v4(IPv4Address(rawValue: UInt32(10 << 24 | number << 8 | index)))
+            }
+            slice.endpoints.reverse()
+            _ = desired.load([.applied(.service(service)), .applied(.endpointSlice(slice))])
+        }
+        let sets = desired.guesses(in: desired.cluster.byAge).sets
+        for set in sets {
+            let (real, guessed) = try Self.lists(set, desired)
+            let isInOrder = guessed.filter(Set(real).contains) == real
+            #expect(isInOrder, "\(set)")
+        }
+        #expect(sets.count > 5)
     }
 }

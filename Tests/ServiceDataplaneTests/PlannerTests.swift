@@ -17,7 +17,7 @@ struct PlannerTests {
         var planner = Planner(dataplane, observed: observed, limit: limit)
         var result: [Transaction] = []
         for service in services {
-            planner.take(dataplane.update([(service.key, service)], installed: planner.installed), of: dataplane)
+            planner.take(dataplane.update([(service.key, service)], installed: &planner.installed), of: dataplane)
             result += planner.drain()
         }
         planner.take(dataplane.setNode(node), of: dataplane)
