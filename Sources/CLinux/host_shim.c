@@ -150,6 +150,11 @@ int fl_write_small(const char *path, const char *text)
     return length < 0 ? -error : 0;
 }
 
+void fl_share_memory(void)
+{
+    mallopt(M_ARENA_MAX, 1);
+}
+
 void fl_release_memory(void)
 {
     malloc_trim(0);

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 
 /// The `fairlead` program.
 public struct Fairlead: AsyncParsableCommand {
@@ -32,6 +33,12 @@ public struct Fairlead: AsyncParsableCommand {
 
     /// Makes the command; its parser fills it.
     public init() {}
+
+    /// Sets up the process for what its arguments ask for. To be called while it has one thread.
+    public static func prepareProcess() {
+        // What runs for long shares memory between its threads; what ends soon is faster if each has its own.
+        if KubeProxyArguments.translate(Array(CommandLine.arguments.dropFirst())).first == "run" { fl_share_memory() }
+    }
 
     /// Parses the arguments of the process, runs the command and ends the process with its exit code.
     ///

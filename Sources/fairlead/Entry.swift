@@ -2,5 +2,9 @@ import FairleadCommands
 
 @main
 enum Entry {
-    static func main() async { await Fairlead.runProcess() }
+    static func main() async {
+        // Until the first suspension there is this thread only.
+        Fairlead.prepareProcess()
+        await Fairlead.runProcess()
+    }
 }

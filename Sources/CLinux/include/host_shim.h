@@ -35,6 +35,12 @@ void fl_ignore_signal(int number);
 /* Hands memory that is free back to the system: a first load needs more than what follows. */
 void fl_release_memory(void);
 
+/*
+ * Has all threads take memory from one place, from now on. What one of them leaves free is then there for the others: a process that
+ * runs for long needs less, and the same each time. To be called before there are threads.
+ */
+void fl_share_memory(void);
+
 /* How many processors are online; at least 1. */
 int fl_processor_count(void);
 
