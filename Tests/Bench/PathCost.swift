@@ -23,33 +23,42 @@ struct PathCost {
         let (bare, loaded) = (try FirstPackets("bare"), try FirstPackets("loaded"))
         try bare.run(bench.nft, [Self.others])
         try loaded.run(bench.fairlead.path, ["apply", "--quiet"] + bench.arguments(manifests: manifests))
-        return [try connections(bare, loaded), try established(bare, loaded)]
+        let chained = try FirstPackets("chained")
+        try ChainRuleset(cluster: files.cluster).load(into: chained, nft: bench.nft, work)
+        return [try connections(bare, loaded, chained), try established(bare, loaded)]
     }
 
     // MARK: New connections
 
-    private func connections(_ bare: FirstPackets, _ loaded: FirstPackets) throws(TestKitError) -> Report.Table {
-        var rounds: [(bare: Double, direct: Double, service: Double)] = []
+    private typealias Round = (bare: Double, direct: Double, service: Double, chained: Double)
+
+    private func connections(
+        _ bare: FirstPackets, _ loaded: FirstPackets, _ chained: FirstPackets
+    ) throws(TestKitError) -> Report.Table {
+        var rounds: [Round] = []
         for round in 0..<Self.rounds {
             Progress.show("\(files.cluster.services.grouped) Services: new connections \(round + 1) of \(Self.rounds)")
             rounds.append(
                 (
                     try bare.send(Self.packets, round: round, to: files.cluster, .endpoints),
                     try loaded.send(Self.packets, round: round, to: files.cluster, .endpoints),
-                    try loaded.send(Self.packets, round: round, to: files.cluster)
+                    try loaded.send(Self.packets, round: round, to: files.cluster),
+                    try chained.send(Self.packets, round: round, to: files.cluster)
                 ))
         }
         var table = Report.Table(header: ["a new connection", "processor ns", "to the first line"])
-        func row(_ name: String, _ value: ((bare: Double, direct: Double, service: Double)) -> Double) -> [String] {
+        func row(_ name: String, _ value: (Round) -> Double) -> [String] {
             [name, Samples(rounds.map(value)).text(0), Samples(rounds.map { value($0) / $0.bare }).text(2)]
         }
         table.rows = [
             row("to an endpoint, without Fairlead", { $0.bare }), row("to an endpoint, past the rules", { $0.direct }),
             row("to a ClusterIP", { $0.service }),
+            row("to a ClusterIP, with a chain for each Service and endpoint instead", { $0.chained }),
         ]
         table.notes = [
             "A SYN of the node itself, from send(2) to the end of its way out, conntrack and all; \(Self.rounds) rounds of "
-                + "\(Self.packets.grouped) each, all Services in turn."
+                + "\(Self.packets.grouped) each, all Services in turn.",
+            "To a ClusterIP \(Samples(rounds.map { $0.service / $0.chained }).text(2)) of what it costs with those chains.",
         ]
         return table
     }
