@@ -28,8 +28,14 @@ struct APITests {
         let bench = try await APIBench([.ready("local-1")])
         bench.server.add(.lists(.endpointSlice, .delay(milliseconds: 2500)))
         let daemon = try await bench.start()
-        try await Task.sleep(for: .milliseconds(1500))
-        #expect(bench.server.requests.contains { $0.kind == .service })
+        // From here on the answer takes as long as it takes to look at the tables, many times over.
+        let isWaiting = await eventually(within: .seconds(20), every: .milliseconds(20)) {
+            [ObjectID.Kind.service, .endpointSlice].allSatisfy { kind in
+                bench.server.requests.contains { $0.kind == kind }
+            }
+        }
+        #expect(isWaiting, "\(daemon.output)")
+        try await Task.sleep(for: .milliseconds(500))
         #expect(try await bench.tables().isEmpty, "\(daemon.output)")
         #expect(try await bench.serves(["local-1"]), "\(daemon.output)")
     }
