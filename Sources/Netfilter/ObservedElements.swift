@@ -223,7 +223,7 @@ public struct ObservedElements: Sendable {
 
 extension ElementKey {
     /// A hash of the first words, the same in each process. Keys come from the cluster's own objects.
-    @inlinable func hash(words count: Int) -> Int {
+    func hash(words count: Int) -> Int {
         var hash: UInt64 = 0
         var index = 0
         while index < count {

@@ -1,6 +1,7 @@
 import KubernetesModel
 import Netfilter
 import NetworkTypes
+import ServicePolicy
 
 /// Which elements the tables of an earlier process probably have, for sets that are too large to be dumped.
 ///
@@ -95,25 +96,18 @@ public struct LikelyElements: Sendable {
         _ kind: PoolKind, _ family: IPFamily, of service: ServiceFront, _ body: (ElementKey) -> Void
     ) {
         for port in service.ports {
+            func add(_ kind: Frontend.Kind, _ address: IPAddress?, _ number: UInt16) {
+                body(ServiceElements.key(of: Frontend(kind: kind, address: address, port: number), port.transport).key)
+            }
             if kind.isNodePort {
-                guard port.nodePort != 0 else { continue }
-                var key = KeyBuilder()
-                key.append(port.transport)
-                key.append(port: port.nodePort)
-                body(key.key)
+                if port.nodePort != 0 { add(.nodePort, nil, port.nodePort) }
                 continue
             }
-            func add(_ address: IPAddress) {
-                guard address.family == family else { return }
-                var key = KeyBuilder()
-                key.append(address)
-                key.append(port.transport)
-                key.append(port: port.port)
-                body(key.key)
+            for address in service.clusterIPs where address.family == family { add(.clusterIP, address, port.port) }
+            for address in service.externalIPs where address.family == family { add(.externalIP, address, port.port) }
+            for ingress in service.loadBalancerIngress where ingress.address.family == family {
+                add(.loadBalancerIP, ingress.address, port.port)
             }
-            for address in service.clusterIPs { add(address) }
-            for address in service.externalIPs { add(address) }
-            for ingress in service.loadBalancerIngress { add(ingress.address) }
         }
     }
 
@@ -127,11 +121,9 @@ public struct LikelyElements: Sendable {
                 for port in ports {
                     guard let number = port.port else { continue }
                     for index in endpoints.indices where endpoints[index].address.family == family {
-                        var key = KeyBuilder()
-                        key.append(endpoints[index].address)
-                        key.append(port.transport)
-                        key.append(port: number)
-                        found.append((UInt64(key.key[bytes]) << 32 | UInt64(key.key[bytes + 4]), key.key))
+                        let backend = Backend(address: endpoints[index].address, port: number)
+                        let key = ServiceElements.key(of: backend, port.transport)
+                        found.append((UInt64(key[bytes]) << 32 | UInt64(key[bytes + 4]), key))
                     }
                 }
             }

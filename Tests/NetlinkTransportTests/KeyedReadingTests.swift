@@ -59,6 +59,14 @@ struct KeyedReadingTests {
         #expect(found.isByKey)
     }
 
+    @Test("A guess that comes twice in a round counts once", arguments: [false, true])
+    func twice(beside: Bool) throws {
+        let runs = [Array(Self.elements[..<2000]), Array(Self.elements[1000...])]
+        let found = try read(Self.guesses([runs], beside: beside))
+        #expect(found.elements == Self.expected)
+        #expect(found.isByKey)
+    }
+
     @Test(
         "Where guesses miss elements, or stop a run too early, the set is dumped",
         arguments: [
