@@ -153,6 +153,8 @@ int fl_write_small(const char *path, const char *text)
 void fl_share_memory(void)
 {
     mallopt(M_ARENA_MAX, 1);
+    /* Unless it is told, glibc raises this to 32 MiB with what it sees freed. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
 void fl_release_memory(void)

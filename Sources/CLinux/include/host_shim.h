@@ -37,7 +37,8 @@ void fl_release_memory(void);
 
 /*
  * Has all threads take memory from one place, from now on. What one of them leaves free is then there for the others: a process that
- * runs for long needs less, and the same each time. To be called before there are threads.
+ * runs for long needs less, and the same each time. What is larger than 1 MiB has pages of its own, and is given back when it is freed. To
+ * be called before there are threads.
  */
 void fl_share_memory(void);
 
