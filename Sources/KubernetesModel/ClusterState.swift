@@ -18,6 +18,8 @@ public struct ServiceFront: Sendable {
     public let externalIPs: [IPAddress]
     /// `status.loadBalancer.ingress`.
     public let loadBalancerIngress: [Service.LoadBalancerIngress]
+    /// Whether `spec.externalTrafficPolicy` is Local, or acts as Local on nodes with an endpoint by an annotation.
+    public let mayBeLocal: Bool
 }
 
 /// All objects of a cluster that the dataplane is made from, as they are now.
@@ -186,7 +188,8 @@ extension ClusterState {
             let front = ServiceFront(
                 ports: slots[position].service?.ports ?? [], clusterIPs: slots[position].service?.clusterIPs ?? [],
                 externalIPs: slots[position].service?.externalIPs ?? [],
-                loadBalancerIngress: slots[position].service?.loadBalancerIngress ?? [])
+                loadBalancerIngress: slots[position].service?.loadBalancerIngress ?? [],
+                mayBeLocal: slots[position].service?.mayBeExternallyLocal ?? false)
             body(front, slots[position].slices)
         }
     }

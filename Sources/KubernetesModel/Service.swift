@@ -94,6 +94,11 @@ public struct Service: Hashable, Sendable {
     /// A node with ready local endpoints uses only those and keeps the source; another one forwards with masquerade.
     public static let preferLocal = "prefer-local"
 
+    /// Whether `spec.externalTrafficPolicy` is Local, or acts as Local on nodes with an endpoint by the annotation.
+    var mayBeExternallyLocal: Bool {
+        externalTrafficPolicy == .local || annotations[Self.externalTrafficAnnotation] == Self.preferLocal
+    }
+
     /// The annotation that silences advice about the Service: codes, separated by commas.
     public static let ignoreAnnotation = "fairlead.dev/ignore"
 

@@ -175,14 +175,14 @@ public struct LikelyElements: Sendable {
         }
     }
 
-    /// The addresses of all endpoints that may call themselves on this node.
+    /// The addresses of all endpoints that may call themselves by way of this node.
     private func addHairpins(_ family: IPFamily, to keys: inout KeyRuns) {
         var found: [IPAddress] = []
-        cluster.forEachSlices(in: order) { slices in
+        cluster.forEachFront(in: order) { front, slices in
             found.removeAll(keepingCapacity: true)
             Self.forEachSlice(family, slices) { _, endpoints in
                 for index in endpoints.indices
-                where endpoints[index].nodeName == nil || endpoints[index].nodeName == nodeName {
+                where front.mayBeLocal || endpoints[index].nodeName == nil || endpoints[index].nodeName == nodeName {
                     found.append(endpoints[index].address)
                 }
             }

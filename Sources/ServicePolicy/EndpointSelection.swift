@@ -62,11 +62,7 @@ extension EndpointRoster {
     }
 
     fileprivate var hairpinAddresses: [IPAddress] {
-        var result: [IPAddress] = []
-        for candidate in candidates where candidate.traits.isUsable && candidate.traits.mayBeOnThisNode {
-            // Two slices may give one address two ports; candidates are sorted by address.
-            if result.last != candidate.backend.address { result.append(candidate.backend.address) }
-        }
-        return result
+        Backend.addresses(
+            of: candidates.lazy.filter { $0.traits.isUsable && $0.traits.mayBeOnThisNode }.map(\.backend))
     }
 }

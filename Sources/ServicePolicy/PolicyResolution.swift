@@ -169,7 +169,8 @@ extension ResolvedServicePort {
         localPool = selection.localPool
         usable = selection.usable
         localUsable = selection.localUsable
-        hairpinAddresses = selection.hairpinAddresses
         if prefersLocal, selection.isLocalPoolReady { externalPolicy = .local }
+        hairpinAddresses =
+            externalPolicy == .local ? Backend.addresses(of: selection.usable) : selection.hairpinAddresses
     }
 }

@@ -16,6 +16,13 @@ public struct Backend: Hashable, Sendable, Comparable {
 
     /// Backends sort by address, then port.
     public static func < (lhs: Self, rhs: Self) -> Bool { (lhs.address, lhs.port) < (rhs.address, rhs.port) }
+
+    /// The addresses of sorted backends: sorted, each once, also where one has several ports.
+    static func addresses(of backends: some Sequence<Backend>) -> [IPAddress] {
+        var result: [IPAddress] = []
+        for backend in backends where result.last != backend.address { result.append(backend.address) }
+        return result
+    }
 }
 
 extension Backend: CustomStringConvertible {
@@ -73,8 +80,9 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var usable: [Backend] = []
     /// Those of them on this node: sorted, each once.
     public var localUsable: [Backend] = []
-    /// Addresses that may call themselves through the Service on this node: those of endpoints that are on this node or
-    /// that name no node. Sorted, each once.
+    /// Addresses that may call themselves through the Service by way of this node: those of endpoints that are on this node or
+    /// that name no node. Where `externalPolicy` is Local, those of all usable endpoints: a pod of another node that comes to an
+    /// external frontend here is led to any of them, itself included, and no other rule has its source translated. Sorted, each once.
     public var hairpinAddresses: [IPAddress] = []
     /// `spec.internalTrafficPolicy`.
     public var internalPolicy = Service.TrafficPolicy.cluster

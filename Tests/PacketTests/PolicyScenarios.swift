@@ -57,6 +57,15 @@ let policyScenarios: [Scenario] = [
         name: "a pod is its own only endpoint, policies Local", externalPolicy: "Local", internalPolicy: "Local",
         endpoints: [.ready("local-3")],
         expectations: [.from(["local-3"], to: Target.all, .answered(["local-3"], sees: .node))]),
+    // No other scenario says of this pod that it is, or may be, on this node.
+    Scenario(
+        name: "a pod of another node is its own only endpoint, policies Local", externalPolicy: "Local",
+        internalPolicy: "Local", endpoints: [.ready("remote-2")],
+        expectations: [.from(["remote-2"], to: external, .answered(["remote-2"], sees: .node))]),
+    Scenario(
+        name: "a pod of another node is one of its endpoints, external policy Local", externalPolicy: "Local",
+        endpoints: [.ready("remote-2"), .ready("local-1")],
+        expectations: [.from(["remote-2"], to: external, .answered(["remote-2", "local-1"], sees: .nodeIfSelf))]),
     Scenario(
         name: "endpoints on the host network",
         endpoints: [.ready("node1"), .ready("node2")],

@@ -56,6 +56,26 @@ struct PolicyResolutionTests {
         #expect(ports.map(\.hairpinAddresses) == Scenario.families.map { [Scenario.address($0, 1)] })
     }
 
+    @Test(
+        "Where external Local acts, endpoints of other nodes may come here and be led to themselves",
+        arguments: Scenario.families)
+    func hairpinsOfOtherNodes(family: IPFamily) {
+        func addresses(_ change: (inout Service) -> Void) -> [IPAddress]? {
+            var service = Scenario.service(family)
+            service.type = .nodePort
+            service.ports[0].nodePort = 30080
+            change(&service)
+            return resolution(service).service?.ports.first?.hairpinAddresses
+        }
+        let (here, all) = ([Scenario.address(family, 1)], [1, 2].map { Scenario.address(family, $0) })
+        #expect(addresses { _ in } == here)
+        #expect(addresses { $0.internalTrafficPolicy = .local } == here)
+        #expect(addresses { $0.externalTrafficPolicy = .local } == all)
+        #expect(addresses { $0.annotations = [Service.externalTrafficAnnotation: Service.preferLocal] } == all)
+        // Without an external frontend nobody comes from elsewhere.
+        #expect(addresses { ($0.type, $0.externalTrafficPolicy) = (.clusterIP, .local) } == here)
+    }
+
     @Test("A node port acts on the types NodePort and LoadBalancer only", arguments: Scenario.families)
     func nodePorts(family: IPFamily) {
         var service = Scenario.service(family)
