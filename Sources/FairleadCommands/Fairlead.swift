@@ -36,8 +36,11 @@ public struct Fairlead: AsyncParsableCommand {
 
     /// Sets up the process for what its arguments ask for. To be called while it has one thread.
     public static func prepareProcess() {
+        let arguments = KubeProxyArguments.translate(Array(CommandLine.arguments.dropFirst()))
+        guard arguments.first == "run" else { return }
         // What runs for long shares memory between its threads; what ends soon is faster if each has its own.
-        if KubeProxyArguments.translate(Array(CommandLine.arguments.dropFirst())).first == "run" { fl_share_memory() }
+        fl_share_memory()
+        if !ProxyOptions.endsAtOnce(arguments) { _ = fl_keep_capabilities(Privileges.kept) }
     }
 
     /// Parses the arguments of the process, runs the command and ends the process with its exit code.

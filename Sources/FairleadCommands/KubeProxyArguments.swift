@@ -25,6 +25,12 @@ struct ProxyOptions: ParsableArguments, KubeProxyOptions {
     @Option(name: .customLong(KubeProxyArguments.carrier), help: .hidden)
     var accepted: [String] = []
 
+    /// Whether arguments have one of the flags that have something else done than to serve.
+    static func endsAtOnce(_ arguments: [String]) -> Bool {
+        let flags = ["--init-only", "--cleanup", "--write-config-to"]
+        return arguments.contains { argument in flags.contains(String(argument.prefix { $0 != "=" })) }
+    }
+
     func validate() throws {
         for flag in accepted where !flag.contains("=") { throw ValidationError("--\(flag) needs a value") }
     }

@@ -66,6 +66,7 @@ struct Run: AsyncParsableCommand {
         settings.prepare(board)
         defer { LoadProgress.clear() }
         Takeover.warn(logger)
+        Privileges.warn(logger)
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
         events.starting()

@@ -34,6 +34,54 @@ struct ConfinementTests {
         }
     }
 
+    @Test("started with every capability, the daemon gives up what it does not use, in all threads")
+    func privileges() async throws {
+        let namespace = try NetworkNamespace("node")
+        let directory = try TemporaryDirectory()
+        for (name, address) in [("web", "10.96.0.11"), ("mail", "10.96.0.12")] {
+            try directory.write(
+                """
+                {apiVersion: v1, kind: Service, metadata: {name: \(name)},
+                 spec: {clusterIP: \(address), ports: [{port: 80}]}}
+                """, to: "\(name).yaml")
+        }
+        // What belongs to somebody else is read all the same. (Not every root may give a file away.)
+        chown("\(directory.path)/mail.yaml", 65534, 65534)
+        chmod("\(directory.path)/mail.yaml", 0o600)
+        let arguments = ["run", "--healthz-bind-address", "", "--metrics-bind-address", "127.0.0.1:900"]
+        let daemon = try await Daemon(
+            FairleadCommand().program(
+                arguments + FairleadCommand.clusterArguments(manifests: directory.path), timeLimit: .seconds(60)),
+            in: namespace)
+        try await daemon.waitForOutput("serving", timeLimit: .seconds(30))
+        #expect(!daemon.output.contains("error:") && !daemon.output.contains("could not"), "\(daemon.output)")
+        let tables = try await namespace.execute(Program("nft", ["list", "table", "ip", "fairlead"])).requireSuccess()
+        #expect(tables.standardOutput.contains("10.96.0.11") && tables.standardOutput.contains("10.96.0.12"))
+        let scrape = Program("curl", ["-sf", "http://127.0.0.1:900/metrics"])
+        _ = try await namespace.execute(scrape).requireSuccess()
+
+        let threads = daemon.threadStatus()
+        #expect(threads.count > 1)
+        // CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_DAC_READ_SEARCH
+        let kept = UInt64(1 << 12 | 1 << 10 | 1 << 2)
+        for thread in threads {
+            #expect(Self.mask("CapPrm", thread) == kept)
+            #expect(Self.mask("CapEff", thread) == kept)
+            #expect(Self.mask("CapBnd", thread) == kept)
+            #expect(Self.mask("CapInh", thread) == 0)
+            #expect(Self.mask("CapAmb", thread) == 0)
+            #expect(thread.contains("NoNewPrivs:\t1\n"))
+        }
+        // That it may rate itself outlives the right to.
+        let rating = Program("sh", ["-c", "echo -999 >/proc/self/oom_score_adj"])
+        if try await namespace.execute(rating).status == 0 { #expect(daemon.processFile("oom_score_adj") == "-999") }
+    }
+
+    private static func mask(_ field: String, _ status: String) -> UInt64? {
+        status.split(separator: "\n").first { $0.hasPrefix("\(field):") }
+            .flatMap { UInt64($0.split(separator: "\t")[1], radix: 16) }
+    }
+
     @Test("the service manager is told when the kernel has the rules, and when the daemon is about to end")
     func readiness() async throws {
         let namespace = try NetworkNamespace("node")

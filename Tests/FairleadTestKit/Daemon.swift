@@ -66,14 +66,28 @@ public final class Daemon: Sendable {
         }
     }
 
-    /// What a file below the program's folder in `/proc` says, without the line's end; nil if the program has ended.
+    /// The first line of a file below the program's folder in `/proc`; nil if the program has ended.
     public func processFile(_ name: String) -> String? {
         let path = state.value.withLock { "/proc/\($0.processID)/\(name)" }
-        guard isRunning, let file = fopen(path, "r") else { return nil }
+        return isRunning ? Self.read(path).map { String($0.prefix { $0 != "\n" }) } : nil
+    }
+
+    /// What `/proc` says of each of the program's threads; empty if it has ended.
+    public func threadStatus() -> [String] {
+        var found = glob_t()
+        defer { globfree(&found) }
+        let pattern = state.value.withLock { "/proc/\($0.processID)/task/*/status" }
+        guard isRunning, glob(pattern, 0, nil, &found) == 0 else { return [] }
+        let paths = UnsafeBufferPointer(start: found.gl_pathv, count: Int(found.gl_pathc))
+        return paths.compactMap { $0.flatMap { Self.read(String(cString: $0)) } }
+    }
+
+    private static func read(_ path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = fread(&buffer, 1, buffer.count, file)
-        return String(decoding: buffer[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        return String(decoding: buffer[..<count], as: UTF8.self)
     }
 
     /// A path as the program sees it, for everybody else: it may have file systems of its own.

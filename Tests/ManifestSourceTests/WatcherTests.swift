@@ -101,7 +101,9 @@ private struct Consumer {
             #expect(consumer.addresses == ["web": "10.96.0.\(round)"])
         }
         // A delay of any sort would show; the machine may be busy, so the best of many rounds counts.
-        #expect(fastest < .milliseconds(20), "took \(fastest)")
+        // A program under a sanitizer is none to take the time of.
+        let isSlowed = ProcessInfo.processInfo.environment["FAIRLEAD_TIME_FACTOR"] != nil
+        #expect(fastest < .milliseconds(20) || isSlowed, "took \(fastest)")
     }
 
     @Test func aFileWrittenInPlaceIsReadWhenItIsClosed() async throws {

@@ -42,6 +42,17 @@ void fl_release_memory(void);
  */
 void fl_share_memory(void);
 
+/*
+ * Gives up, for good, all capabilities but the kept ones (bit n is capability n of capabilities(7)), also for programs that this one
+ * starts, which get no new privileges by being set-user-ID either. How the kernel rates the process when memory is short can be set
+ * afterwards all the same, if it could be before. To be called before there are threads: each has capabilities of its own. Returns 0 or
+ * -errno.
+ */
+int fl_keep_capabilities(uint64_t kept);
+
+/* The capabilities that this thread may use; bit n is capability n. */
+uint64_t fl_effective_capabilities(void);
+
 /* How many processors are online; at least 1. */
 int fl_processor_count(void);
 
