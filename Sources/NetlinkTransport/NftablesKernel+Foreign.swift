@@ -24,21 +24,18 @@ extension NftablesKernel {
     private func read(_ family: IPFamily, into rules: inout ForeignRules) throws(NetlinkError) {
         let number = family.netfilterNumber
         var found = ForeignRules()
-        try request(NFTMessage.getTable, flags: NetlinkFlag.dump, family: number, operation: "list tables") { _ in
-        } handle: { message in
+        try list(NFTMessage.getTable, family: number, operation: "list tables") { message in
             guard message.family == number, let name = message.attributes.first(1)?.text else { return }
             found.tables.append(ForeignRules.Table(family: family, name: name))
         }
-        try request(NFTMessage.getChain, flags: NetlinkFlag.dump, family: number, operation: "list chains") { _ in
-        } handle: { message in
+        try list(NFTMessage.getChain, family: number, operation: "list chains") { message in
             guard message.family == number, let table = message.attributes.first(1)?.text,
                 let name = message.attributes.first(3)?.text
             else { return }
             let isBase = message.attributes.first(4) != nil
             found.chains.append(ForeignRules.Chain(family: family, table: table, name: name, isBase: isBase))
         }
-        try request(NFTMessage.getRule, flags: NetlinkFlag.dump, family: number, operation: "list rules") { _ in
-        } handle: { message in
+        try list(NFTMessage.getRule, family: number, operation: "list rules") { message in
             guard message.family == number, let jump = Self.jump(message.attributes, family) else { return }
             found.jumps.append(jump)
         }

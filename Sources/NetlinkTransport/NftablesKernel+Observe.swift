@@ -38,10 +38,7 @@ extension NftablesKernel {
 
     func setNames(_ tableName: String, _ family: IPFamily) throws(NetlinkError) -> Set<String> {
         var names: Set<String> = []
-        try request(
-            NFTMessage.getSet, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list sets"
-        ) { _ in
-        } handle: { message in
+        try list(NFTMessage.getSet, family: family.netfilterNumber, operation: "list sets") { message in
             if message.attributes.first(1)?.text == tableName, let name = message.attributes.first(2)?.text {
                 names.insert(name)
             }
@@ -53,8 +50,7 @@ extension NftablesKernel {
         var table = ObservedTable()
         let family = schema.family.netfilterNumber
         let name = schema.name
-        try request(NFTMessage.getTable, flags: NetlinkFlag.dump, family: family, operation: "list tables") { _ in
-        } handle: { [portID] message in
+        try list(NFTMessage.getTable, family: family, operation: "list tables") { [portID] message in
             guard message.family == family, message.attributes.first(TableField.name)?.text == name else { return }
             table.exists = true
             table.ownership = TableOwnership(message.attributes, port: portID)
@@ -108,9 +104,7 @@ extension NftablesKernel {
     ) throws(NetlinkError) {
         let declarations = Dictionary(uniqueKeysWithValues: schema.sets.map { ($0.name, $0) })
         let (name, family) = (schema.name, schema.family)
-        try request(
-            NFTMessage.getSet, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list sets"
-        ) {
+        try list(NFTMessage.getSet, family: family.netfilterNumber, operation: "list sets") {
             $0.put(1, name)
         } handle: { message in
             guard message.attributes.first(1)?.text == name, let set = message.attributes.first(2)?.text else { return }
@@ -144,11 +138,7 @@ extension NftablesKernel {
     private func observeChains(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {
         let chains = Dictionary(uniqueKeysWithValues: schema.chains.map { ($0.name, $0) })
         let name = schema.name
-        try request(
-            NFTMessage.getChain, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
-            operation: "list chains"
-        ) { _ in
-        } handle: { message in
+        try list(NFTMessage.getChain, family: schema.family.netfilterNumber, operation: "list chains") { message in
             guard message.attributes.first(1)?.text == name, let chain = message.attributes.first(3)?.text else {
                 return
             }
@@ -181,10 +171,7 @@ extension NftablesKernel {
     private func observeRules(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {
         var found: [String: [String]] = [:]
         let name = schema.name
-        try request(
-            NFTMessage.getRule, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
-            operation: "list rules"
-        ) {
+        try list(NFTMessage.getRule, family: schema.family.netfilterNumber, operation: "list rules") {
             $0.put(1, name)
         } handle: { message in
             guard message.attributes.first(1)?.text == name, let chain = message.attributes.first(2)?.text else {
@@ -260,13 +247,9 @@ extension NftablesKernel {
     public func ownership(ofTable name: String) throws(NetlinkError) -> [IPFamily: TableOwnership] {
         var result: [IPFamily: TableOwnership] = [:]
         for family in IPFamily.allCases {
-            try request(
-                NFTMessage.getTable, flags: NetlinkFlag.dump, family: family.netfilterNumber, operation: "list tables"
-            ) { _ in
-            } handle: { [portID] message in
-                guard message.family == family.netfilterNumber,
-                    message.attributes.first(TableField.name)?.text == name
-                else { return }
+            let number = family.netfilterNumber
+            try list(NFTMessage.getTable, family: number, operation: "list tables") { [portID] message in
+                guard message.family == number, message.attributes.first(TableField.name)?.text == name else { return }
                 result[family] = TableOwnership(message.attributes, port: portID)
             }
         }

@@ -273,6 +273,39 @@ public final class NftablesKernel: DataplaneKernel {
         }
     }
 
+    /// Dumps a list, and hands each message to `handle` once all are there.
+    ///
+    /// The kernel makes each part of a list when the one before it is fetched, and says that the list was interrupted if somebody has
+    /// committed anything in between. So the parts are fetched as fast as can be: where neighbours commit all the time, a list that was
+    /// looked at meanwhile would hardly ever come whole.
+    ///
+    /// - Throws: `NetlinkError.interrupted` if there was a commit in between.
+    func list(
+        _ type: UInt16, family: UInt8, operation: String, _ fill: (inout MessageWriter) -> Void = { _ in },
+        handle: (NetlinkMessage) -> Void
+    ) throws(NetlinkError) {
+        let own = try ask(type, flags: NetlinkFlag.dump, family: family, fill)
+        var parts: [[UInt8]] = []
+        var isWhole = false
+        while !isWhole {
+            guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
+                throw .system(operation: operation, errno: ErrorNumber.timedOut)
+            }
+            let part = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            parts.append(Array(part))
+            for message in MessageSequence(part) where message.sequence == own {
+                isWhole = try Self.isFinal(message, operation) || isWhole
+            }
+        }
+        for part in parts {
+            part.withUnsafeBytes { bytes in
+                for message in MessageSequence(bytes) where message.sequence == own && message.type > 16 {
+                    handle(message)
+                }
+            }
+        }
+    }
+
     /// Sends one request that is no dump, and that the kernel answers in many small messages before the send returns.
     ///
     /// - Parameter accepted: an error that ends the answers like success does.
