@@ -119,6 +119,20 @@ extension Run {
         #expect(try parse(arguments).draft.configuration.logging.verbosity == 4)
     }
 
+    @Test("Only what serves gives up privileges: what writes a file or a setting, or cleans up, ends at once")
+    func whatEndsAtOnce() {
+        func endsAtOnce(_ arguments: String...) -> Bool {
+            ProxyOptions.endsAtOnce(KubeProxyArguments.translate(["run"] + arguments))
+        }
+        #expect(endsAtOnce("--init-only"))
+        #expect(endsAtOnce("--config", "c.conf", "--write_config_to=/w"))
+        #expect(endsAtOnce("--write-config-to", "/w"))
+        #expect(endsAtOnce("--cleanup=true"))
+        #expect(!endsAtOnce("--cleanup=false", "--init-only=false"))
+        #expect(!endsAtOnce("--cleanup-on-exit", "--manifests", "--init"))
+        #expect(!endsAtOnce())
+    }
+
     @Test func otherArgumentsStayAsTheyAre() throws {
         let others = ["run", "--log-level", "debug", "--strict-local", "--", "--v=3"]
         #expect(KubeProxyArguments.translate(others) == others)
