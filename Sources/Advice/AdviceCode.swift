@@ -6,12 +6,20 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     case invalidObject = "invalid-object"
     /// Two Services claim one address and port.
     case contestedFrontend = "contested-frontend"
+    /// Two Services share an address under externalTrafficPolicy Local, and no node serves both.
+    case sharedAddressSplit = "shared-address-split"
+    /// A health check port that is another's, too.
+    case contestedHealthCheckPort = "contested-health-check-port"
+    /// An external address of a Service is a node's, on a port that the node needs.
+    case nodePortTaken = "node-port-taken"
     /// No endpoint can answer.
     case noEndpoint = "no-endpoint"
     /// externalTrafficPolicy Local, and all endpoints are on nodes that the load balancer leaves out.
     case externalLocalUnreachable = "external-local-unreachable"
     /// externalTrafficPolicy Local, and nodes without an endpoint may still get traffic.
     case externalLocalGap = "external-local-gap"
+    /// externalTrafficPolicy Local, and the load balancer's IPs are addresses of nodes without an endpoint.
+    case nodeAddressWithoutEndpoint = "node-address-without-endpoint"
     /// externalTrafficPolicy Local, and pods get very different shares of the traffic.
     case externalLocalUneven = "external-local-uneven"
     /// externalTrafficPolicy Local in a cloud whose nodes come and go.
@@ -63,9 +71,13 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .invalidObject: "An object makes no sense"
         case .contestedFrontend: "Two Services claim one frontend"
+        case .sharedAddressSplit: "Services that share an address under externalTrafficPolicy Local, on different nodes"
+        case .contestedHealthCheckPort: "A health check port that is claimed twice"
+        case .nodePortTaken: "A Service on a port that nodes need"
         case .noEndpoint: "No endpoint can answer"
         case .externalLocalUnreachable: "externalTrafficPolicy Local with endpoints only where no traffic comes"
         case .externalLocalGap: "externalTrafficPolicy Local with nodes that get traffic and have no endpoint"
+        case .nodeAddressWithoutEndpoint: "externalTrafficPolicy Local with load balancer IPs of nodes without an endpoint"
         case .externalLocalUneven: "externalTrafficPolicy Local with an uneven load"
         case .externalLocalAutoscaled: "externalTrafficPolicy Local in an auto-scaled cloud"
         case .nodePortWithoutHealthCheck: "externalTrafficPolicy Local without a health check port"
@@ -90,7 +102,9 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     /// How much it matters, unless a rule knows better in a case.
     public var severity: Finding.Severity {
         switch self {
-        case .invalidObject, .contestedFrontend, .externalLocalUnreachable, .loadBalancerWithoutNodePort: .error
+        case .invalidObject, .contestedFrontend, .externalLocalUnreachable, .loadBalancerWithoutNodePort,
+            .sharedAddressSplit, .contestedHealthCheckPort, .nodePortTaken:
+            .error
         case .sourceRangesUnderCluster: .info
         default: .warning
         }

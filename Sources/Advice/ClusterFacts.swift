@@ -42,6 +42,15 @@ struct ClusterFacts: Sendable {
     /// The Services that claim a frontend, of frontends with more than one, the one that has it first.
     private(set) var contested: [Front: [ObjectKey]] = [:]
 
+    /// The nodes that have an address, by it; sorted by name.
+    private(set) var nodesByAddress: [IPAddress: [String]] = [:]
+    /// The Services that have an external address under externalTrafficPolicy Local, by it.
+    private(set) var localClaims: [IPAddress: [LocalClaim]] = [:]
+    /// The Services that claim a health check port, the one that has it first.
+    private(set) var healthCheckPorts: [UInt16: [ObjectKey]] = [:]
+    /// The Service that has a TCP node port.
+    private(set) var tcpNodePorts: [UInt16: ObjectKey] = [:]
+
     init(_ cluster: ClusterState, options: AdviceOptions) {
         nodes = cluster.nodes
         nodesByName = Dictionary(nodes.map { ($0.name, $0) }) { first, _ in first }
@@ -54,6 +63,7 @@ struct ClusterFacts: Sendable {
         countEndpoints(cluster)
         countByNode = endpointsByNode.mapValues { $0.values.reduce(0, +) }
         collectClaims(cluster)
+        (nodesByAddress, localClaims, healthCheckPorts, tcpNodePorts) = addresses(of: cluster)
     }
 
     private mutating func countEndpoints(_ cluster: ClusterState) {

@@ -33,9 +33,9 @@ struct ServiceCase: Sendable {
     /// Everything that there is to say.
     var findings: [AdviceFinding] {
         [
-            contestedFrontend, noEndpoint,
+            contestedFrontend, sharedAddressSplit, contestedHealthCheckPort, nodePortTaken, noEndpoint,
             externalLocalUnreachable, externalLocalGap, externalLocalUneven, externalLocalAutoscaled,
-            nodePortWithoutHealthCheck, podTargetsWithLocal, loadBalancerWithoutNodePort, internalLocalGap,
+            nodeAddressWithoutEndpoint, nodePortWithoutHealthCheck, podTargetsWithLocal, loadBalancerWithoutNodePort, internalLocalGap,
             clusterHidesSource, sourceRangesUnderCluster, sourceRangesOpenNodePort, sourceRangesOtherFamily,
             sourceRangesIgnored, affinityUnderCluster,
             hintsIgnored, zoneWithoutEndpoint, zoneUneven,

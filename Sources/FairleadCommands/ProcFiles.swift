@@ -16,8 +16,9 @@ enum ProcFiles {
         }
     }
 
-    /// The processes of this network namespace that can be seen from here and have this name, by number. One that does
-    /// not tell its namespace counts.
+    /// The processes of this network namespace that run, can be seen from here and have this name, by number. One that does
+    /// not tell its namespace counts: to read that takes more privilege than to see the process. One that has ended and
+    /// whose parent has not yet taken notice does not: it has a name still, and no namespace.
     static func processes(named name: String) -> [Int] {
         guard let directory = opendir("/proc") else { return [] }
         defer { closedir(directory) }
@@ -26,11 +27,20 @@ enum ProcFiles {
             let process = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 Int(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
             }
-            guard let process, lines("/proc/\(process)/comm").first == name else { continue }
+            guard let process, lines("/proc/\(process)/comm").first == name, !hasEnded(process) else {
+                continue
+            }
             let namespace = target("/proc/\(process)/ns/net")
             if namespace == nil || namespace == target("/proc/self/ns/net") { result.append(process) }
         }
         return result.sorted()
+    }
+
+    /// Whether the process is a zombie or dead, by the state in `/proc/PID/stat` (proc_pid_stat(5)); the name before it, in
+    /// brackets, may hold any characters.
+    private static func hasEnded(_ process: Int) -> Bool {
+        guard let line = lines("/proc/\(process)/stat").first, let end = line.lastIndex(of: ")") else { return true }
+        return "ZXx".contains(line[line.index(after: end)...].first { $0 != " " } ?? "Z")
     }
 
     /// Where a symbolic link leads; nil if that cannot be read.

@@ -1,4 +1,5 @@
 import FairleadTestKit
+import Foundation
 import Glibc
 import NetworkTypes
 import Testing
@@ -222,5 +223,28 @@ struct MigrationTests {
         proxy.signal(SIGKILL)
         _ = try await proxy.waitForEnd()
         #expect(try await bench.migrate("--remove-kube-proxy-rules").status == 0)
+    }
+
+    @Test("a kube-proxy that has ended and is not yet reaped, or runs in another network namespace, is not taken for a running one")
+    func ended() async throws {
+        let bench = try await Bench(.nftables)
+        let daemon = try await bench.startDaemon()
+        defer { daemon.signal(SIGTERM) }
+        let program = "\(bench.directory.path)/kube-proxy"
+        try await bench.node.execute(Program("cp", ["/bin/sleep", program])).requireSuccess()
+        // The shell becomes a program that waits for nobody: its child stays a zombie.
+        let parent = try await Daemon(
+            Program("sh", ["-c", "\(program) 0 & echo $!; exec sleep 60"], timeLimit: .seconds(60)), in: bench.node)
+        defer { parent.signal(SIGKILL) }
+        try await parent.waitForOutput("\n")
+        let zombie = try #require(Int(parent.output.prefix { $0.isNumber }))
+        let elsewhere = try await Daemon(
+            Program(program, ["60"], timeLimit: .seconds(60)), in: bench.cluster.node2.namespace)
+        defer { elsewhere.signal(SIGKILL) }
+        let stat = "/proc/\(zombie)/stat"
+        let hasEnded = try await eventually { try String(contentsOfFile: stat, encoding: .utf8).contains(") Z ") }
+        #expect(hasEnded)
+        let result = try await bench.migrate("--remove-kube-proxy-rules")
+        #expect(result.status == 0 && !result.standardOutput.contains("runs as process"), "\(result)")
     }
 }
