@@ -142,7 +142,7 @@ enum UserData {
     /// The comment of a table or chain: type 0, text with its zero.
     static func comment(_ text: String) -> [UInt8] { entry(0, Array(text.utf8) + [0]) }
 
-    /// What `nft` needs to show a set as it was declared. Without it, `nft` 1.0.6 aborts on a map with a slot number.
+    /// What `nft` needs to show a set as it was declared.
     static func declaration(_ set: SetDeclaration, _ family: IPFamily) -> [UInt8] {
         var bytes = entry(keyByteOrder, number(byteOrder(set.key)))
         if !set.isPlainAddressSet {

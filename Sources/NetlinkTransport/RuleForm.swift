@@ -1,8 +1,7 @@
 /// Whether a rule that the kernel sent is one that libnftnl can read.
 ///
-/// libnftnl trusts the kernel: where an attribute does not have the length that it knows it says that the "kernel ABI is broken"
-/// and ends the process, and what is missing, or is a text without an end, it reads beyond the end of the message. So it is handed
-/// nothing but the expressions that `RuleEncoder` writes, with everything in its place. Any other rule is none of ours.
+/// libnftnl (seen with 1.2.4) trusts the kernel, and may end the process over what no kernel sends. So it is handed nothing but the
+/// expressions that `RuleEncoder` writes, with everything in its place. Any other rule is none of ours.
 enum RuleForm {
     /// What an attribute holds.
     private enum Content {

@@ -1,4 +1,5 @@
 import FairleadTestKit
+import Foundation
 import Glibc
 import NetworkTypes
 import Testing
