@@ -4,6 +4,10 @@ import KubernetesModel
 public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     /// An object makes no sense, so that its Service could not be looked at as it is.
     case invalidObject = "invalid-object"
+    /// A value of an object cannot be used and is left out.
+    case invalidValue = "invalid-value"
+    /// An address is spelled in a way that newer API servers refuse.
+    case legacyAddress = "legacy-address"
     /// Two Services claim one address and port.
     case contestedFrontend = "contested-frontend"
     /// Two Services share an address under externalTrafficPolicy Local, and no node serves both.
@@ -70,6 +74,8 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     public var title: String {
         switch self {
         case .invalidObject: "An object makes no sense"
+        case .invalidValue: "A value that is left out"
+        case .legacyAddress: "An address in a spelling that newer API servers refuse"
         case .contestedFrontend: "Two Services claim one frontend"
         case .sharedAddressSplit: "Services that share an address under externalTrafficPolicy Local, on different nodes"
         case .contestedHealthCheckPort: "A health check port that is claimed twice"
@@ -77,7 +83,8 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .noEndpoint: "No endpoint can answer"
         case .externalLocalUnreachable: "externalTrafficPolicy Local with endpoints only where no traffic comes"
         case .externalLocalGap: "externalTrafficPolicy Local with nodes that get traffic and have no endpoint"
-        case .nodeAddressWithoutEndpoint: "externalTrafficPolicy Local with load balancer IPs of nodes without an endpoint"
+        case .nodeAddressWithoutEndpoint:
+            "externalTrafficPolicy Local with load balancer IPs of nodes without an endpoint"
         case .externalLocalUneven: "externalTrafficPolicy Local with an uneven load"
         case .externalLocalAutoscaled: "externalTrafficPolicy Local in an auto-scaled cloud"
         case .nodePortWithoutHealthCheck: "externalTrafficPolicy Local without a health check port"

@@ -9,6 +9,7 @@ public struct Advisor: Sendable {
     private let options: AdviceOptions
     private let facts: ClusterFacts
     private let unreadable: [Finding]
+    private let oddValues: [Finding]
 
     /// Looks at the cluster as a whole.
     ///
@@ -20,6 +21,7 @@ public struct Advisor: Sendable {
         self.options = options
         facts = ClusterFacts(cluster, options: options)
         unreadable = findings.filter { $0.severity == .error && $0.subject != nil }
+        oddValues = findings.filter { Self.codes[$0.code] != nil && $0.subject != nil }
     }
 
     /// Where the cluster is taken to run, and what says so, in words.
@@ -47,6 +49,7 @@ public struct Advisor: Sendable {
             result += subject.findings.filter { !ignored.contains($0.code) }
         }
         if !options.ignored.contains(.invalidObject) { result += invalidObjects(keys) }
+        result += oddValues(keys)
         return result.sorted(by: AdviceFinding.precedes)
     }
 
@@ -55,6 +58,42 @@ public struct Advisor: Sendable {
         cluster.serviceKeys.flatMap { key in
             let text = cluster.service(key)?.annotations[Service.ignoreAnnotation] ?? ""
             return AdviceCode.list(text).unknown.map { (key, $0) }
+        }
+    }
+
+    /// What readers say of single values.
+    private static let codes: [String: AdviceCode] = [
+        AdviceCode.invalidValue.rawValue: .invalidValue, AdviceCode.legacyAddress.rawValue: .legacyAddress,
+    ]
+
+    /// Values that are left out, or that newer API servers refuse in what is new.
+    private func oddValues(_ keys: [ObjectKey]?) -> [AdviceFinding] {
+        oddValues.compactMap { found in
+            guard let subject = found.subject, let code = Self.codes[found.code] else { return nil }
+            let service = serviceKey(of: subject)
+            if let keys, service.map({ !keys.contains($0) }) ?? true { return nil }
+            let annotation = service.flatMap { cluster.service($0)?.annotations[Service.ignoreAnnotation] } ?? ""
+            guard !options.ignored.union(AdviceCode.list(annotation).known).contains(code) else { return nil }
+            let field = found.field.isEmpty ? "" : "\(found.field): "
+            var finding = AdviceFinding(code, subject, summary: "\(field)\(found.message)")
+            let consequence =
+                code == .invalidValue
+                ? "the value is left out, everything else of the object is used" : "it is served by its meaning for now"
+            finding.evidence = [Evidence("value", consequence)]
+            finding.remedies = [
+                code == .invalidValue
+                    ? "mend the value, or take it out" : "write it in the usual form before the object has to change"
+            ]
+            return finding
+        }
+    }
+
+    /// The Service that the object is, or is a part of, as far as the cluster has it.
+    private func serviceKey(of subject: ObjectID) -> ObjectKey? {
+        switch subject.kind {
+        case .service: subject.key
+        case .endpointSlice: cluster.service(ofSlice: subject.key)
+        case .node, .serviceCIDR: nil
         }
     }
 

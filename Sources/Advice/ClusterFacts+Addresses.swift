@@ -25,7 +25,9 @@ extension ClusterFacts {
     ) {
         var byAddress: [IPAddress: [String]] = [:]
         for node in nodes {
-            for address in Set(node.internalIPs + node.externalIPs) { byAddress[address, default: []].append(node.name) }
+            for address in Set(node.internalIPs + node.externalIPs) {
+                byAddress[address, default: []].append(node.name)
+            }
         }
         var claims: [IPAddress: [LocalClaim]] = [:]
         var checks: [UInt16: [Claimant]] = [:]

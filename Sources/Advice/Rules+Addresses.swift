@@ -124,7 +124,9 @@ extension ServiceCase {
         let addresses = Set(service.loadBalancerIngress.filter { $0.mode == .vip }.map(\.address))
         return placements.compactMap { placement in
             let idle = addresses.filter { address in
-                guard address.family == placement.family, let nodes = facts.nodesByAddress[address] else { return false }
+                guard address.family == placement.family, let nodes = facts.nodesByAddress[address] else {
+                    return false
+                }
                 return placement.servingNodes.isDisjoint(with: nodes)
             }.sorted()
             guard !placement.servingNodes.isEmpty, !idle.isEmpty else { return nil }

@@ -35,7 +35,8 @@ struct ServiceCase: Sendable {
         [
             contestedFrontend, sharedAddressSplit, contestedHealthCheckPort, nodePortTaken, noEndpoint,
             externalLocalUnreachable, externalLocalGap, externalLocalUneven, externalLocalAutoscaled,
-            nodeAddressWithoutEndpoint, nodePortWithoutHealthCheck, podTargetsWithLocal, loadBalancerWithoutNodePort, internalLocalGap,
+            nodeAddressWithoutEndpoint, nodePortWithoutHealthCheck, podTargetsWithLocal, loadBalancerWithoutNodePort,
+            internalLocalGap,
             clusterHidesSource, sourceRangesUnderCluster, sourceRangesOpenNodePort, sourceRangesOtherFamily,
             sourceRangesIgnored, affinityUnderCluster,
             hintsIgnored, zoneWithoutEndpoint, zoneUneven,

@@ -109,6 +109,9 @@ extension ClusterState {
         slotOfService[key].map { slots[Int($0)].slices } ?? []
     }
 
+    /// The Service that a slice names; nil if there is no such slice.
+    public func service(ofSlice key: ObjectKey) -> ObjectKey? { slotOfSlice[key].map { slots[Int($0)].key } }
+
     /// The keys of all Services, sorted.
     public var serviceKeys: [ObjectKey] {
         slots.compactMap { $0.service == nil ? nil : $0.key }.sorted()

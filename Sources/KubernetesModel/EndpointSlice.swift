@@ -8,6 +8,8 @@ public struct EndpointSlice: Hashable, Sendable {
     public var serviceName: String?
     /// Whether the label `service.kubernetes.io/headless` is present: proxies ignore such a slice.
     public var isHeadless = false
+    /// Whether the label `service.kubernetes.io/service-proxy-name` is present: the slice is for another proxy (KEP-2447).
+    public var isOfOtherProxy = false
     /// `addressType`; nil for `FQDN`, which has no meaning for a dataplane.
     public var addressFamily: IPFamily?
     /// `ports`.

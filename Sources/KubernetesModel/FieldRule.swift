@@ -24,6 +24,14 @@ package enum FieldRule {
         throw FieldProblem(path(), "must be TCP, UDP or SCTP, is \(text.quoted)")
     }
 
+    /// The name of a port, which may be empty.
+    package static func portName(
+        _ text: String, at path: @autoclosure () -> FieldPath = FieldPath()
+    ) throws(FieldProblem) -> String {
+        if !text.isEmpty { try NameRule.label.check(text, at: path()) }
+        return text
+    }
+
     /// A number in a range.
     package static func number(
         _ value: Int, in range: ClosedRange<Int>, at path: @autoclosure () -> FieldPath = FieldPath()
@@ -72,9 +80,6 @@ package enum FieldRule {
         if address.isUnspecified { throw FieldProblem(path(), "\(address) is the unspecified address") }
         if address.isMulticast { throw FieldProblem(path(), "\(address) is a multicast address") }
         if address.isLinkLocal, !allowingLinkLocal { throw FieldProblem(path(), "\(address) is a link-local address") }
-        if case .v6(let value) = address, value.high == 0, value.low >> 32 == 0xFFFF {
-            throw FieldProblem(path(), "\(address) is an IPv4 address in IPv6 notation; write it as IPv4")
-        }
     }
 
     /// An address that a Service can have.

@@ -1,73 +1,74 @@
 import NetworkTypes
 
-/// A port number of one protocol.
-private struct ProtocolPort: Hashable, CustomStringConvertible {
-    var port: UInt16
-    var transport: TransportProtocol
-
-    var description: String { "\(port)/\("\(transport)".uppercased())" }
-}
-
 /// Fields that problems name.
 private enum Field {
+    static let type = FieldPath("spec", "type")
     static let clusterIP = FieldPath("spec", "clusterIP")
     static let clusterIPs = FieldPath("spec", "clusterIPs")
     static let externalTrafficPolicy = FieldPath("spec", "externalTrafficPolicy")
+    static let internalTrafficPolicy = FieldPath("spec", "internalTrafficPolicy")
+    static let sessionAffinity = FieldPath("spec", "sessionAffinity")
+    static let affinityTimeout = FieldPath("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
     static let healthCheckNodePort = FieldPath("spec", "healthCheckNodePort")
+    static let externalIPs = FieldPath("spec", "externalIPs")
+    static let sourceRanges = FieldPath("spec", "loadBalancerSourceRanges")
+    static let sourceRangesAnnotation = FieldPath("metadata", "annotations", "\(MetadataKey.sourceRanges)")
+    static let ingress = FieldPath("status", "loadBalancer", "ingress")
     static let ports = FieldPath("spec", "ports")
 }
 
-/// What the API server's validation says of a Service, as far as it matters to a dataplane.
+/// The fields of a Service that rules apply to, as texts and numbers, whoever read them. What is absent is empty, 0 or nil.
+package struct ServiceFields: Sendable {
+    /// `spec.type`.
+    package var type = ""
+    /// `spec.clusterIP`.
+    package var clusterIP = ""
+    /// `spec.clusterIPs`.
+    package var clusterIPs: [String] = []
+    /// `spec.externalIPs`.
+    package var externalIPs: [String] = []
+    /// `spec.ports`.
+    package var ports: [Port] = []
+    /// `spec.externalTrafficPolicy`.
+    package var externalTrafficPolicy = ""
+    /// `spec.internalTrafficPolicy`.
+    package var internalTrafficPolicy = ""
+    /// `spec.sessionAffinity`.
+    package var sessionAffinity = ""
+    /// `spec.sessionAffinityConfig.clientIP.timeoutSeconds`.
+    package var affinityTimeout: Int?
+    /// `spec.healthCheckNodePort`.
+    package var healthCheckNodePort = 0
+    /// `spec.loadBalancerSourceRanges`.
+    package var sourceRanges: [String] = []
+    /// The annotation that came before it.
+    package var sourceRangesAnnotation: String?
+    /// `status.loadBalancer.ingress`: `ip` and `ipMode`.
+    package var ingress: [(address: String, mode: String)] = []
+    /// Whether the label `service.kubernetes.io/headless` is there, whatever its value: lists of the API leave such a Service out.
+    package var isLabelledHeadless = false
+
+    /// An entry of `spec.ports`.
+    package struct Port: Sendable {
+        /// `name`.
+        package var name = ""
+        /// `protocol`.
+        package var transport = ""
+        /// `port`.
+        package var port = 0
+        /// `nodePort`.
+        package var nodePort = 0
+
+        /// An empty entry.
+        package init() {}
+    }
+
+    /// No fields.
+    package init() {}
+}
+
+/// What becomes of a Service's fields, by the rules of the API server's validation that matter to a dataplane.
 extension Service {
-    /// Takes over `spec.clusterIPs` and `spec.clusterIP`; an empty `single` stands for an absent one.
-    package mutating func setClusterIPs(_ list: [String], single: String) throws(FieldProblem) {
-        for (index, text) in list.enumerated() {
-            if text == "None" {
-                isHeadless = true
-                continue
-            }
-            let address = try FieldRule.serviceAddress(text, at: Field.clusterIPs.entry(index))
-            if clusterIPs.contains(where: { $0.family == address.family }) {
-                throw FieldProblem(
-                    Field.clusterIPs.entry(index), "is a second \(address.family) address; a Service has one per family"
-                )
-            }
-            clusterIPs.append(address)
-        }
-        if isHeadless, !clusterIPs.isEmpty { throw FieldProblem(Field.clusterIPs, "\"None\" must be the only entry") }
-        if !single.isEmpty { try setClusterIP(single) }
-    }
-
-    /// Takes over `spec.clusterIP`, which has to agree with the list, if there is one.
-    private mutating func setClusterIP(_ text: String) throws(FieldProblem) {
-        if text == "None" {
-            if let first = clusterIPs.first {
-                throw FieldProblem(Field.clusterIP, "must equal clusterIPs[0], which is \(first), is \"None\"")
-            }
-            isHeadless = true
-            return
-        }
-        let address = try FieldRule.serviceAddress(text, at: Field.clusterIP)
-        if !isHeadless, clusterIPs.isEmpty {
-            clusterIPs = [address]
-        } else if clusterIPs.first != address {
-            let first = clusterIPs.first?.description ?? "\"None\""
-            throw FieldProblem(Field.clusterIP, "must equal clusterIPs[0], which is \(first), is \(address)")
-        }
-    }
-
-    /// The ranges of the annotation that came before `spec.loadBalancerSourceRanges`.
-    package static func sourceRanges(
-        annotation: String, at path: @autoclosure () -> FieldPath = FieldPath()
-    ) throws(FieldProblem) -> [CIDR] {
-        var ranges: [CIDR] = []
-        for part in annotation.split(separator: ",") {
-            let text = String(part).trimmingBlanks
-            if !text.isEmpty { ranges.append(try FieldRule.block(text, at: path())) }
-        }
-        return ranges
-    }
-
     /// The values of `spec.sessionAffinity`.
     package enum AffinityType: String, CaseIterable {
         /// Each connection picks anew.
@@ -84,51 +85,190 @@ extension Service {
     /// The values that `spec.sessionAffinityConfig.clientIP.timeoutSeconds` may have: up to a day.
     package static let affinityTimeouts = 1...86400
 
-    /// Throws if ports, type and `healthCheckNodePort` do not go together. To be called when all of them are known.
-    package func checkPorts() throws(FieldProblem) {
-        if ports.isEmpty, !isHeadless, type != .externalName {
-            throw FieldProblem(Field.ports, "must have at least one port")
-        }
-        if type != .nodePort, type != .loadBalancer, let index = ports.firstIndex(where: { $0.nodePort != 0 }) {
-            throw FieldProblem(
-                Field.ports.entry(index, "nodePort"), "needs type NodePort or LoadBalancer, which is \(type.rawValue)")
-        }
-        if ports.count > 1 { try checkUnique() }
-        guard healthCheckNodePort != 0,
-            let index = ports.firstIndex(where: { $0.nodePort == healthCheckNodePort })
-        else { return }
-        throw FieldProblem(
-            Field.healthCheckNodePort,
-            "\(healthCheckNodePort) is taken by the nodePort of spec.ports[\(index)]")
-    }
-
-    private func checkUnique() throws(FieldProblem) {
-        var names: [String: Int] = [:]
-        var fronts: [ProtocolPort: Int] = [:]
-        var nodePorts: [ProtocolPort: Int] = [:]
-        for (index, port) in ports.enumerated() {
-            if port.name.isEmpty {
-                throw FieldProblem(Field.ports.entry(index, "name"), "is missing; each of several ports needs a name")
-            }
-            if let other = names.updateValue(index, forKey: port.name) {
-                throw FieldProblem(
-                    Field.ports.entry(index, "name"), "\(port.name.quoted) is the name of spec.ports[\(other)]")
-            }
-            let front = ProtocolPort(port: port.port, transport: port.transport)
-            if let other = fronts.updateValue(index, forKey: front) {
-                throw FieldProblem(Field.ports.entry(index, "port"), "\(front) is taken by spec.ports[\(other)]")
-            }
-            let nodePort = ProtocolPort(port: port.nodePort, transport: port.transport)
-            if port.nodePort != 0, let other = nodePorts.updateValue(index, forKey: nodePort) {
-                throw FieldProblem(Field.ports.entry(index, "nodePort"), "\(nodePort) is taken by spec.ports[\(other)]")
-            }
-        }
-    }
-
-    /// What is doubtful about the Service.
+    /// Takes over the fields. A value that cannot be used is left out with a note; absent and unusable ones have the API's default.
     ///
-    /// - Parameter setsExternalPolicy: Whether `spec.externalTrafficPolicy` is there.
-    package func notes(setsExternalPolicy: Bool) -> [FieldNote] {
+    /// Throws if nothing sensible is left: no port, or no cluster IP although some were named.
+    package mutating func take(_ fields: ServiceFields, _ notes: inout FieldNotes) throws(FieldProblem) {
+        type = notes.keep(try FieldRule.choice(fields.type, at: Field.type)) ?? .clusterIP
+        try setClusterIPs(fields.clusterIPs, single: fields.clusterIP, &notes)
+        for (index, text) in fields.externalIPs.enumerated() {
+            if let address = notes.serviceAddress(text, at: Field.externalIPs.entry(index)) {
+                externalIPs.append(address)
+            }
+        }
+        try setPorts(fields.ports, &notes)
+        externalTrafficPolicy =
+            notes.keep(try FieldRule.choice(fields.externalTrafficPolicy, at: Field.externalTrafficPolicy)) ?? .cluster
+        internalTrafficPolicy =
+            notes.keep(try FieldRule.choice(fields.internalTrafficPolicy, at: Field.internalTrafficPolicy)) ?? .cluster
+        var timeout = fields.affinityTimeout
+        if let seconds = timeout {
+            timeout = notes.keep(try FieldRule.number(seconds, in: Self.affinityTimeouts, at: Field.affinityTimeout))
+        }
+        let affinity = notes.keep(
+            try FieldRule.choice(fields.sessionAffinity, AffinityType.self, at: Field.sessionAffinity))
+        sessionAffinity = (affinity ?? .none).affinity(timeoutSeconds: timeout)
+        setHealthCheckPort(fields.healthCheckNodePort, &notes)
+        setSourceRanges(fields, &notes)
+        for (index, entry) in fields.ingress.enumerated() { addIngress(entry, index, &notes) }
+        isLabelledHeadless = fields.isLabelledHeadless
+        notes.add(doubts(setsExternalPolicy: !fields.externalTrafficPolicy.isEmpty))
+    }
+
+    /// Takes over `spec.clusterIPs` and `spec.clusterIP`; an empty `single` stands for an absent one.
+    private mutating func setClusterIPs(
+        _ list: [String], single: String, _ notes: inout FieldNotes
+    ) throws(FieldProblem) {
+        for (index, text) in list.enumerated() where !text.isEmpty {
+            let path = Field.clusterIPs.entry(index)
+            if text == "None" || isHeadless {
+                if index == 0 {
+                    isHeadless = true
+                } else {
+                    notes.leaveOut(FieldProblem(path, "\"None\" must be the only entry"))
+                }
+            } else if let address = notes.serviceAddress(text, at: path) {
+                if clusterIPs.contains(where: { $0.family == address.family }) {
+                    notes.leaveOut(
+                        FieldProblem(path, "is a second \(address.family) address; a Service has one per family"))
+                } else {
+                    clusterIPs.append(address)
+                }
+            }
+        }
+        if !single.isEmpty { setClusterIP(single, &notes) }
+        if clusterIPs.isEmpty, !isHeadless, type != .externalName, let problem = notes.firstProblem(below: "clusterIP")
+        {
+            throw problem
+        }
+    }
+
+    /// Takes over `spec.clusterIP`, which has to agree with the list, if there is one.
+    private mutating func setClusterIP(_ text: String, _ notes: inout FieldNotes) {
+        if text == "None" {
+            if let first = clusterIPs.first {
+                notes.leaveOut(
+                    FieldProblem(Field.clusterIP, "must equal clusterIPs[0], which is \(first), is \"None\""))
+            } else {
+                isHeadless = true
+            }
+        } else if let address = notes.serviceAddress(text, at: Field.clusterIP) {
+            if !isHeadless, clusterIPs.isEmpty {
+                clusterIPs = [address]
+            } else if clusterIPs.first != address {
+                let first = clusterIPs.first?.description ?? "\"None\""
+                notes.leaveOut(
+                    FieldProblem(Field.clusterIP, "must equal clusterIPs[0], which is \(first), is \(address)"))
+            }
+        }
+    }
+
+    /// Takes over `spec.ports`: of two that contradict each other the first stays.
+    private mutating func setPorts(_ list: [ServiceFields.Port], _ notes: inout FieldNotes) throws(FieldProblem) {
+        var taken = TakenPorts()
+        ports.reserveCapacity(list.count)
+        for (index, entry) in list.enumerated() {
+            let path = Field.ports.entry(index)
+            guard
+                let transport = notes.keep(try FieldRule.transport(entry.transport, at: path.field("protocol"))),
+                let number = notes.port(entry.port, at: path.field("port")),
+                notes.keep(try FieldRule.portName(entry.name, at: path.field("name"))) != nil
+            else { continue }
+            var port = ServicePort(name: entry.name, transport: transport, port: number)
+            if entry.nodePort != 0, let nodePort = notes.port(entry.nodePort, from: 0, at: path.field("nodePort")) {
+                if type == .nodePort || type == .loadBalancer {
+                    port.nodePort = nodePort
+                } else {
+                    notes.leaveOut(
+                        FieldProblem(
+                            path.field("nodePort"), "needs type NodePort or LoadBalancer, which is \(type.rawValue)"))
+                }
+            }
+            if list.count > 1 {
+                if let problem = taken.claim(port, index) {
+                    notes.leaveOut(FieldProblem(path.field(problem.field), problem.message))
+                    continue
+                }
+                if let message = taken.claimNodePort(of: port, index) {
+                    notes.leaveOut(FieldProblem(path.field("nodePort"), message))
+                    port.nodePort = 0
+                }
+                if port.name.isEmpty {
+                    notes.leaveOut(
+                        FieldProblem(path.field("name"), "is missing; each of several ports needs a name"))
+                }
+            }
+            ports.append(port)
+        }
+        if ports.isEmpty, !isHeadless, type != .externalName {
+            throw notes.firstProblem(below: "ports") ?? FieldProblem(Field.ports, "must have at least one port")
+        }
+    }
+
+    private mutating func setHealthCheckPort(_ number: Int, _ notes: inout FieldNotes) {
+        guard let port = notes.port(number, from: 0, at: Field.healthCheckNodePort), port != 0 else { return }
+        if let index = ports.firstIndex(where: { $0.nodePort == port }) {
+            notes.leaveOut(
+                FieldProblem(Field.healthCheckNodePort, "\(port) is taken by the nodePort of spec.ports[\(index)]"))
+        } else {
+            healthCheckNodePort = port
+        }
+    }
+
+    /// Takes over the ranges of the field, else of the annotation. Where ranges are left out the addresses do not become open for
+    /// it: a family that has no other range lets nobody in.
+    private mutating func setSourceRanges(_ fields: ServiceFields, _ notes: inout FieldNotes) {
+        var unusable: Set<IPFamily> = []
+        func unreadable(_ text: String) -> [IPFamily] {
+            text.isEmpty ? IPFamily.allCases : [text.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4]
+        }
+        for (index, text) in fields.sourceRanges.enumerated() {
+            if let block = notes.block(text, at: Field.sourceRanges.entry(index)) {
+                loadBalancerSourceRanges.append(block)
+            } else {
+                unusable.formUnion(unreadable(text.trimmingBlanks))
+            }
+        }
+        if fields.sourceRanges.isEmpty, let annotation = fields.sourceRangesAnnotation {
+            for part in annotation.split(separator: ",") {
+                let text = String(part).trimmingBlanks
+                if text.isEmpty { continue }
+                if let block = notes.block(text, at: Field.sourceRangesAnnotation) {
+                    loadBalancerSourceRanges.append(block)
+                } else {
+                    unusable.formUnion(unreadable(text))
+                }
+            }
+        }
+        for family in unusable.sorted() where !loadBalancerSourceRanges.contains(where: { $0.family == family }) {
+            // Nobody has the unspecified address as a source.
+            let nobody: IPAddress =
+                family == .ipv4 ? .v4(IPv4Address(rawValue: 0)) : .v6(IPv6Address(high: 0, low: 0))
+            if let block = CIDR(nobody, prefixLength: family.addressBits) { loadBalancerSourceRanges.append(block) }
+        }
+    }
+
+    /// Takes over an entry of `status.loadBalancer.ingress`; one without an address is for somebody else.
+    private mutating func addIngress(
+        _ entry: (address: String, mode: String), _ index: Int, _ notes: inout FieldNotes
+    ) {
+        if entry.address.isEmpty { return }
+        let path = Field.ingress.entry(index)
+        let mode: LoadBalancerIngress.Mode
+        do throws(FieldProblem) {
+            mode = try FieldRule.choice(entry.mode, at: path.field("ipMode")) ?? .vip
+        } catch {
+            // A mode of tomorrow may be one that nodes must not capture the address for.
+            notes.leaveOut(error)
+            return
+        }
+        // Some load balancers announce link-local addresses, and the API server lets them.
+        let address = notes.serviceAddress(entry.address, allowingLinkLocal: true, at: path.field("ip"))
+        if let address { loadBalancerIngress.append(LoadBalancerIngress(address: address, mode: mode)) }
+    }
+
+    /// What is doubtful about the Service as a whole.
+    private func doubts(setsExternalPolicy: Bool) -> [FieldNote] {
         var notes: [FieldNote] = []
         let isExternal = type == .nodePort || type == .loadBalancer || !externalIPs.isEmpty
         if setsExternalPolicy, !isExternal {
@@ -156,5 +296,43 @@ extension Service {
                         """))
         }
         return notes
+    }
+}
+
+/// What the ports of a Service have claimed so far, with their positions in `spec.ports`.
+private struct TakenPorts {
+    private struct Number: Hashable, CustomStringConvertible {
+        var port: UInt16
+        var transport: TransportProtocol
+        var description: String { "\(port)/\("\(transport)".uppercased())" }
+    }
+
+    private var names: [String: Int] = [:]
+    private var fronts: [Number: Int] = [:]
+    private var nodePorts: [Number: Int] = [:]
+
+    /// Why the port cannot be beside the ones before it; nil if it can, and then it is claimed.
+    mutating func claim(_ port: ServicePort, _ index: Int) -> (field: String, message: String)? {
+        let number = Number(port: port.port, transport: port.transport)
+        if let other = names[port.name] {
+            let message =
+                port.name.isEmpty
+                ? "is missing; each of several ports needs a name"
+                : "\(port.name.quoted) is the name of spec.ports[\(other)]"
+            return ("name", message)
+        }
+        if let other = fronts[number] { return ("port", "\(number) is taken by spec.ports[\(other)]") }
+        names[port.name] = index
+        fronts[number] = index
+        return nil
+    }
+
+    /// Why the port cannot have its node port; nil if it can.
+    mutating func claimNodePort(of port: ServicePort, _ index: Int) -> String? {
+        guard port.nodePort != 0 else { return nil }
+        let number = Number(port: port.nodePort, transport: port.transport)
+        if let other = nodePorts[number] { return "\(number) is taken by spec.ports[\(other)]" }
+        nodePorts[number] = index
+        return nil
     }
 }

@@ -66,6 +66,8 @@ public struct Service: Hashable, Sendable {
     public var clusterIPs: [IPAddress] = []
     /// Whether `spec.clusterIP` is `None`.
     public var isHeadless = false
+    /// Whether the label `service.kubernetes.io/headless` is present, whatever its value: proxies leave such a Service alone.
+    public var isLabelledHeadless = false
     /// `spec.externalIPs`.
     public var externalIPs: [IPAddress] = []
     /// The entries of `status.loadBalancer.ingress` that have an `ip`.

@@ -5,13 +5,13 @@ import NetworkTypes
 struct EndpointSliceRecord: ObjectRecord {
     var metadata = MetadataRecord()
     private var addressType = ""
-    private var ports: [EndpointPortRecord] = []
-    /// Endpoints with their first address, if it could be parsed.
+    private var ports: [EndpointSlice.PortFields] = []
+    /// Endpoints with their first address, or the unspecified one if it could not be parsed.
     private var endpoints: [Endpoint] = []
-    /// The first endpoint whose address could not be parsed. A slice of names (`FQDN`) may have any.
-    private var problem: FieldProblem?
+    /// The first addresses that say more than what they were parsed to, by the position of their endpoint: those that could not be
+    /// parsed (nil: there is none), and those of a legacy spelling. A slice of names (`FQDN`) may have any.
+    private var texts: [Int: Bytes?] = [:]
 
-    /// Stands for an address that is missing or is none; whoever sees it has seen `problem`.
     private static let noAddress = IPAddress.v4(IPv4Address(rawValue: 0))
 
     init() {}
@@ -23,7 +23,7 @@ struct EndpointSliceRecord: ObjectRecord {
             switch reader.field {
             case 1: try metadata.read(reader.bytes())
             case 2: try readEndpoint(reader.bytes(), &pool)
-            case 3: ports.append(try EndpointPortRecord(reader.bytes(), &pool))
+            case 3: ports.append(try Self.port(reader.bytes(), &pool))
             case 4: addressType = try reader.text()
             default: break
             }
@@ -63,8 +63,9 @@ struct EndpointSliceRecord: ObjectRecord {
         }
         if let address, let parsed = IPAddress(utf8: address) {
             endpoint.address = parsed
-        } else if problem == nil {
-            problem = Self.problem(of: address, endpoints.count)
+            if IPAddress.isLegacySpelling(utf8: address) { texts[endpoints.count] = address }
+        } else {
+            texts[endpoints.count] = .some(address)
         }
         endpoints.append(endpoint)
     }
@@ -81,61 +82,44 @@ struct EndpointSliceRecord: ObjectRecord {
         }
     }
 
-    private static func problem(of address: Bytes?, _ index: Int) -> FieldProblem {
-        let field = FieldPath("endpoints").entry(index, "addresses")
-        guard let address else { return FieldProblem(field, "must have an address") }
-        return FieldProblem(field.entry(0), FieldRule.notAnAddress(address.text))
-    }
-
     func object(_ key: ObjectKey) throws(FieldProblem) -> (ClusterObject, [FieldNote]) {
         var slice = EndpointSlice(key: key)
+        var notes = FieldNotes()
         slice.isHeadless = metadata.isHeadless
+        slice.isOfOtherProxy = metadata.serviceProxyName != nil
         slice.lastChangeTriggerTime = metadata.lastChangeTrigger.flatMap(Timestamp.nanoseconds)
         if let name = metadata.serviceName, !name.isEmpty { slice.serviceName = name.text }
-        guard
-            let type = try FieldRule.choice(
-                addressType, EndpointSlice.AddressType.self, at: FieldPath("addressType"))
-        else { throw FieldProblem(FieldPath("addressType"), "is missing") }
-        slice.addressFamily = type.family
-        for (index, port) in ports.enumerated() {
-            slice.ports.append(try port.port(at: FieldPath("ports").entry(index)))
-        }
-        try slice.checkPorts()
-        if let family = type.family {
-            if let problem { throw problem }
-            for (index, endpoint) in endpoints.enumerated() {
-                try FieldRule.checkEndpointAddress(
-                    endpoint.address, of: family, at: FieldPath("endpoints").entry(index, "addresses").entry(0))
-            }
-            slice.endpoints = endpoints
-        }
-        return (.endpointSlice(slice), slice.notes)
+        try slice.setAddressType(addressType, &notes)
+        slice.setPorts(ports, &notes)
+        if slice.addressFamily != nil { setEndpoints(of: &slice, &notes) }
+        notes.add(slice.notes)
+        return (.endpointSlice(slice), notes.all)
     }
-}
 
-/// The fields of `discovery/v1.EndpointPort`.
-private struct EndpointPortRecord {
-    var name = ""
-    var transport = ""
-    var port: Int?
+    private func setEndpoints(of slice: inout EndpointSlice, _ notes: inout FieldNotes) {
+        guard texts.isEmpty, endpoints.allSatisfy({ slice.canHave($0.address) }) else {
+            slice.endpoints.reserveCapacity(endpoints.count)
+            for (index, endpoint) in endpoints.enumerated() {
+                let text = texts[index].map { $0?.text } ?? "\(endpoint.address)"
+                if slice.accepts(endpoint.address, spelled: text, index, &notes) { slice.endpoints.append(endpoint) }
+            }
+            return
+        }
+        slice.endpoints = endpoints
+    }
 
-    init(_ message: Bytes, _ pool: inout TextPool) throws(WireError) {
+    /// Reads a `discovery/v1.EndpointPort`.
+    private static func port(_ message: Bytes, _ pool: inout TextPool) throws(WireError) -> EndpointSlice.PortFields {
+        var port: EndpointSlice.PortFields = ("", "", nil)
         var reader = WireReader(message)
         while try reader.advance() {
             switch reader.field {
-            case 1: name = pool.text(try reader.bytes())
-            case 2: transport = try reader.text()
-            case 3: port = try reader.int32()
+            case 1: port.name = pool.text(try reader.bytes())
+            case 2: port.transport = try reader.text()
+            case 3: port.port = try reader.int32()
             default: break
             }
         }
-    }
-
-    func port(at path: @autoclosure () -> FieldPath) throws(FieldProblem) -> EndpointPort {
-        if !name.isEmpty { try NameRule.label.check(name, at: path().field("name")) }
-        let transport = try FieldRule.transport(transport, at: path().field("protocol"))
-        var result = EndpointPort(name: name, transport: transport, port: nil)
-        if let port { result.port = try FieldRule.port(port, at: path().field("port")) }
-        return result
+        return port
     }
 }

@@ -56,20 +56,11 @@ struct NodeRecord: ObjectRecord {
         node.isBeingDeleted = metadata.isBeingDeleted
         node.zone = metadata.zone?.text
         node.isExcludedFromLoadBalancers = metadata.isExcludedFromLoadBalancers
-        for (index, text) in podCIDRs.enumerated() {
-            node.podCIDRs.append(try FieldRule.block(text, at: FieldPath("spec", "podCIDRs").entry(index)))
-        }
-        if node.podCIDRs.isEmpty, !podCIDR.isEmpty {
-            node.podCIDRs = [try FieldRule.block(podCIDR, at: FieldPath("spec", "podCIDR"))]
-        }
+        var notes = FieldNotes()
+        node.setPodCIDRs(podCIDRs, single: podCIDR, &notes)
         node.taints = taints
         for (index, entry) in addresses.enumerated() {
-            let path = FieldPath("status", "addresses").entry(index, "address")
-            switch entry.type {
-            case "InternalIP": node.internalIPs.append(try FieldRule.address(entry.address, at: path))
-            case "ExternalIP": node.externalIPs.append(try FieldRule.address(entry.address, at: path))
-            default: break
-            }
+            node.addAddress(type: entry.type, entry.address, index, &notes)
         }
         if let read = metadata.details {
             var details = details
@@ -77,7 +68,7 @@ struct NodeRecord: ObjectRecord {
             if details.providerID?.isEmpty == true { details.providerID = nil }
             node.details = .read(details)
         }
-        return (.node(node), [])
+        return (.node(node), notes.all)
     }
 }
 
@@ -102,6 +93,8 @@ struct ServiceCIDRRecord: ObjectRecord {
     }
 
     func object(_ key: ObjectKey) throws(FieldProblem) -> (ClusterObject, [FieldNote]) {
-        (.serviceCIDR(try ServiceCIDR(name: key.name, texts: cidrs)), [])
+        var notes = FieldNotes()
+        let object = ClusterObject.serviceCIDR(try ServiceCIDR(name: key.name, texts: cidrs, &notes))
+        return (object, notes.all)
     }
 }

@@ -41,23 +41,21 @@ struct ServiceRecord: ObjectRecord {
         service.serviceProxyName = metadata.serviceProxyName?.text
         service.annotations = metadata.own
         guard hasSpec else { throw FieldProblem(FieldPath("spec"), "is missing") }
-        try spec.apply(to: &service)
-        if service.loadBalancerSourceRanges.isEmpty, let ranges = metadata.sourceRanges {
-            service.loadBalancerSourceRanges = try Service.sourceRanges(
-                annotation: ranges.text, at: FieldPath("metadata", "annotations", "\(MetadataKey.sourceRanges)"))
-        }
-        for (index, entry) in ingress.enumerated() {
-            if let entry = try entry.ingress(at: FieldPath("status", "loadBalancer", "ingress").entry(index)) {
-                service.loadBalancerIngress.append(entry)
-            }
-        }
+        var fields = spec.fields
+        fields.isLabelledHeadless = metadata.isHeadless
+        fields.sourceRangesAnnotation = metadata.sourceRanges?.text
+        fields.ingress = ingress.map { ($0.address, $0.mode) }
+        var notes = FieldNotes()
+        try service.take(fields, &notes)
+        service.publishNotReadyAddresses = spec.publishNotReadyAddresses
+        service.trafficDistribution = spec.trafficDistribution
         if let details = metadata.details {
             var read = spec.details
             (read.labels, read.annotations) = (details.labels, details.annotations)
             read.ingressHostnames = ingress.map(\.hostname).filter { !$0.isEmpty }
             service.details = .read(read)
         }
-        return (.service(service), service.notes(setsExternalPolicy: !spec.externalTrafficPolicy.isEmpty))
+        return (.service(service), notes.all)
     }
 }
 
@@ -77,15 +75,5 @@ private struct IngressRecord {
             default: break
             }
         }
-    }
-
-    /// The entry; nil if it has no address.
-    func ingress(at path: @autoclosure () -> FieldPath) throws(FieldProblem) -> Service.LoadBalancerIngress? {
-        let mode = try FieldRule.choice(
-            mode, Service.LoadBalancerIngress.Mode.self, at: path().field("ipMode"))
-        if address.isEmpty { return nil }
-        // Some load balancers announce link-local addresses, and the API server lets them.
-        let address = try FieldRule.serviceAddress(address, allowingLinkLocal: true, at: path().field("ip"))
-        return Service.LoadBalancerIngress(address: address, mode: mode ?? .vip)
     }
 }

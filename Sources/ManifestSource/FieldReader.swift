@@ -156,8 +156,9 @@ extension ManifestNode {
         }
     }
 
-    func port(_ key: StaticString, from lowest: Int = 1) throws(FieldError) -> UInt16? {
-        try integer(key, in: lowest...65535).map { UInt16($0) }
+    /// A whole number as the API has them (`int32`); nil if it is absent.
+    func number(_ key: StaticString) throws(FieldError) -> Int? {
+        try integer(key, in: Int(Int32.min)...Int(Int32.max))
     }
 
     /// The value that a rule makes of this node, or the rule's complaint about this node.

@@ -7,6 +7,7 @@ extension ObjectReader {
         var slice = EndpointSlice(key: key)
         let labels = try metadata.map("labels")
         slice.isHeadless = labels?[MetadataKey.headless] != nil
+        slice.isOfOtherProxy = labels?[MetadataKey.serviceProxyName] != nil
         slice.serviceName = try labels?.string(MetadataKey.serviceName)
         if slice.serviceName?.isEmpty == true { slice.serviceName = nil }
         if let node = metadata["annotations"], node.kind == .map, let time = node[MetadataKey.lastChangeTrigger],
@@ -15,29 +16,42 @@ extension ObjectReader {
             // What is no time there is as good as nothing: it is for a metric only.
             slice.lastChangeTriggerTime = Timestamp.nanoseconds(time.bytes)
         }
-        guard let type = try root.choice("addressType", EndpointSlice.AddressType.self) else {
-            throw FieldError(node: root, missing: "addressType", message: "is missing")
-        }
-        slice.addressFamily = type.family
-        slice.ports = try endpointPorts()
-        try checked(slice.checkPorts())
-        if let family = type.family {
+        var notes = FieldNotes()
+        let type = try root.string("addressType") ?? ""
+        try taken(&notes) { notes throws(FieldProblem) in try slice.setAddressType(type, &notes) }
+        slice.setPorts(try endpointPorts(), &notes)
+        if slice.addressFamily != nil {
             slice.endpoints.reserveCapacity(root["endpoints"]?.count ?? 0)
-            for node in try root.list("endpoints") { slice.endpoints.append(try endpoint(node, family)) }
+            for (index, node) in try root.list("endpoints").enumerated() {
+                if let endpoint = try endpoint(node, of: slice, index, &notes) { slice.endpoints.append(endpoint) }
+            }
         }
-        note(slice.notes)
+        notes.add(slice.notes)
+        note(notes.all)
         return slice
     }
 
-    private func endpoint(_ node: ManifestNode, _ family: IPFamily) throws(FieldError) -> Endpoint {
-        let addresses = try node.asMap().required("addresses")
-        guard addresses.kind == .sequence else { throw addresses.wrongType("a list") }
+    /// Reads an entry of `endpoints`; nil if it cannot be used and is left out.
+    private func endpoint(
+        _ node: ManifestNode, of slice: EndpointSlice, _ index: Int, _ notes: inout FieldNotes
+    ) throws(FieldError) -> Endpoint? {
+        let addresses = try node.asMap().list("addresses")
         // The API says that consumers take the first address only.
-        guard let first = addresses.elements.first(where: { _ in true }) else {
-            throw addresses.error("must have an address")
+        let text = try addresses.first(where: { _ in true })?.asString()
+        let address = text.flatMap { IPAddress($0) }
+        guard let address, let text, slice.canHave(address), !IPAddress.isLegacySpelling(text) else {
+            guard let address, slice.accepts(address, spelled: text, index, &notes) else {
+                if address == nil { _ = slice.accepts(Self.noAddress, spelled: text, index, &notes) }
+                return nil
+            }
+            return try endpoint(node, at: address)
         }
-        let address = try first.asAddress()
-        try first.checked(FieldRule.checkEndpointAddress(address, of: family))
+        return try endpoint(node, at: address)
+    }
+
+    private static let noAddress = IPAddress.v4(IPv4Address(rawValue: 0))
+
+    private func endpoint(_ node: ManifestNode, at address: IPAddress) throws(FieldError) -> Endpoint {
         var endpoint = Endpoint(address: address)
         if let conditions = try node.map("conditions") {
             endpoint.isReady = try conditions.boolean("ready") ?? true

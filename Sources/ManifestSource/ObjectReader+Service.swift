@@ -9,25 +9,37 @@ extension ObjectReader {
         service.serviceProxyName = try metadata.map("labels")?.string(MetadataKey.serviceProxyName)
         service.annotations = try ownAnnotations(metadata)
         let spec = try root.required("spec").asMap()
-        service.type = try spec.choice("type") ?? .clusterIP
-        let clusterIPs = try spec.strings("clusterIPs")
-        let single = try spec.string("clusterIP") ?? ""
-        try checked(service.setClusterIPs(clusterIPs, single: single))
-        for node in try spec.list("externalIPs") { service.externalIPs.append(try node.asServiceAddress()) }
-        service.ports = try servicePorts(spec)
-        let externalPolicy = try spec.choice("externalTrafficPolicy", Service.TrafficPolicy.self)
-        service.externalTrafficPolicy = externalPolicy ?? .cluster
-        service.internalTrafficPolicy = try spec.choice("internalTrafficPolicy") ?? .cluster
-        service.sessionAffinity = try affinity(spec)
-        service.healthCheckNodePort = try spec.port("healthCheckNodePort", from: 0) ?? 0
-        try checked(service.checkPorts())
-        service.loadBalancerSourceRanges = try sourceRanges(spec, metadata)
-        service.loadBalancerIngress = try ingress()
+        var fields = try serviceFields(spec)
+        fields.isLabelledHeadless = try metadata.map("labels")?[MetadataKey.headless] != nil
+        fields.sourceRangesAnnotation = try metadata.map("annotations")?.string(MetadataKey.sourceRanges)
+        var notes = FieldNotes()
+        try taken(&notes) { notes throws(FieldProblem) in try service.take(fields, &notes) }
         service.publishNotReadyAddresses = try spec.boolean("publishNotReadyAddresses") ?? false
         service.trafficDistribution = try spec.string("trafficDistribution")
         if context.readsDetails { service.details = .read(serviceDetails(metadata, spec)) }
-        note(service.notes(setsExternalPolicy: externalPolicy != nil))
+        note(notes.all)
         return service
+    }
+
+    /// The fields that rules apply to. What is of a wrong type is no Service to any reader, and costs the object.
+    private func serviceFields(_ spec: ManifestNode) throws(FieldError) -> ServiceFields {
+        var fields = ServiceFields()
+        fields.type = try spec.string("type") ?? ""
+        fields.clusterIPs = try spec.strings("clusterIPs")
+        fields.clusterIP = try spec.string("clusterIP") ?? ""
+        fields.externalIPs = try spec.strings("externalIPs")
+        for node in try spec.list("ports") { fields.ports.append(try servicePort(node)) }
+        fields.externalTrafficPolicy = try spec.string("externalTrafficPolicy") ?? ""
+        fields.internalTrafficPolicy = try spec.string("internalTrafficPolicy") ?? ""
+        fields.sessionAffinity = try spec.string("sessionAffinity") ?? ""
+        fields.affinityTimeout = try spec.map("sessionAffinityConfig")?.map("clientIP")?.number("timeoutSeconds")
+        fields.healthCheckNodePort = try spec.number("healthCheckNodePort") ?? 0
+        fields.sourceRanges = try spec.strings("loadBalancerSourceRanges")
+        for entry in try root.map("status")?.map("loadBalancer")?.list("ingress") ?? root.noElements {
+            let map = try entry.asMap()
+            fields.ingress.append((try map.string("ip") ?? "", try map.string("ipMode") ?? ""))
+        }
+        return fields
     }
 
     private func ownAnnotations(_ metadata: ManifestNode) throws(FieldError) -> [String: String] {
@@ -35,36 +47,6 @@ extension ObjectReader {
         guard let annotations = try metadata.map("annotations") else { return result }
         for key in annotations.keys where key.hasPrefix(MetadataKey.ownPrefix) {
             result[key.text] = try key.following.asString()
-        }
-        return result
-    }
-
-    private func affinity(_ spec: ManifestNode) throws(FieldError) -> Service.SessionAffinity {
-        let timeout = try spec.map("sessionAffinityConfig")?.map("clientIP")?
-            .integer("timeoutSeconds", in: Service.affinityTimeouts)
-        return (try spec.choice("sessionAffinity", Service.AffinityType.self) ?? .none)
-            .affinity(timeoutSeconds: timeout)
-    }
-
-    private func sourceRanges(_ spec: ManifestNode, _ metadata: ManifestNode) throws(FieldError) -> [CIDR] {
-        var ranges: [CIDR] = []
-        for node in try spec.list("loadBalancerSourceRanges") { ranges.append(try node.asCIDR()) }
-        guard ranges.isEmpty, let annotation = try metadata.map("annotations")?[MetadataKey.sourceRanges] else {
-            return ranges
-        }
-        let text = try annotation.asString()
-        return try annotation.checked(Service.sourceRanges(annotation: text))
-    }
-
-    private func ingress() throws(FieldError) -> [Service.LoadBalancerIngress] {
-        var result: [Service.LoadBalancerIngress] = []
-        guard let balancer = try root.map("status")?.map("loadBalancer") else { return result }
-        for entry in try balancer.list("ingress") {
-            let mode = try entry.asMap().choice("ipMode", Service.LoadBalancerIngress.Mode.self)
-            guard let node = entry["ip"], !node.equals("") else { continue }
-            // Some load balancers announce link-local addresses, and the API server lets them.
-            let address = try node.asServiceAddress(allowingLinkLocal: true)
-            result.append(Service.LoadBalancerIngress(address: address, mode: mode ?? .vip))
         }
         return result
     }

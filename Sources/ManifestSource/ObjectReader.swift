@@ -43,10 +43,12 @@ struct ObjectReader {
         }
     }
 
-    /// Calls a rule about the whole object; its complaint names the field, of which this finds the node.
-    func checked<Value>(_ rule: @autoclosure () throws(FieldProblem) -> Value) throws(FieldError) -> Value {
+    /// Has rules take over fields; what they cannot do without names the field, of which this finds the node.
+    func taken<Value>(
+        _ notes: inout FieldNotes, _ rules: (inout FieldNotes) throws(FieldProblem) -> Value
+    ) throws(FieldError) -> Value {
         do throws(FieldProblem) {
-            return try rule()
+            return try rules(&notes)
         } catch {
             let (node, missing) = locate(error.path)
             throw FieldError(node: node, missing: missing, message: error.message)

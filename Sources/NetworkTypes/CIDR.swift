@@ -19,15 +19,28 @@ public struct CIDR: Hashable, Sendable, Comparable {
     }
 
     /// Parses `address/prefix`; nil for anything else. Host bits may be set and are cleared (`10.1.2.3/8` is
-    /// `10.0.0.0/8`), as the Kubernetes API accepts.
+    /// `10.0.0.0/8`), leading zeros mean nothing, and a block of IPv4 addresses in IPv6 notation (`::ffff:10.0.0.0/104`) is the IPv4
+    /// block (`10.0.0.0/8`), as the Kubernetes API has it.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let address = IPAddress(parts[0]) else { return nil }
-        let digits = parts[1].utf8
-        guard (1...3).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }),
-            digits.count == 1 || digits.first != 48, let length = Int(parts[1])
+        let digits = parts[1].utf8.drop { $0 == UInt8(ascii: "0") }
+        guard !parts[1].isEmpty, digits.count <= 3, parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
+            let length = digits.isEmpty ? 0 : Int(String(decoding: digits, as: UTF8.self))
         else { return nil }
-        self.init(address, prefixLength: length)
+        // In IPv6 notation the prefix counts the 96 bits before the IPv4 address.
+        let isMapped = address.family == .ipv4 && parts[0].utf8.contains(UInt8(ascii: ":"))
+        self.init(address, prefixLength: isMapped ? length - 96 : length)
+    }
+
+    /// Whether the text of a block is in a form that API servers from 1.36 on refuse in what is new (KEP-4858): an address of a legacy
+    /// spelling, a prefix with leading zeros, or host bits that are set. Of other texts this says nothing.
+    public static func isLegacySpelling(_ text: some StringProtocol) -> Bool {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return false }
+        if IPAddress.isLegacySpelling(parts[0]) { return true }
+        if parts[1].utf8.count > 1, parts[1].utf8.first == UInt8(ascii: "0") { return true }
+        return CIDR(text).map { IPAddress(parts[0]) != $0.address } ?? false
     }
 
     /// The family of the block.

@@ -13,15 +13,42 @@ public enum IPAddress: Hashable, Sendable, Comparable {
         self = address
     }
 
-    /// Parses an IPv4 or IPv6 address in ASCII; nil for anything else.
+    /// Parses an IPv4 or IPv6 address in ASCII; nil for anything else. An IPv4 address in IPv6 notation (`::ffff:192.0.2.1`) is the
+    /// IPv4 address, as Kubernetes has it.
     public init?(utf8 bytes: UnsafeRawBufferPointer) {
         if let address = IPv4Address(bytes: bytes) {
             self = .v4(address)
         } else if let address = IPv6Address(bytes: bytes) {
-            self = .v6(address)
+            self = address.mapped.map { .v4($0) } ?? .v6(address)
         } else {
             return nil
         }
+    }
+
+    /// Whether the text of an address is in a form that API servers from 1.36 on refuse in what is new (KEP-4858): an IPv4 address with
+    /// leading zeros or in IPv6 notation. Of other texts this says nothing.
+    public static func isLegacySpelling(_ text: some StringProtocol) -> Bool {
+        let parsed = text.utf8.withContiguousStorageIfAvailable {
+            isLegacySpelling(utf8: UnsafeRawBufferPointer($0))
+        }
+        return parsed ?? Array(text.utf8).withUnsafeBytes { isLegacySpelling(utf8: $0) }
+    }
+
+    /// The same of ASCII.
+    public static func isLegacySpelling(utf8 bytes: UnsafeRawBufferPointer) -> Bool {
+        if bytes.contains(UInt8(ascii: ":")) { return IPv6Address(bytes: bytes)?.mapped != nil }
+        var isAtStart = true
+        var wasZero = false
+        for byte in bytes {
+            if byte == UInt8(ascii: ".") {
+                (isAtStart, wasZero) = (true, false)
+                continue
+            }
+            if wasZero { return true }
+            wasZero = isAtStart && byte == UInt8(ascii: "0")
+            isAtStart = false
+        }
+        return false
     }
 
     /// The family of the address.

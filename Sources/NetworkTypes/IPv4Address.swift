@@ -1,7 +1,8 @@
 /// An IPv4 address.
 ///
-/// Text form is the strict dotted quad: four decimal numbers from 0 to 255 without leading zeros. Kubernetes has
-/// rejected leading zeros since CVE-2021-29923, because libraries disagree on whether they mean octal.
+/// Text form is the dotted quad: four decimal numbers from 0 to 255. Leading zeros mean nothing, as Kubernetes has read them since
+/// 1.0 (`192.0.2.007` is `192.0.2.7`). Other libraries take such numbers for octal, or refuse them; API servers up to 1.35 accept
+/// them, later ones keep those that are stored (KEP-4858). What is printed has none.
 public struct IPv4Address: Hashable, Sendable, Comparable {
     /// The address as a number in host byte order: `10.0.0.1` is `0x0A000001`.
     public var rawValue: UInt32
@@ -26,7 +27,6 @@ public struct IPv4Address: Hashable, Sendable, Comparable {
                 continue
             }
             guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-            if digits > 0 && octet == 0 { return nil }
             octet = octet * 10 + UInt32(byte - UInt8(ascii: "0"))
             digits += 1
             if octet > 255 { return nil }

@@ -27,6 +27,11 @@ public struct IPv6Address: Hashable, Sendable, Comparable {
         (lhs.high, lhs.low) < (rhs.high, rhs.low)
     }
 
+    /// The IPv4 address that this one maps (RFC 4291 section 2.5.5.2, `::ffff:0:0/96`); nil if it is none of these.
+    var mapped: IPv4Address? {
+        high == 0 && low >> 32 == 0xFFFF ? IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)) : nil
+    }
+
     /// The eight 16-bit groups, most significant first.
     var groups: [UInt16] {
         (0..<8).map { index in

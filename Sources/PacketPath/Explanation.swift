@@ -191,6 +191,8 @@ public struct Explainer: Sendable {
         case .openPort: "slice \(entry.slice) leaves the port open"
         case .otherFamily: "of another family"
         case .headlessSlice: "slice \(entry.slice) is labelled headless"
+        case .otherProxySlice:
+            "slice \(entry.slice) is left to another proxy (label service.kubernetes.io/service-proxy-name)"
         }
     }
 }

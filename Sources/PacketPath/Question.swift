@@ -200,6 +200,7 @@ extension PolicyResolution.Exclusion {
         switch self {
         case .externalName: "it is of type ExternalName, a DNS alias"
         case .headless: "it is headless, clients reach its pods by their own addresses"
+        case .labelledHeadless: "it has the label service.kubernetes.io/headless, which keeps proxies away"
         case .otherProxy(let name):
             "it is left to the proxy \"\(name)\" (label service.kubernetes.io/service-proxy-name)"
         case .noClusterIP: "it has no ClusterIP"

@@ -27,6 +27,8 @@ public enum EndpointDecision: String, Hashable, Sendable, CaseIterable {
     case otherFamily
     /// Out: the slice has the label `service.kubernetes.io/headless`.
     case headlessSlice
+    /// Out: the slice has the label `service.kubernetes.io/service-proxy-name`.
+    case otherProxySlice
 
     /// Whether the endpoint is in the pool.
     public var isUsed: Bool { self == .used || self == .usedWhileTerminating }

@@ -96,6 +96,7 @@ extension EndpointSlice {
     /// breaks this, the first port with a number counts.
     func relevance(for port: ServicePort, family: IPFamily) -> Relevance {
         if isHeadless { return .none(.headlessSlice) }
+        if isOfOtherProxy { return .none(.otherProxySlice) }
         guard addressFamily == family else { return .none(.otherFamily) }
         var refusal = EndpointDecision.noPort
         for candidate in ports where candidate.transport == port.transport && candidate.name == port.name {

@@ -9,6 +9,8 @@ public struct PolicyResolution: Hashable, Sendable {
         case externalName
         /// `spec.clusterIP` is None: clients reach the endpoints without a proxy.
         case headless
+        /// The label `service.kubernetes.io/headless` is present, whatever its value: API lists for proxies leave it out.
+        case labelledHeadless
         /// The label `service.kubernetes.io/service-proxy-name` gives the Service to another proxy, whatever its value
         /// (KEP-2447).
         case otherProxy(String)
@@ -85,6 +87,7 @@ extension Service {
     fileprivate var exclusion: PolicyResolution.Exclusion? {
         if let serviceProxyName { return .otherProxy(serviceProxyName) }
         if type == .externalName { return .externalName }
+        if isLabelledHeadless { return .labelledHeadless }
         return isHeadless ? .headless : nil
     }
 

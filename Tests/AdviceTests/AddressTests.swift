@@ -7,7 +7,9 @@ import Testing
 /// Addresses and ports that several Services, or a Service and nodes, claim.
 @Suite struct AddressTests {
     /// Another Service of type LoadBalancer with externalTrafficPolicy Local.
-    private static func balanced(_ name: String, address: IPAddress, port: UInt16 = 81, check: UInt16 = 32001) -> Service {
+    private static func balanced(_ name: String, address: IPAddress, port: UInt16 = 81, check: UInt16 = 32001)
+        -> Service
+    {
         var other = Scene.service(name, "10.96.0.2")
         other.type = .loadBalancer
         other.externalTrafficPolicy = .local

@@ -25,7 +25,7 @@ import Testing
               healthCheckNodePort: 32000
               sessionAffinity: ClientIP
               sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}
-              loadBalancerSourceRanges: [" 10.1.2.3/8 "]
+              loadBalancerSourceRanges: [" 10.0.0.0/8 "]
               publishNotReadyAddresses: true
               trafficDistribution: PreferClose
               ports:

@@ -8,10 +8,36 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "10", "10.0.0", "10.0.0.0.1", "10.0.0.256", "10.0.0.01", "10.0.0.", ".10.0.0", "10..0.1", "10.0.0.1 ",
+        "", "10", "10.0.0", "10.0.0.0.1", "10.0.0.256", "10.0.0.", ".10.0.0", "10..0.1", "10.0.0.1 ",
         "0x0a.0.0.1", "-1.0.0.1", "10.0.0.1/8", "１0.0.0.1",
     ])
     func ipv4RefusesOtherText(_ text: String) { #expect(IPv4Address(text) == nil) }
+
+    @Test(
+        "leading zeros are decimal, an IPv4 address in IPv6 notation is the IPv4 address; both are known as legacy spellings",
+        arguments: [
+            ("192.0.2.007", "192.0.2.7"), ("010.000.000.001", "10.0.0.1"), ("10.0.0.0000008", "10.0.0.8"),
+            ("::ffff:192.0.2.1", "192.0.2.1"), ("::FFFF:c000:0201", "192.0.2.1"),
+        ])
+    func legacySpellings(_ text: String, _ canonical: String) {
+        #expect(IPAddress(text)?.description == canonical)
+        #expect(IPAddress.isLegacySpelling(text) && !IPAddress.isLegacySpelling(canonical))
+    }
+
+    @Test(
+        "ranges have the same spellings, and host bits and zeros in the prefix besides",
+        arguments: [
+            ("203.000.113.000/24", "203.0.113.0/24"), ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("10.0.0.0/08", "10.0.0.0/8"), ("fd00::1/64", "fd00::/64"),
+        ])
+    func legacyRanges(_ text: String, _ canonical: String) {
+        #expect(CIDR(text)?.description == canonical)
+        #expect(CIDR.isLegacySpelling(text) && !CIDR.isLegacySpelling(canonical))
+    }
+
+    @Test(arguments: ["0.0.0.0", "10.0.0.10", "100.200.0.0", "::", "fd00::0:1", "64:ff9b::10.0.0.1"])
+    func usualSpellingsAreNotLegacy(_ text: String) { #expect(!IPAddress.isLegacySpelling(text)) }
 
     @Test(arguments: [
         ("::", "::"), ("::1", "::1"), ("1::", "1::"), ("FD00::1", "fd00::1"), ("fd00:0:0:0:0:0:0:1", "fd00::1"),
@@ -66,7 +92,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0.0/8/8", "fd00::/129", "/8",
+        "", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "::ffff:10.0.0.0/90", "10.0.0.0/8/8", "fd00::/129",
+        "/8",
         "10.0.0.0/+8", "10.0.0.0/8 ",
     ])
     func refusesOtherText(_ text: String) { #expect(CIDR(text) == nil) }

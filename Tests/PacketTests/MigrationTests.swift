@@ -225,7 +225,9 @@ struct MigrationTests {
         #expect(try await bench.migrate("--remove-kube-proxy-rules").status == 0)
     }
 
-    @Test("a kube-proxy that has ended and is not yet reaped, or runs in another network namespace, is not taken for a running one")
+    @Test(
+        "a kube-proxy that has ended and is not yet reaped, or runs in another network namespace, is not taken for a running one"
+    )
     func ended() async throws {
         let bench = try await Bench(.nftables)
         let daemon = try await bench.startDaemon()
