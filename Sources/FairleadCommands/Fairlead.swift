@@ -28,7 +28,7 @@ public struct Fairlead: AsyncParsableCommand {
         version: version,
         subcommands: [
             Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, Status.self, LBPool.self,
-            Cleanup.self, Migrate.self,
+            Cleanup.self, Migrate.self, Firewall.self,
         ])
 
     /// Makes the command; its parser fills it.
