@@ -23,6 +23,9 @@ struct BridgeLook {
         return link
     }
 
+    /// Whether pods reach an address on the bridge without the node: the node has the bridge's range on the link, so they have it, too.
+    func isDirect(_ address: IPAddress) -> Bool { routes.isOnLink(address) }
+
     /// Why packets between ports of a bridge do not pass the rules, and what mends it; nil if they do.
     func bypass(_ bridge: HostLink, _ family: IPFamily) -> String? {
         let name = "bridge-nf-call-\(family == .ipv4 ? "iptables" : "ip6tables")"
@@ -50,7 +53,7 @@ struct BridgeLook {
         for address in endpoints {
             guard let bridge = bridge(to: address), seen.insert("\(bridge.name) \(address.family)").inserted else { continue }
             if let reason = bypass(bridge, address.family) {
-                guard !masqueradesAll else { continue }
+                guard !masqueradesAll, isDirect(address) else { continue }
                 result.append(
                     Finding(
                         .warning, code: "bridge-bypasses-rules", subject: nil,

@@ -51,7 +51,7 @@ struct SurroundingNotes {
                 return "bridge \(own.name): a port without hairpin mode does not send the packet back to its pod"
             }
             // With the node's address as its source the answer comes back to the node.
-            guard reached.masquerade == nil else { return nil }
+            guard reached.masquerade == nil, bridges.isDirect(packet.source) else { return nil }
             return "bridge \(own.name) has both ends, and the answer does not pass the rules: the caller gets it from an address "
                 + "that it did not ask and waits in vain; \(reason)"
         }

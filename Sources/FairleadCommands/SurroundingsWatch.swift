@@ -137,7 +137,7 @@ actor SurroundingsWatch {
         let usage = ConntrackUsage(
             count: ProcFiles.lines("\(proc)/sys/net/netfilter/nf_conntrack_count").first,
             limit: ProcFiles.lines("\(proc)/sys/net/netfilter/nf_conntrack_max").first,
-            statistics: ProcFiles.lines("\(proc)/net/stat/nf_conntrack"))
+            statistics: ProcFiles.allLines("\(proc)/net/stat/nf_conntrack"))
         board.update { $0.metrics.conntrack = usage }
         guard let usage else { return tell(found, []) }
         let wasAlarming = !conntrackFindings.isEmpty

@@ -14,8 +14,6 @@ public struct HostLink: Hashable, Sendable {
     public var isBridge: Bool { kind == "bridge" }
     /// Whether frames that came through this port may leave through it (hairpin mode).
     public var isHairpin = false
-    /// Whether it takes all frames.
-    public var isPromiscuous = false
     /// The families whose bridged packets pass netfilter because of this bridge's own setting.
     public var filters: Set<IPFamily> = []
 
@@ -58,24 +56,49 @@ public final class HostLinks {
         throw .interrupted(operation: Self.operation)
     }
 
-    /// Where a packet of the node's own to an address would leave, and whether the address is the node's own; nil if there is no route.
-    public func route(to address: IPAddress) -> (link: UInt32, isOwn: Bool)? {
-        var result: (link: UInt32, isOwn: Bool)?
-        do throws(NetlinkError) {
-            // struct rtmsg: family and length of the destination first; then the destination.
-            let bytes = Self.bytes(address)
-            let head = [address.family.netfilterNumber, UInt8(bytes.count * 8)] + Array(repeating: 0, count: 10)
-            let attribute = [UInt8(bytes.count + 4), 0, RouteField.destination, 0]
-            try ask(RouteMessage.getRoute, flags: 0, head + attribute + bytes) { message in
-                guard message.payload.count >= 12 else { return }
-                let attributes = AttributeSequence(UnsafeRawBufferPointer(rebasing: message.payload[12...]))
-                guard let link = attributes.first(RouteField.link)?.value, link.count == 4 else { return }
-                result = (link.loadUnaligned(as: UInt32.self), message.payload[7] == RouteField.localType)
-            }
-        } catch {
-            return nil
+    /// Where packets to an address go.
+    public struct Route: Hashable, Sendable {
+        /// The number of the interface.
+        public var link: UInt32
+        /// Whether the address is the node's own.
+        public var isOwn: Bool
+    }
+
+    /// Where a packet of the node's own to an address would go; nil if there is no route.
+    public func route(to address: IPAddress) -> Route? {
+        var result: Route?
+        lookUp(address, flags: 0) { message, attributes in
+            guard let link = attributes.first(RouteField.link)?.value, link.count == 4 else { return }
+            result = Route(link: link.loadUnaligned(as: UInt32.self), isOwn: message.payload[7] == RouteField.localType)
         }
         return result
+    }
+
+    /// Whether the route to an address is one of a range that is on the link, so that hosts there reach each other without this node.
+    public func isOnLink(_ address: IPAddress) -> Bool {
+        var result = false
+        // Where the kernel does not tell the entry of its table, the length is that of the address.
+        lookUp(address, flags: RouteField.wantsEntry) { message, attributes in
+            result =
+                Int(message.payload[1]) < address.family.addressBits
+                && attributes.first(RouteField.gateway) == nil && attributes.first(RouteField.link) != nil
+        }
+        return result
+    }
+
+    private func lookUp(
+        _ address: IPAddress, flags: UInt32, handle: (NetlinkMessage, AttributeSequence) -> Void
+    ) {
+        // struct rtmsg: family, length of the destination; flags at its end. Then the destination.
+        let bytes = Self.bytes(address)
+        let head = [address.family.netfilterNumber, UInt8(bytes.count * 8)] + Array(repeating: 0, count: 6)
+        let end = withUnsafeBytes(of: flags) { Array($0) }
+        let attribute = [UInt8(bytes.count + 4), 0, RouteField.destination, 0]
+        // No route is an answer too.
+        try? ask(RouteMessage.getRoute, flags: 0, head + end + attribute + bytes) { message in
+            guard message.payload.count >= 12 else { return }
+            handle(message, AttributeSequence(UnsafeRawBufferPointer(rebasing: message.payload[12...])))
+        }
     }
 
     private static func bytes(_ address: IPAddress) -> [UInt8] {
@@ -131,7 +154,6 @@ extension HostLink {
         func number(_ attribute: NetlinkAttribute?) -> UInt32? {
             attribute.flatMap { $0.value.count == 4 ? $0.value.loadUnaligned(as: UInt32.self) : nil }
         }
-        isPromiscuous = number(attributes.first(LinkField.promiscuity)) ?? 0 > 0
         guard let info = attributes.first(LinkField.info)?.nested else { return }
         kind = info.first(LinkField.infoKind)?.text ?? ""
         if isBridge {
@@ -151,7 +173,6 @@ private enum LinkField {
     static let name: UInt16 = 3
     static let controller: UInt16 = 10
     static let info: UInt16 = 18
-    static let promiscuity: UInt16 = 30
 
     static let infoKind: UInt16 = 1
     static let infoData: UInt16 = 2
@@ -169,5 +190,8 @@ private enum LinkField {
 private enum RouteField {
     static let destination: UInt8 = 1
     static let link: UInt16 = 4
+    static let gateway: UInt16 = 5
     static let localType: UInt8 = 2
+    /// `RTM_F_FIB_MATCH`: the entry that the address matches, in place of what follows for the address alone.
+    static let wantsEntry: UInt32 = 0x2000
 }

@@ -19,6 +19,22 @@ struct BridgeTests {
                 try Self.set(filters, cluster.node1.namespace)
             }
             try await daemon.waitUntilInLine()
+            try await shareRange()
+        }
+
+        /// Node and pods have the bridge's range on the link, as the plugin `bridge` sets it up.
+        private func shareRange() async throws {
+            let ranges = [("-4", "10.128.1.0/24"), ("-6", "fd00:10:128:1::/64")]
+            let pods = daemon.cluster.localPods + [daemon.cluster.localCaller]
+            for (family, range) in ranges {
+                try await node.execute(Program("ip", [family, "route", "add", range, "dev", "pods"])).requireSuccess()
+                for pod in pods {
+                    let address = family == "-4" ? "\(pod.ipv4)/32" : "\(pod.ipv6)/128"
+                    try await node.execute(Program("ip", [family, "route", "del", address, "dev", "pods"])).requireSuccess()
+                    try await pod.namespace.execute(Program("ip", [family, "route", "add", range, "dev", "eth0"]))
+                        .requireSuccess()
+                }
+            }
         }
 
         static func set(_ filters: Bool, _ node: NetworkNamespace) throws(TestKitError) {

@@ -41,9 +41,6 @@ struct ConntrackTableTests {
         try directory.write(Manifest.cluster, to: "cluster.yaml")
         let count = try directory.write("899\n", to: "count")
         let limit = try directory.write("1000\n", to: "limit")
-        let statistics = try directory.write(
-            "entries  clashres insert_failed drop early_drop\n0 0 00000001 0000000a 00000002\n0 0 00000001 00000010 00000000\n",
-            to: "statistics")
         let namespace = try NetworkNamespace("conntrack")
         let fairlead = try FairleadCommand().path
         let arguments =
@@ -53,7 +50,6 @@ struct ConntrackTableTests {
             mount --make-rprivate /
             mount --bind \(count) /proc/sys/net/netfilter/nf_conntrack_count
             mount --bind \(limit) /proc/sys/net/netfilter/nf_conntrack_max
-            mount --bind \(statistics) /proc/$$/net/stat/nf_conntrack
             exec "$@"
             """
         let program = Program(
@@ -77,11 +73,8 @@ struct ConntrackTableTests {
         try await daemon.waitForOutput("conntrack's table is 90 % full (900 of 1000 entries", timeLimit: .seconds(60))
         let page = try await Self.metrics(namespace)
         #expect(page.contains("fairlead_findings{code=\"conntrack-table-full\",severity=\"warning\"} 1"), "\(page)")
-        #expect(Self.value("fairlead_conntrack_dropped_total{reason=\"drop\"}", page) == 26)
-        #expect(Self.value("fairlead_conntrack_dropped_total{reason=\"insert_failed\"}", page) == 2)
-        #expect(Self.value("fairlead_conntrack_dropped_total{reason=\"early_drop\"}", page) == 2)
         let status = try await FairleadCommand().run(["status"], in: namespace).standardOutput
-        #expect(status.contains("conntrack's table is 90 % full (900 of 1000 entries; 26 packets dropped so far)"), "\(status)")
+        #expect(status.contains("conntrack's table is 90 % full (900 of 1000 entries; 0 packets dropped so far)"), "\(status)")
 
         // Neither clearly less nor news.
         try await show(850)
