@@ -32,7 +32,8 @@ struct BridgeLook {
         if bridge.filters.contains(family) { return nil }
         switch ProcFiles.lines("\(parameters)/net/bridge/\(name)").first {
         case "0": return "net.bridge.\(name) is 0: sysctl -w net.bridge.\(name)=1"
-        case nil: return "the kernel module br_netfilter is not loaded: modprobe br_netfilter; sysctl -w net.bridge.\(name)=1"
+        case nil:
+            return "the kernel module br_netfilter is not loaded: modprobe br_netfilter; sysctl -w net.bridge.\(name)=1"
         default: return nil
         }
     }
@@ -51,23 +52,29 @@ struct BridgeLook {
         var result: [Finding] = []
         var seen: Set<String> = []
         for address in endpoints {
-            guard let bridge = bridge(to: address), seen.insert("\(bridge.name) \(address.family)").inserted else { continue }
+            guard let bridge = bridge(to: address), seen.insert("\(bridge.name) \(address.family)").inserted else {
+                continue
+            }
             if let reason = bypass(bridge, address.family) {
                 guard !masqueradesAll, isDirect(address) else { continue }
                 result.append(
                     Finding(
                         .warning, code: "bridge-bypasses-rules", subject: nil,
-                        message: "bridge \(bridge.name) has pods (such as \(address)), and what they answer each other does not "
-                            + "pass the rules: a pod that connects to a Service's pod on the same bridge waits in vain; \(reason)"))
+                        message:
+                            "bridge \(bridge.name) has pods (such as \(address)), and what they answer each other does not "
+                            + "pass the rules: a pod that connects to a Service's pod on the same bridge waits in vain; \(reason)"
+                    ))
                 continue
             }
             let ports = portsWithoutHairpin(bridge)
             guard !ports.isEmpty, seen.insert(bridge.name).inserted else { continue }
-            let names = ports.prefix(4).joined(separator: ", ") + (ports.count > 4 ? " and \(ports.count - 4) more" : "")
+            let names =
+                ports.prefix(4).joined(separator: ", ") + (ports.count > 4 ? " and \(ports.count - 4) more" : "")
             result.append(
                 Finding(
                     .info, code: "bridge-without-hairpin", subject: nil,
-                    message: "bridge \(bridge.name) does not send frames back to the port that they came from (\(names)): a pod there "
+                    message:
+                        "bridge \(bridge.name) does not send frames back to the port that they came from (\(names)): a pod there "
                         + "cannot reach itself through a Service; hairpin mode of the network plugin, or 'bridge link set dev PORT "
                         + "hairpin on'"))
         }

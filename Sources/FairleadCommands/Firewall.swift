@@ -53,7 +53,8 @@ struct Firewall: AsyncParsableCommand {
             throw Self.failed
         }
         StandardOutput().write(
-            commands ? report.items.flatMap(\.commands).map { "\($0)\n" }.joined() : report.page(knowsPorts: ports != nil))
+            commands
+                ? report.items.flatMap(\.commands).map { "\($0)\n" }.joined() : report.page(knowsPorts: ports != nil))
         if !report.items.isEmpty { throw ExitCode(1) }
     }
 
@@ -78,9 +79,12 @@ extension FirewallReport {
             text += "firewall: \(self.text(item))\n"
             for command in item.commands { text += "    \(command)\n" }
         }
-        if items.isEmpty { text += "firewall: nothing in other programs' chains is in the way, as far as it can be told\n" }
+        if items.isEmpty {
+            text += "firewall: nothing in other programs' chains is in the way, as far as it can be told\n"
+        }
         if !knowsPorts {
-            text += "firewall: no daemon tells its health check ports: they were not looked at (healthCheckNodePort of Services)\n"
+            text +=
+                "firewall: no daemon tells its health check ports: they were not looked at (healthCheckNodePort of Services)\n"
         }
         return text
     }

@@ -100,7 +100,9 @@ final class FirewallLook {
         var result: [Target] = []
         for family in IPFamily.allCases {
             let table = ForeignRules.Table(family: family, name: DataplaneOptions().tableName)
-            let keys = ((try? kernel.keys(ofSet: "backends", in: table)) ?? []).sorted { $0.lexicographicallyPrecedes($1) }
+            let keys = ((try? kernel.keys(ofSet: "backends", in: table)) ?? []).sorted {
+                $0.lexicographicallyPrecedes($1)
+            }
             for target in keys.prefix(Self.limit).compactMap({ Self.target($0, family) }) {
                 let route = routes.route(to: target.backend.address)
                 let kind = "\(family) \(target.transport) \(route?.link ?? 0) \(route?.isOwn ?? false)"

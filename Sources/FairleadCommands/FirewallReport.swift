@@ -32,11 +32,14 @@ struct FirewallReport {
     ///   - targets: endpoints that clients outside may reach.
     ///   - ports: the health check ports of each family; nil if they are not known.
     ///   - podRanges: the cluster's own ranges, if they are known.
-    init(_ look: FirewallLook, targets: [FirewallLook.Target], ports: [UInt16: Set<IPFamily>]?, podRanges: [String] = []) {
+    init(
+        _ look: FirewallLook, targets: [FirewallLook.Target], ports: [UInt16: Set<IPFamily>]?, podRanges: [String] = []
+    ) {
         var seen: Set<String> = []
         for target in targets {
             let source = FirewallLook.outsider(target.backend.address.family)
-            for obstacle in look.obstacles(from: source, to: target) where seen.insert("\(obstacle.place) services").inserted {
+            for obstacle in look.obstacles(from: source, to: target)
+            where seen.insert("\(obstacle.place) services").inserted {
                 items.append(
                     Item(
                         place: "\(obstacle)", purpose: .services(example: "\(target)"),
@@ -75,7 +78,8 @@ struct FirewallReport {
                 guard let target = targets.first(where: { $0.backend.address.family == chain.family }) else { continue }
                 items.append(
                     Item(
-                        place: "\(chain)", purpose: .services(example: "\(target)"), commands: admission.services([], target),
+                        place: "\(chain)", purpose: .services(example: "\(target)"),
+                        commands: admission.services([], target),
                         isCertain: !chain.hasRules))
             default:
                 let asked = ports.filter { $0.value.contains(chain.family) }.keys.sorted()
@@ -92,14 +96,16 @@ struct FirewallReport {
     func text(_ item: Item, showsExample: Bool = true) -> String {
         switch item.purpose {
         case .services(let example):
-            "\(item.place) may drop connections that Services lead to endpoints" + (showsExample ? ", such as \(example)" : "")
+            "\(item.place) may drop connections that Services lead to endpoints"
+                + (showsExample ? ", such as \(example)" : "")
         case .healthChecks(let ports): "\(item.place) may drop health checks of load balancers (\(Self.list(ports)))"
         }
     }
 
     private static func list(_ ports: [UInt16]) -> String {
         let shown = ports.prefix(8).map(String.init).joined(separator: ", ")
-        return "\(ports.count == 1 ? "port" : "ports") \(shown)" + (ports.count > 8 ? " and \(ports.count - 8) more" : "")
+        return "\(ports.count == 1 ? "port" : "ports") \(shown)"
+            + (ports.count > 8 ? " and \(ports.count - 8) more" : "")
     }
 
     /// The report as findings, one for each chain and purpose.
@@ -108,7 +114,8 @@ struct FirewallReport {
             // An example would be another one each time that endpoints change.
             Finding(
                 item.isCertain ? .warning : .info, code: "firewall-may-drop", subject: nil,
-                message: "\(text(item, showsExample: false)); what admits them: \(item.commands.joined(separator: "; "))")
+                message:
+                    "\(text(item, showsExample: false)); what admits them: \(item.commands.joined(separator: "; "))")
         }
     }
 }
@@ -161,7 +168,8 @@ struct Admission {
         // An endpoint on the node itself.
         case .ufw where isInput: return ["ufw allow \(target.backend.port)"]
         case .ufw: return ranges.map { "ufw route allow to \($0)" }
-        case .firewalld: return ranges.map { "firewall-cmd --permanent --zone=trusted --add-source=\($0)" } + [Self.reload]
+        case .firewalld:
+            return ranges.map { "firewall-cmd --permanent --zone=trusted --add-source=\($0)" } + [Self.reload]
         case .nftables(let place):
             return ["nft insert rule \(place.table.family.rawValue) \(Self.names(place)) ct status dnat accept"]
         }
@@ -170,7 +178,9 @@ struct Admission {
     /// What admits requests to ports of the node.
     func ports(_ ports: [UInt16]) -> [String] {
         // iptables takes 15 ports in a rule.
-        let parts = stride(from: 0, to: ports.count, by: 15).map { ports[$0..<min($0 + 15, ports.count)].map(String.init) }
+        let parts = stride(from: 0, to: ports.count, by: 15).map {
+            ports[$0..<min($0 + 15, ports.count)].map(String.init)
+        }
         switch tool {
         case .iptables(let program, let chain):
             return parts.map {
@@ -180,7 +190,9 @@ struct Admission {
         case .firewalld: return ports.map { "firewall-cmd --permanent --add-port=\($0)/tcp" } + [Self.reload]
         case .nftables(let place):
             let list = ports.map(String.init).joined(separator: ", ")
-            return ["nft insert rule \(place.table.family.rawValue) \(Self.names(place)) tcp dport '{ \(list) }' accept"]
+            return [
+                "nft insert rule \(place.table.family.rawValue) \(Self.names(place)) tcp dport '{ \(list) }' accept"
+            ]
         }
     }
 
@@ -189,11 +201,17 @@ struct Admission {
     /// Anybody may name a chain as he likes: what is no plain word is quoted for the shell.
     private static func names(_ place: FilterRules.Place) -> String {
         [place.table.name, place.chain].map { name in
-            let isPlain = !name.isEmpty && name.utf8.allSatisfy { byte in
-                byte == 45 || byte == 46 || byte == 95 || (48...57).contains(byte) || (65...90).contains(byte)
-                    || (97...122).contains(byte)
-            }
-            return isPlain ? name : "'" + name.printable.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+            let isPlain =
+                !name.isEmpty
+                && name.utf8.allSatisfy { byte in
+                    byte == 45 || byte == 46 || byte == 95 || (48...57).contains(byte) || (65...90).contains(byte)
+                        || (97...122).contains(byte)
+                }
+            return isPlain
+                ? name
+                : "'"
+                    + name.printable.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+                    + "'"
         }.joined(separator: " ")
     }
 }

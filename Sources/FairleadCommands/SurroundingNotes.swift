@@ -18,7 +18,9 @@ struct SurroundingNotes {
     /// Adds what was found to the explanation.
     func add(to explanation: inout Explanation) {
         var notes: [String] = []
-        for note in firewallNotes(explanation) + bridgeNotes(explanation) where !notes.contains(note) { notes.append(note) }
+        for note in firewallNotes(explanation) + bridgeNotes(explanation) where !notes.contains(note) {
+            notes.append(note)
+        }
         for note in notes { explanation.note(note) }
     }
 
@@ -52,7 +54,8 @@ struct SurroundingNotes {
             }
             // With the node's address as its source the answer comes back to the node.
             guard reached.masquerade == nil, bridges.isDirect(packet.source) else { return nil }
-            return "bridge \(own.name) has both ends, and the answer does not pass the rules: the caller gets it from an address "
+            return
+                "bridge \(own.name) has both ends, and the answer does not pass the rules: the caller gets it from an address "
                 + "that it did not ask and waits in vain; \(reason)"
         }
     }

@@ -88,7 +88,10 @@ actor SurroundingsWatch {
     /// - Parameters:
     ///   - proc: where the kernel tells.
     ///   - samples: the endpoints.
-    init(_ board: StatusBoard, _ logger: Logger, proc: String = "/proc", samples: @escaping @Sendable () async -> ServiceSamples) {
+    init(
+        _ board: StatusBoard, _ logger: Logger, proc: String = "/proc",
+        samples: @escaping @Sendable () async -> ServiceSamples
+    ) {
         (self.board, self.logger, self.proc, self.samples) = (board, logger, proc, samples)
     }
 
@@ -115,9 +118,10 @@ actor SurroundingsWatch {
                 let kernel: NftablesKernel
                 if let open = self.kernel { kernel = open } else { kernel = try NftablesKernel() }
                 self.kernel = kernel
-                findings += FirewallReport(
-                    try FirewallLook(kernel), targets: samples.exposed, ports: ports, podRanges: samples.podRanges
-                ).findings
+                findings +=
+                    FirewallReport(
+                        try FirewallLook(kernel), targets: samples.exposed, ports: ports, podRanges: samples.podRanges
+                    ).findings
             }
         } catch {
             // Nothing new is known; what was found before holds until it is.
@@ -151,7 +155,8 @@ actor SurroundingsWatch {
         }
         let finding = Finding(
             .warning, code: "conntrack-table-full", subject: nil,
-            message: "conntrack's table is \(usage.percent) % full (\(usage.entries) of \(usage.limit) entries; \(usage.drops) packets "
+            message:
+                "conntrack's table is \(usage.percent) % full (\(usage.entries) of \(usage.limit) entries; \(usage.drops) packets "
                 + "dropped so far): when it is full, new connections of the whole node are dropped, established ones live; raise "
                 + "net.netfilter.nf_conntrack_max (--conntrack-max-per-core, --conntrack-min)")
         // The numbers change all the time; one line says it.

@@ -2,8 +2,7 @@ import NetworkTypes
 
 /// Walks a packet that is thought of through other programs' chains, and says which of them would drop it.
 ///
-/// What cannot be judged may match or not: a chain counts as dropping only if no way through it that is known of accepts. A drop
-/// behind a condition that cannot be judged is left aside, for such conditions are mostly about other packets.
+/// What cannot be judged may match or not: a chain counts as dropping only if no way through it accepts.
 public struct FilterWalk {
     /// What a set says of a key.
     public enum Answer: Hashable, Sendable {
@@ -132,7 +131,7 @@ private struct Walker {
             let (ends, goesOn) = follow(verdict, depth)
             switch match {
             case .no: continue
-            case .maybe: result.formUnion(ends.subtracting([.drop]))
+            case .maybe: result.formUnion(ends)
             case .yes:
                 result.formUnion(ends)
                 if !goesOn { return result }

@@ -78,7 +78,9 @@ extension NftablesKernel {
                 let item = $0.beginNest(ElementAttribute.item)
                 let key = $0.beginNest(ElementAttribute.key)
                 let room = $0.header(ElementAttribute.value, payload: bytes.count)
-                for (offset, byte) in bytes.enumerated() { room.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self) }
+                for (offset, byte) in bytes.enumerated() {
+                    room.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+                }
                 $0.endNest(key)
                 $0.endNest(item)
                 $0.endNest(list)
@@ -300,7 +302,8 @@ extension FilterExpression {
             return .setMark(
                 info.loadUnaligned(fromByteOffset: 0, as: UInt32.self),
                 mask: info.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-        case "LOG", "NFLOG", "AUDIT", "TRACE", "CT", "NOTRACK", "TCPMSS", "CONNMARK", "CLASSIFY", "DSCP", "TOS", "TTL", "HL",
+        case "LOG", "NFLOG", "AUDIT", "TRACE", "CT", "NOTRACK", "TCPMSS", "CONNMARK", "CLASSIFY", "DSCP", "TOS", "TTL",
+            "HL",
             "CHECKSUM", "SET", "RATEEST", "SECMARK", "CONNSECMARK", "TEE", "IDLETIMER", "LED":
             return .neutral
         // A verdict that is not known: neither accepts nor drops for sure.

@@ -110,7 +110,9 @@ extension ProxyMetrics {
         var build = Metric("fairlead_build_info", .gauge, "1, with the version of the program.")
         build.add(1, Metric.Label("version", version))
         var found = Metric("fairlead_findings", .gauge, "What is wrong with objects and the node now, by code.")
-        for (kind, count) in findings.merging(nodeFindings, uniquingKeysWith: +).sorted(by: { ($0.key.code, $0.key.severity) < ($1.key.code, $1.key.severity) }) {
+        for (kind, count) in findings.merging(nodeFindings, uniquingKeysWith: +).sorted(by: {
+            ($0.key.code, $0.key.severity) < ($1.key.code, $1.key.severity)
+        }) {
             found.add(Double(count), Metric.Label("code", kind.code), Metric.Label("severity", "\(kind.severity)"))
         }
         var ports = Metric("fairlead_listeners", .gauge, "Addresses and ports of HTTP servers.")

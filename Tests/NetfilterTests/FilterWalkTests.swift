@@ -7,7 +7,8 @@ struct FilterWalkTests {
     private static let table = FilterRules.Table(.ip, "filter")
     private static let endpoint = IPAddress.v4(IPv4Address(rawValue: 0x0A4D_0102))
     private static let packet = FilterPacket(
-        from: .v4(IPv4Address(rawValue: 0xCB00_714D)), to: endpoint, .tcp, port: 8080, isTranslated: true, input: .init("eth0", index: 2),
+        from: .v4(IPv4Address(rawValue: 0xCB00_714D)), to: endpoint, .tcp, port: 8080, isTranslated: true,
+        input: .init("eth0", index: 2),
         output: .init("cni0", index: 3))
     private static let accept = FilterExpression.verdict(.accept)
 
@@ -65,7 +66,8 @@ struct FilterWalkTests {
         #expect(admits(.load(.network(16), into: 0, length: 2), .compare(0, .equal, [10, 77])))
         #expect(!admits(.load(.network(12), into: 0, length: 2), .compare(0, .equal, [10, 77])))
         #expect(admits(.load(.header(2), into: 0, length: 2), .range(0, from: [31, 0], to: [32, 0], isInside: true)))
-        #expect(!admits(.load(.header(2), into: 0, length: 2), .range(0, from: [31, 0], to: [32, 0], isInside: false)))
+        #expect(
+            !admits(.load(.header(2), into: 0, length: 2), .range(0, from: [31, 0], to: [32, 0], isInside: false)))
         #expect(admits(.load(.inputInterface, into: 0, length: 16), .compare(0, .equal, Array("et".utf8))))
         #expect(!admits(.load(.outputInterface, into: 0, length: 16), .compare(0, .equal, Array("eth0".utf8) + [0])))
         #expect(admits(.load(.outputIndex, into: 0, length: 4), .compare(0, .equal, Self.bytes(3))))
@@ -80,7 +82,8 @@ struct FilterWalkTests {
         #expect(!Self.drops(Self.rules(policy: true, [[.unclear, Self.accept]])))
         #expect(!Self.drops(Self.rules(policy: false, [[.unclear, .verdict(.drop)]])))
         #expect(Self.drops(Self.rules(policy: true, [[.unclear, .verdict(.drop)]])))
-        #expect(Self.drops(Self.rules(policy: true, [[.unclear, .connection(states: 2, isInverted: false), Self.accept]])))
+        #expect(
+            Self.drops(Self.rules(policy: true, [[.unclear, .connection(states: 2, isInverted: false), Self.accept]])))
         let jump = Self.rules(policy: true, [[.unclear, .verdict(.jump("A"))]], others: ["A": []])
         #expect(Self.drops(jump))
         let accepting = Self.rules(policy: true, [[.unclear, .verdict(.jump("A"))]], others: ["A": [[Self.accept]]])
@@ -89,7 +92,9 @@ struct FilterWalkTests {
 
     @Test("jump comes back, goto does not, and what a chain returns is decided by who jumped there")
     func jumps() {
-        let others: [String: [[FilterExpression]]] = ["A": [[.verdict(.leave)], [.verdict(.drop)]], "B": [[.verdict(.goto("C"))], [Self.accept]], "C": []]
+        let others: [String: [[FilterExpression]]] = [
+            "A": [[.verdict(.leave)], [.verdict(.drop)]], "B": [[.verdict(.goto("C"))], [Self.accept]], "C": [],
+        ]
         #expect(!Self.drops(Self.rules(policy: true, [[.verdict(.jump("A"))], [Self.accept]], others: others)))
         #expect(Self.drops(Self.rules(policy: true, [[.verdict(.goto("A"))], [Self.accept]], others: others)))
         #expect(Self.drops(Self.rules(policy: true, [[.verdict(.jump("B"))]], others: others)))

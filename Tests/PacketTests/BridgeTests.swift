@@ -30,7 +30,8 @@ struct BridgeTests {
                 try await node.execute(Program("ip", [family, "route", "add", range, "dev", "pods"])).requireSuccess()
                 for pod in pods {
                     let address = family == "-4" ? "\(pod.ipv4)/32" : "\(pod.ipv6)/128"
-                    try await node.execute(Program("ip", [family, "route", "del", address, "dev", "pods"])).requireSuccess()
+                    try await node.execute(Program("ip", [family, "route", "del", address, "dev", "pods"]))
+                        .requireSuccess()
                     try await pod.namespace.execute(Program("ip", [family, "route", "add", range, "dev", "eth0"]))
                         .requireSuccess()
                 }
@@ -95,7 +96,8 @@ struct BridgeTests {
         }
         #expect(isTold, "\(bench.daemon.daemon.output)")
         for port in bench.daemon.cluster.localPods.map(\.name) + ["local-caller"] {
-            try await bench.node.execute(Program("bridge", ["link", "set", "dev", port, "hairpin", "on"])).requireSuccess()
+            try await bench.node.execute(Program("bridge", ["link", "set", "dev", port, "hairpin", "on"]))
+                .requireSuccess()
         }
         #expect(try await bench.answers(from: pod, .ipv4) == 4)
         let sound = try await bench.explain(from: pod.ipv4, .ipv4)

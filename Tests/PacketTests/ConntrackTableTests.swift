@@ -45,7 +45,10 @@ struct ConntrackTableTests {
         let fairlead = try FairleadCommand().path
         let arguments =
             ["run"] + FairleadCommand.clusterArguments(manifests: "\(directory.path)/cluster.yaml")
-                + ["--conntrack-max-per-core", "0", "--conntrack-tcp-timeout-established", "0", "--conntrack-tcp-timeout-close-wait", "0"]
+            + [
+                "--conntrack-max-per-core", "0", "--conntrack-tcp-timeout-established", "0",
+                "--conntrack-tcp-timeout-close-wait", "0",
+            ]
         let script = """
             mount --make-rprivate /
             mount --bind \(count) /proc/sys/net/netfilter/nf_conntrack_count
@@ -58,8 +61,10 @@ struct ConntrackTableTests {
         try await daemon.waitForOutput("serving", timeLimit: .seconds(60))
         // In one write and without cutting the file before: the daemon may be reading.
         func show(_ entries: Int) async throws {
-            try await namespace.execute(Program("dd", ["of=\(count)", "conv=notrunc", "status=none"], input: "\(entries)\n"))
-                .requireSuccess()
+            try await namespace.execute(
+                Program("dd", ["of=\(count)", "conv=notrunc", "status=none"], input: "\(entries)\n")
+            )
+            .requireSuccess()
         }
         func entries(_ expected: Double) async throws -> Bool {
             try await eventually(within: .seconds(60)) {
@@ -74,7 +79,9 @@ struct ConntrackTableTests {
         let page = try await Self.metrics(namespace)
         #expect(page.contains("fairlead_findings{code=\"conntrack-table-full\",severity=\"warning\"} 1"), "\(page)")
         let status = try await FairleadCommand().run(["status"], in: namespace).standardOutput
-        #expect(status.contains("conntrack's table is 90 % full (900 of 1000 entries; 0 packets dropped so far)"), "\(status)")
+        #expect(
+            status.contains("conntrack's table is 90 % full (900 of 1000 entries; 0 packets dropped so far)"),
+            "\(status)")
 
         // Neither clearly less nor news.
         try await show(850)

@@ -129,7 +129,8 @@ struct FirewallTests {
         let bench = try await Bench(keeper)
         let (forward, input) =
             switch keeper {
-            case .iptables: ("table ip filter, chain FORWARD (policy drop)", "table ip filter, chain INPUT (policy drop)")
+            case .iptables:
+                ("table ip filter, chain FORWARD (policy drop)", "table ip filter, chain INPUT (policy drop)")
             case .nftables:
                 ("table inet filter, chain forward (policy drop)", "table inet filter, chain input (policy drop)")
             case .wanderer:
@@ -168,7 +169,9 @@ struct FirewallTests {
         #expect(try await !bench.fairlead("status").standardOutput.contains("may drop"))
     }
 
-    @Test("an accept in a table of one's own does not admit what another table drops; nothing of another table is changed")
+    @Test(
+        "an accept in a table of one's own does not admit what another table drops; nothing of another table is changed"
+    )
     func ownTable() async throws {
         let bench = try await Bench(.iptables)
         let before = try await bench.node.execute(Program("iptables-nft-save", [])).requireSuccess().standardOutput
@@ -196,7 +199,8 @@ struct FirewallTests {
     func otherRules() async throws {
         let bench = try await Bench(.iptables)
         for (program, range) in [("iptables-nft", "10.128.0.0/16"), ("ip6tables-nft", "fd00:10:128::/48")] {
-            try await bench.node.execute(Program(program, ["-A", "FORWARD", "-d", range, "-j", "ACCEPT"])).requireSuccess()
+            try await bench.node.execute(Program(program, ["-A", "FORWARD", "-d", range, "-j", "ACCEPT"]))
+                .requireSuccess()
             // The other ports of the list are nobody's.
             let ports = ["-p", "tcp", "-m", "multiport", "--dports", "10256,30900:30902"]
             try await bench.node.execute(
@@ -208,7 +212,9 @@ struct FirewallTests {
         #expect(result.status == 0, "\(result)")
     }
 
-    @Test("a chain of iptables-legacy that drops by default is named; whoever has rules there is told that they cannot be seen")
+    @Test(
+        "a chain of iptables-legacy that drops by default is named; whoever has rules there is told that they cannot be seen"
+    )
     func legacy() async throws {
         let bench = try await DaemonBench(Self.service)
         try await bench.waitUntilInLine()

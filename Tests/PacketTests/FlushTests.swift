@@ -6,7 +6,8 @@ import Testing
 /// What a firewall's service does that begins with `flush ruleset`.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct FlushTests {
-    @Test("a flush of the ruleset deletes the tables while no daemon runs; while one does they stay, or are back at once")
+    @Test(
+        "a flush of the ruleset deletes the tables while no daemon runs; while one does they stay, or are back at once")
     func flush() async throws {
         let bench = try await DaemonBench([.ready("local-1")])
         try await bench.waitUntilInLine()

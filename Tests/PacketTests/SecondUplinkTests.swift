@@ -83,6 +83,21 @@ struct SecondUplinkTests {
         }
     }
 
+    @Test(
+        "rules by the source address send no answer of a pod out by the second uplink: it is routed before it gets that source"
+    )
+    func sourceRules() async throws {
+        let bench = try await Bench(policy: "Local")
+        for line in [
+            ["route", "add", "default", "via", "172.31.0.1", "dev", "eth1", "table", "102"],
+            ["rule", "add", "from", "172.31.0.11", "lookup", "102", "pref", "102"],
+        ] {
+            try await bench.node.execute(Program("ip", line)).requireSuccess()
+        }
+        #expect(try await bench.tally(.nodePortOnSecondAddress, .ipv4).answers.isEmpty)
+        #expect(try await bench.tally(.nodePort, .ipv4).answers.count == 12)
+    }
+
     @Test("with rp_filter 1 a second uplink does not work: the packet is dropped before any rule can mark it")
     func strict() async throws {
         let bench = try await Bench(policy: "Cluster")

@@ -6,7 +6,8 @@ struct ConntrackUsageTests {
     @Test("numbers come from the kernel's files, summed over processors; without a table there are none")
     func parsing() {
         let statistics = [
-            "entries  clashres found insert_failed drop early_drop icmp_error", "000000ff 0 0 00000001 0000000a 00000002 0",
+            "entries  clashres found insert_failed drop early_drop icmp_error",
+            "000000ff 0 0 00000001 0000000a 00000002 0",
             "000000ff 0 0 00000000 00000010 00000000 0",
         ]
         let usage = ConntrackUsage(count: "90", limit: "100", statistics: statistics)
