@@ -46,7 +46,7 @@ struct Firewall: AsyncParsableCommand {
         let ports = await Self.healthCheckPorts(server)
         let report: FirewallReport
         do throws(NetlinkError) {
-            let look = try FirewallLook(kernel)
+            let look = try FirewallLook(kernel, asWithoutKubeProxy: true)
             report = FirewallReport(look, targets: look.installedTargets(), ports: ports, podRanges: podRanges)
         } catch {
             logger.error("\(error)")

@@ -26,9 +26,17 @@ final class FirewallLook {
     /// The priority of the chains that translate.
     private static let translation: Int32 = -100
 
-    init(_ kernel: NftablesKernel) throws(NetlinkError) {
+    /// - Parameter asWithoutKubeProxy: take the rules of kube-proxy's iptables mode to be gone, which admit what it serves.
+    init(_ kernel: NftablesKernel, asWithoutKubeProxy: Bool) throws(NetlinkError) {
         self.kernel = kernel
-        rules = try kernel.filterRules(except: DataplaneOptions().tableName)
+        var rules = try kernel.filterRules(except: DataplaneOptions().tableName)
+        if asWithoutKubeProxy {
+            for (place, chain) in rules.chains
+            where chain.entry == nil && KubeProxyRules.isOwnChain(named: place.chain, inTable: place.table.name) {
+                rules.chains[place]?.rules = []
+            }
+        }
+        self.rules = rules
         routes = try HostLinks()
         links = try routes.links()
     }

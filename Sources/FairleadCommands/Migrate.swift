@@ -32,7 +32,10 @@ struct Migrate: AsyncParsableCommand {
     func run() async throws {
         let logger = log.logger()
         guard let kernel = Wiring.kernel(logger) else { throw Self.failed }
-        let ports = await Firewall.healthCheckPorts(server)
+        // Who asks nobody sends no packet.
+        let own = DataplaneOptions().tableName
+        let isServing = (try? kernel.foreignRules())?.tables.contains { $0.name == own } ?? false
+        let ports = isServing ? await Firewall.healthCheckPorts(server) : nil
         let outcome: ExitCode
         do throws(NetlinkError) { outcome = try migrate(kernel, ports, logger) } catch {
             logger.error("\(error)")
@@ -65,7 +68,7 @@ extension Migrate {
         _ kernel: NftablesKernel, _ ports: [UInt16: Set<IPFamily>]?, _ takeover: Takeover
     ) throws(NetlinkError) {
         guard !takeover.families.isEmpty else { return }
-        let look = try FirewallLook(kernel)
+        let look = try FirewallLook(kernel, asWithoutKubeProxy: true)
         let report = FirewallReport(look, targets: look.installedTargets(), ports: ports)
         if !report.items.isEmpty || (ports == nil && !takeover.isDone) {
             StandardOutput().write(report.page(knowsPorts: ports != nil))

@@ -11,7 +11,7 @@ struct SurroundingNotes {
 
     /// Looks at this network namespace.
     init(_ kernel: NftablesKernel) throws(NetlinkError) {
-        firewall = try FirewallLook(kernel)
+        firewall = try FirewallLook(kernel, asWithoutKubeProxy: false)
         bridges = try BridgeLook()
     }
 

@@ -77,6 +77,7 @@ actor SurroundingsWatch {
     private var found: [Finding] = []
     private var conntrackFindings: [Finding] = []
     private var nextLook = ContinuousClock.now
+    private var known: (revision: UInt64, samples: ServiceSamples)?
 
     /// How often conntrack's table is looked at.
     private static let interval: Duration = .seconds(5)
@@ -105,9 +106,18 @@ actor SurroundingsWatch {
         }
     }
 
+    /// Going through all Services is worth it only if something has changed.
+    private func currentSamples() async -> ServiceSamples {
+        let revision = board.current.revision
+        if let known, known.revision == revision { return known.samples }
+        let fresh = await samples()
+        known = (revision, fresh)
+        return fresh
+    }
+
     private func look() async {
         let start = ContinuousClock.now
-        let samples = await samples()
+        let samples = await currentSamples()
         var findings: [Finding] = []
         do throws(NetlinkError) {
             if let bridges = try? BridgeLook(parameters: "\(proc)/sys") {
@@ -120,7 +130,8 @@ actor SurroundingsWatch {
                 self.kernel = kernel
                 findings +=
                     FirewallReport(
-                        try FirewallLook(kernel), targets: samples.exposed, ports: ports, podRanges: samples.podRanges
+                        try FirewallLook(kernel, asWithoutKubeProxy: true), targets: samples.exposed, ports: ports,
+                        podRanges: samples.podRanges
                     ).findings
             }
         } catch {

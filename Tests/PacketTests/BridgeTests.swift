@@ -10,16 +10,16 @@ struct BridgeTests {
         var node: NetworkNamespace { daemon.cluster.node1.namespace }
 
         /// - Parameter filters: whether bridged packets pass netfilter.
-        init(filters: Bool, endpoints: [EndpointShape] = [.ready("local-1")]) async throws {
+        init(filters: Bool, sharesRange: Bool = true) async throws {
             var topology = ClusterTopology.Options()
             topology.podLinks = .bridged
             daemon = try await DaemonBench(
-                Scenario(name: "bridge", endpoints: endpoints, expectations: []), topology: topology
+                Scenario(name: "bridge", endpoints: [.ready("local-1")], expectations: []), topology: topology
             ) { cluster throws(TestKitError) in
                 try Self.set(filters, cluster.node1.namespace)
             }
             try await daemon.waitUntilInLine()
-            try await shareRange()
+            if sharesRange { try await shareRange() }
         }
 
         /// Node and pods have the bridge's range on the link, as the plugin `bridge` sets it up.
@@ -81,6 +81,22 @@ struct BridgeTests {
         let sound = try await bench.explain(from: caller.address(family), family)
         #expect(!sound.contains("bridge pods has both ends"), "\(sound)")
         try await bench.daemon.daemon.waitForOutput("no longer so: bridge pods has pods", timeLimit: .seconds(60))
+    }
+
+    @Test(
+        "pods of a bridge that reach each other by way of the node need no bridge-nf-call-iptables, and nothing is said"
+    )
+    func hostRoutes() async throws {
+        let bench = try await Bench(filters: false, sharesRange: false)
+        let caller = bench.daemon.cluster.localCaller
+        for family in IPFamily.allCases {
+            #expect(try await bench.answers(from: caller, family) == 4)
+            #expect(
+                try await !bench.explain(from: caller.address(family), family).contains("bridge pods has both ends"))
+        }
+        try await Task.sleep(for: .seconds(12))
+        let status = try await FairleadCommand().run(["status"], in: bench.node).standardOutput
+        #expect(!status.contains("bridge pods has pods"), "\(status)")
     }
 
     @Test("without hairpin mode a pod of a bridge cannot reach itself through a Service; status and explain say so")

@@ -169,6 +169,34 @@ struct FirewallTests {
         #expect(try await !bench.fairlead("status").standardOutput.contains("may drop"))
     }
 
+    @Test("what only rules of kube-proxy's iptables mode admit is named by migrate before they are removed")
+    func beforeRemoval() async throws {
+        let bench = try await Bench(.iptables)
+        let rules = """
+            *filter
+            :KUBE-FORWARD - [0:0]
+            :KUBE-NODEPORTS - [0:0]
+            -I INPUT -m comment --comment "kubernetes health check service ports" -j KUBE-NODEPORTS
+            -I FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+            -A KUBE-NODEPORTS -p tcp -m tcp --dport \(Self.healthPort) -j ACCEPT
+            -A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+            COMMIT
+
+            """
+        for program in ["iptables-nft-restore", "ip6tables-nft-restore"] {
+            try await bench.node.execute(Program(program, ["--noflush"], input: rules)).requireSuccess()
+        }
+        #expect(try await bench.passes(.ipv4) == (0, 2))
+        let before = try await bench.fairlead("migrate")
+        for hook in ["INPUT (policy drop) may drop health", "FORWARD (policy drop) may drop connections"] {
+            #expect(before.standardOutput.contains("firewall: table ip filter, chain \(hook)"), "\(before)")
+        }
+        let commands = try await bench.fairlead("firewall", "--commands").standardOutput
+        try await bench.node.execute(Program("sh", ["-e"], input: commands)).requireSuccess()
+        #expect(try await bench.fairlead("migrate", "--remove-kube-proxy-rules").status == 0)
+        for family in IPFamily.allCases { #expect(try await bench.passes(family) == (4, 2), "\(family)") }
+    }
+
     @Test(
         "an accept in a table of one's own does not admit what another table drops; nothing of another table is changed"
     )
