@@ -23,6 +23,11 @@ public struct FilterWalk {
         /// Whether it is the policy that drops; else it is a rule.
         public var isPolicy: Bool
 
+        /// A chain that drops.
+        public init(place: FilterRules.Place, hook: FilterRules.Hook, isPolicy: Bool) {
+            (self.place, self.hook, self.isPolicy) = (place, hook, isPolicy)
+        }
+
         /// `table ip filter, chain FORWARD (policy drop)`.
         public var description: String { "\(place) (\(isPolicy ? "policy drop" : "a rule that drops the rest"))" }
     }
