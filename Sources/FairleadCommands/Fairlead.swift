@@ -23,12 +23,12 @@ public struct Fairlead: AsyncParsableCommand {
 
             Exit codes: 0 done; 1 failed, nothing was changed; 64 wrong usage. 'diff' differs: 0 nothing to change, \
             1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed; 'advise': 0 nothing \
-            found, 1 something, 2 failed; 'status': 0 in line, 1 not, 2 no answer.
+            found, 1 something, 2 failed; 'firewall' and 'migrate' the same; 'status': 0 in line, 1 not, 2 no answer.
             """,
         version: version,
         subcommands: [
             Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, Status.self, LBPool.self,
-            Cleanup.self, Migrate.self,
+            Cleanup.self, Migrate.self, Firewall.self,
         ])
 
     /// Makes the command; its parser fills it.

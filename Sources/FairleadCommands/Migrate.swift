@@ -7,7 +7,7 @@ import Reconciliation
 import ServiceDataplane
 
 /// `fairlead migrate`.
-struct Migrate: ParsableCommand {
+struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take over from kube-proxy: say what is left of it, and remove its rules when asked.",
         discussion: """
@@ -22,23 +22,33 @@ struct Migrate: ParsableCommand {
     @Flag(help: "Remove them even if kube-proxy runs, or serves what Fairlead does not.")
     var force = false
 
+    @Option(help: "Where the daemon tells its metrics, and its health check ports: http://ADDRESS:PORT.")
+    var server = "http://127.0.0.1:10249"
+
     @OptionGroup var log: LogOptions
 
     private static let failed = ExitCode(2)
 
-    func run() throws {
+    func run() async throws {
         let logger = log.logger()
         guard let kernel = Wiring.kernel(logger) else { throw Self.failed }
+        // Who asks nobody sends no packet.
+        let own = DataplaneOptions().tableName
+        let isServing = (try? kernel.foreignRules())?.tables.contains { $0.name == own } ?? false
+        let ports = isServing ? await Firewall.healthCheckPorts(server) : nil
         let outcome: ExitCode
-        do throws(NetlinkError) { outcome = try migrate(kernel, logger) } catch {
+        do throws(NetlinkError) { outcome = try migrate(kernel, ports, logger) } catch {
             logger.error("\(error)")
             throw Self.failed
         }
         if outcome != .success { throw outcome }
     }
 
-    private func migrate(_ kernel: NftablesKernel, _ logger: Logger) throws(NetlinkError) -> ExitCode {
+    private func migrate(
+        _ kernel: NftablesKernel, _ ports: [UInt16: Set<IPFamily>]?, _ logger: Logger
+    ) throws(NetlinkError) -> ExitCode {
         let takeover = try Takeover(kernel)
+        try reportFirewall(kernel, ports, takeover)
         takeover.report()
         if takeover.isDone { return .success }
         guard removeKubeProxyRules else { return ExitCode(1) }
@@ -49,6 +59,20 @@ struct Migrate: ParsableCommand {
         try kernel.remove(takeover.remnants.removal, expecting: takeover.generation)
         StandardOutput().write("removed kube-proxy's rules\n")
         return takeover.isBeyondReach ? ExitCode(1) : .success
+    }
+}
+
+extension Migrate {
+    /// Says which chains would drop what kube-proxy's rules may have been admitting so far.
+    private func reportFirewall(
+        _ kernel: NftablesKernel, _ ports: [UInt16: Set<IPFamily>]?, _ takeover: Takeover
+    ) throws(NetlinkError) {
+        guard !takeover.families.isEmpty else { return }
+        let look = try FirewallLook(kernel, asWithoutKubeProxy: true)
+        let report = FirewallReport(look, targets: look.installedTargets(), ports: ports)
+        if !report.items.isEmpty || (ports == nil && !takeover.isDone) {
+            StandardOutput().write(report.page(knowsPorts: ports != nil))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ struct NodeViews {
     private var desired: DesiredState
     private let wanted: [IPFamily: Explainer]
     private var kernel: [IPFamily: KernelView] = [:]
+    private var surroundings: SurroundingNotes?
 
     /// - Parameters:
     ///   - desired: the objects, as this host sees them.
@@ -68,6 +69,7 @@ struct NodeViews {
                 }
                 kernel[schema.family] = KernelView(observed, schema, remembered: remembered)
             }
+            surroundings = try SurroundingNotes(source)
         } catch {
             throw .kernel(error)
         }
@@ -81,6 +83,7 @@ struct NodeViews {
         guard let view = kernel[packet.family] else { return explanation }
         var live = Explainer(situation, view.ruleset).explain(packet)
         live.compare(with: explanation, doubts: view.doubts(about: live.outcomes))
+        surroundings?.add(to: &live)
         return live
     }
 }

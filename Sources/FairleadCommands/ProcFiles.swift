@@ -16,6 +16,22 @@ enum ProcFiles {
         }
     }
 
+    /// The lines of a file that the kernel tells in parts, such as one with a line for each processor; none if it cannot be read.
+    static func allLines(_ path: String, limit: Int = 1 << 20) -> [String] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: capacity)
+        while bytes.count < limit {
+            let count = read(descriptor, &part, part.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            bytes += part[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
     /// The processes of this network namespace that run, can be seen from here and have this name, by number. One that does
     /// not tell its namespace counts: to read that takes more privilege than to see the process. One that has ended and
     /// whose parent has not yet taken notice does not: it has a name still, and no namespace.

@@ -80,6 +80,7 @@ struct Run: AsyncParsableCommand {
             throw ExitCode.failure
         }
         let configurationWatch = settings.configurationWatch
+        let surroundings = SurroundingsWatch(board, logger) { await daemon.serviceSamples() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
             group.addTask {
@@ -88,6 +89,7 @@ struct Run: AsyncParsableCommand {
             if events.isActive { group.addTask { await events.run() } }
             if let addresses { group.addTask { await daemon.follow(addresses) } }
             group.addTask { await daemon.keepWatch() }
+            group.addTask { await surroundings.run() }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }
             group.addTask { [received = stop.received] in
                 for await name in received {

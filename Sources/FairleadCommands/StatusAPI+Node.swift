@@ -1,3 +1,4 @@
+import KubernetesModel
 import Observability
 import ServiceDataplane
 import Telemetry
@@ -9,10 +10,15 @@ extension StatusAPI {
         let reading = await counters.reading()
         let view = await views.current()
         let board = board.current
-        return NodeStatus(
+        let findings = (board.nodeFindings + (view?.findings ?? [])).enumerated().sorted {
+            ($1.element.severity, $0.offset) < ($0.element.severity, $1.offset)
+        }
+        var status = NodeStatus(
             health: board.health, journal: board.journal, metrics: board.metrics, reading: reading,
-            findings: view?.findings ?? [], node: nodeName, countsConnections: countsConnections,
+            findings: findings.map(\.element), node: nodeName, countsConnections: countsConnections,
             frontendSets: Self.frontendSets, endpointSet: "backends", at: .now)
+        status.healthCheckPorts = self.board.healthCheckPorts.keys.sorted()
+        return status
     }
 
     /// Each frontend is in one of the pools for any source, or in one of the sets that refuse it.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import KubernetesModel
+import NetlinkTransport
 import NetworkTypes
 import Observability
 import PacketPath
@@ -94,7 +95,11 @@ struct StatusAPI: Sendable {
             question.family = query["ipv6"] == "true" ? .ipv6 : .ipv4
             guard let view = await views.current() else { return Self.busy }
             let explainer = DaemonExplainer(view.desired, addresses: Wiring.addresses(counters.logger) ?? [])
-            return .json(ExplanationJSON.line(try explainer.explain(question)), extra: Self.headers)
+            var explanation = try explainer.explain(question)
+            if let kernel = try? NftablesKernel(), let notes = try? SurroundingNotes(kernel) {
+                notes.add(to: &explanation)
+            }
+            return .json(ExplanationJSON.line(explanation), extra: Self.headers)
         } catch {
             return Self.refuse(400, "\(error)")
         }

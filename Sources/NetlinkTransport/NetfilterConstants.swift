@@ -77,6 +77,7 @@ enum RouteMessage {
     static let getAddress: UInt16 = 22
     static let newRoute: UInt16 = 24
     static let deleteRoute: UInt16 = 25
+    static let getRoute: UInt16 = 26
 
     static let linkGroup: UInt32 = 1
     static let addressGroups: [UInt32] = [5, 9]

@@ -28,6 +28,8 @@ public final class StatusBoard: Sendable {
         public var metrics: ProxyMetrics
         /// What was done to the tables lately.
         public var journal = SyncJournal()
+        /// What is wrong with the node itself, not with objects.
+        public var nodeFindings: [Finding] = []
         /// Grows with each change of what the daemon wants.
         public var revision: UInt64 = 0
 
@@ -98,6 +100,11 @@ public final class StatusBoard: Sendable {
             }
         }
         return result
+    }
+
+    /// The health check ports, each with the families that it answers in.
+    public var healthCheckPorts: [UInt16: Set<IPFamily>] {
+        status.withLock { $0.checks.mapValues { Set($0.localEndpoints.keys) } }
     }
 
     private func answerHealthCheck(_ port: UInt16, _ family: IPFamily) -> HTTPAnswer {

@@ -111,6 +111,11 @@ public struct Explanation: Hashable, Sendable {
         }
     }
 
+    /// Adds what else one should know: of things that are not in the rules.
+    ///
+    /// - Parameter text: a sentence without a trailing period.
+    public mutating func note(_ text: String) { add(.note, text) }
+
     mutating func add(_ topic: Topic, _ text: String) { lines.append(Line(topic: topic, text: text)) }
 }
 

@@ -65,8 +65,13 @@ public struct KubeProxyRules: Sendable, Equatable {
     /// kubelet has chains whose names begin alike (KUBE-FIREWALL, KUBE-KUBELET-CANARY, KUBE-IPTABLES-HINT), and network
     /// policy controllers, too: those stay.
     private static func isOwn(_ chain: ForeignRules.Chain) -> Bool {
-        guard !chain.isBase, ["nat", "filter", "mangle", "raw"].contains(chain.table) else { return false }
-        return names.contains(chain.name) || prefixes.contains { chain.name.hasPrefix($0) }
+        !chain.isBase && isOwnChain(named: chain.name, inTable: chain.table)
+    }
+
+    /// Whether a chain that is no base chain is one of its iptables mode.
+    public static func isOwnChain(named name: String, inTable table: String) -> Bool {
+        guard ["nat", "filter", "mangle", "raw"].contains(table) else { return false }
+        return names.contains(name) || prefixes.contains { name.hasPrefix($0) }
     }
 
     private static let names: Set<String> = [

@@ -192,6 +192,8 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public var busiest: Excerpt<Busy>?
     /// New connections per second, to all Services.
     public var connectionRate: Double?
-    /// What is wrong with objects, the worst first; info comes last.
+    /// What is wrong with objects and with the node, the worst first; info comes last.
     public var findings: Excerpt<Problem>
+    /// The health check ports of Services that this node answers on.
+    public var healthCheckPorts: [UInt16]?
 }

@@ -6,6 +6,7 @@ extension ProxyMetrics {
     /// All metrics, in a fixed order.
     public var metrics: [Metric] {
         syncMetrics + changeMetrics + flowMetrics + healthMetrics + ownMetrics + kernelMetrics
+            + (conntrack?.metrics ?? [])
     }
 
     private static let families = ["IPv4", "IPv6"]
@@ -108,8 +109,10 @@ extension ProxyMetrics {
     private var ownMetrics: [Metric] {
         var build = Metric("fairlead_build_info", .gauge, "1, with the version of the program.")
         build.add(1, Metric.Label("version", version))
-        var found = Metric("fairlead_findings", .gauge, "What is wrong with objects now, by code.")
-        for (kind, count) in findings.sorted(by: { ($0.key.code, $0.key.severity) < ($1.key.code, $1.key.severity) }) {
+        var found = Metric("fairlead_findings", .gauge, "What is wrong with objects and the node now, by code.")
+        for (kind, count) in findings.merging(nodeFindings, uniquingKeysWith: +).sorted(by: {
+            ($0.key.code, $0.key.severity) < ($1.key.code, $1.key.severity)
+        }) {
             found.add(Double(count), Metric.Label("code", kind.code), Metric.Label("severity", "\(kind.severity)"))
         }
         var ports = Metric("fairlead_listeners", .gauge, "Addresses and ports of HTTP servers.")

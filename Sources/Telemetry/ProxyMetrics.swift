@@ -77,6 +77,10 @@ public struct ProxyMetrics: Sendable {
     public var localGaps: [LocalGap: Int] = [:]
     /// Findings that hold now.
     public var findings: [FindingKind: Int] = [:]
+    /// What is wrong with the node itself now.
+    public var nodeFindings: [FindingKind: Int] = [:]
+    /// How full conntrack's table is; nil before the first look, and where the kernel does not tell.
+    public var conntrack: ConntrackUsage?
     /// What went to the kernel.
     public var kernel = KernelMeter()
     /// Answers on `/healthz` by status.

@@ -22,6 +22,21 @@ struct PackagingTests {
         try await Repository.run("systemd-analyze", ["security", "--offline=true", "--threshold=30", unit])
     }
 
+    @Test("the unit comes after the firewall's services, which may flush the ruleset, and is no part of them")
+    func unitOrder() async throws {
+        let unit = try await Repository.text(of: "docs/deploy/fairlead.service")
+        func values(_ key: String) -> [Substring] {
+            unit.split(separator: "\n").filter { $0.hasPrefix("\(key)=") }
+                .flatMap { $0.dropFirst(key.count + 1).split(separator: " ") }
+        }
+        for service in ["nftables.service", "firewalld.service", "ufw.service"] {
+            #expect(values("After").contains(Substring(service)), "\(service)")
+            for key in ["PartOf", "BindsTo", "Requires", "Requisite"] {
+                #expect(!values(key).contains(Substring(service)), "\(key)=\(service)")
+            }
+        }
+    }
+
     @Test("every option that the unit's example passes is one that the program knows")
     func unitOptions() async throws {
         let text = try await Repository.text(of: "docs/deploy/fairlead.default")

@@ -61,3 +61,10 @@ ssize_t fl_read_small(const char *path, char *buffer, size_t capacity);
 
 /* Writes text to an existing file in one write, as kernel parameters want it. Returns 0 or -errno. */
 int fl_write_small(const char *path, const char *text);
+
+/*
+ * The policy of a chain of iptables-legacy (`table` as in /proc/net/ip_tables_names: asking for one that is not there makes it; `hook` is
+ * NF_INET_LOCAL_IN …; `family` AF_INET or AF_INET6): 1 drops, 0 accepts. `has_rules` tells whether there are rules before it. Needs
+ * CAP_NET_ADMIN. Returns that or -errno.
+ */
+int fl_legacy_policy(int family, const char *table, unsigned hook, int *has_rules);
