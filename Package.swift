@@ -186,7 +186,7 @@ let package = Package(
             dependencies: [
                 "APIServerKit", "DataplaneTestKit", "FairleadTestKit", "ManifestSource", "KubernetesModel",
                 "NetworkTypes", "fairlead", "fairlead-bench",
-            ], swiftSettings: strict),
+            ], exclude: ["Upgrade"], swiftSettings: strict),
         .testTarget(
             name: "LoadBalancerTests",
             dependencies: [

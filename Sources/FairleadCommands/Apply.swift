@@ -31,9 +31,11 @@ struct Apply: AsyncParsableCommand {
         settings.warn()
         defer { LoadProgress.clear() }
         LoadProgress.showReading()
-        // A daemon that starts later can come to own the tables.
-        guard await session.load(logger), let kernel = Wiring.kernel(logger, making: .orphaned).map(TimedKernel.init)
-        else { throw ExitCode.failure }
+        // Tables without an owner: a flag that lets them have one later would be of no use to most, and older programs `nft` cannot
+        // load what they list of such tables.
+        guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
+            throw ExitCode.failure
+        }
         times.end("decode")
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)
         reconciler.onPhase = LoadProgress.show

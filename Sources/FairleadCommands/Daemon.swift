@@ -25,8 +25,8 @@ actor Daemon {
     /// Whether the source has told so much that rules may be written.
     private var isReady = false
     private var hasStarted = false
-    private var retryDelay: Duration = Daemon.firstRetry
-    private var nextAttempt: ContinuousClock.Instant = .now
+    private var pace = RetryPace()
+    private var nextLook: ContinuousClock.Instant = .now
     private var lastFailure: (text: String, time: ContinuousClock.Instant)?
     private var refusalDelay: Duration = Daemon.firstRefusalRetry
     private var refusalRetry: ContinuousClock.Instant?
@@ -41,8 +41,6 @@ actor Daemon {
     /// After a look at the tables that somebody's commit made necessary, or that the kernel told too much for, the next
     /// one has to wait that long.
     static let verifyInterval: Duration = .seconds(5)
-    private static let firstRetry: Duration = .milliseconds(500)
-    private static let longestRetry: Duration = .seconds(30)
     private static let firstRefusalRetry: Duration = .seconds(30)
     private static let longestRefusalRetry: Duration = .seconds(600)
     /// An owner of the tables that ends says nothing.
@@ -84,8 +82,9 @@ actor Daemon {
             reconciler.knowsAllObjects = knowsAll
             if !knowsAll { logger.warning("some objects could not be read yet: until then no rule is removed") }
             reconciler.load(update.changes)
-            synchronize(cause: hasStarted ? "source" : "start")
-        } else {
+            // While commits fail, news of any kind wait for the next try.
+            if mayTry { synchronize(cause: hasStarted ? "source" : "start") }
+        } else if !reconciler.postpone(update.changes, at: .now, pace: pace) {
             attempt("change") { () throws(NetlinkError) in try reconciler.apply(update.changes) }
         }
         reportFindings()
@@ -113,21 +112,20 @@ actor Daemon {
                 logger.notice("serving", metadata: ["services": "\(reconciler.desired.serviceCount)"])
                 localhost?.open()
             }
-            retryDelay = Self.firstRetry
+            pace.succeeded()
             lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
             flows.remove(report.staleFlows)
         } catch {
-            nextAttempt = clock.now + retryDelay
-            noteFailure("\(error)", cause: cause, retryDelay: retryDelay)
-            retryDelay = min(retryDelay * 2, error.isOwned ? Self.ownerRetry : Self.longestRetry)
+            noteFailure("\(error)", cause: cause, retryDelay: pace.delay)
+            pace.failed(at: clock.now, longest: error.isOwned ? Self.ownerRetry : RetryPace.longestWait)
             logFailure("\(error); trying again", cause: cause, at: clock.now)
         }
     }
 
     /// What fails in the same way every second is worth a line every half a minute.
     private func logFailure(_ text: String, cause: String, at now: ContinuousClock.Instant) {
-        if let lastFailure, lastFailure.text == text, now - lastFailure.time < Self.longestRetry { return }
+        if let lastFailure, lastFailure.text == text, now - lastFailure.time < RetryPace.longestWait { return }
         lastFailure = (text, now)
         logger.error("\(text)", metadata: ["cause": "\(cause)"])
     }
@@ -190,9 +188,7 @@ actor Daemon {
                 localhost?.tick()
                 watchTables()
             }
-            guard isReady, !Task.isCancelled, clock.now >= nextAttempt else {
-                continue
-            }
+            guard isReady, !Task.isCancelled, mayTry else { continue }
             if !reconciler.desired.knowsAddresses { refreshNode() }
             if !reconciler.isSynchronized {
                 verify()
@@ -200,12 +196,15 @@ actor Daemon {
             } else if isTimeForRefused(clock.now) {
                 attempt("refused") { () throws(NetlinkError) in try reconciler.retryRefused() ?? SyncReport() }
                 reportFindings()
-            } else if !drift.isCovered {
-                nextAttempt = clock.now + Self.verifyInterval
+            } else if !drift.isCovered, clock.now >= nextLook {
+                nextLook = clock.now + Self.verifyInterval
                 verify()
             }
         }
     }
+
+    /// Whether a failure does not have to wait any longer.
+    private var mayTry: Bool { pace.isDue(at: .now) }
 
     /// Whether what the kernel refused is to be tried again: after half a minute, then twice as long each time.
     private func isTimeForRefused(_ now: ContinuousClock.Instant) -> Bool {
@@ -226,7 +225,7 @@ actor Daemon {
     ///
     /// - Parameter committer: who did, if that is known.
     func verify(after committer: Committer? = nil) {
-        guard isReady else { return }
+        guard isReady, reconciler.isSynchronized || mayTry else { return }
         attempt("verification") { () throws(NetlinkError) in
             let wasSynchronized = reconciler.isSynchronized
             guard let report = try reconciler.verify() else { return SyncReport() }

@@ -46,8 +46,9 @@ struct Run: AsyncParsableCommand {
         if try process.runsInstead(settings) { return }
         let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, logger)
         settings.warn()
-        guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .orphaned) else { throw ExitCode.failure }
+        guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .plain) else { throw ExitCode.failure }
         guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
+        let leavesFlag = kernel.makesOwnedTables
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressWatcher(settings)
         let board = StatusBoard(version: Fairlead.version)
@@ -67,6 +68,7 @@ struct Run: AsyncParsableCommand {
         defer { LoadProgress.clear() }
         Takeover.warn(logger)
         Privileges.warn(logger)
+        if leavesFlag { InstalledNft.warn(logger) }
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Fairlead.version)"])
         events.starting()

@@ -26,20 +26,12 @@ package struct StringPool: Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// A number that differs for most different texts.
+    /// A number that differs for most different texts, and in each process: nobody can choose texts that have the same one, to
+    /// make a cache of no use.
     package var mixed: UInt64 {
-        var hash = UInt64(truncatingIfNeeded: count)
-        var offset = 0
-        while count - offset >= 8 {
-            hash = (hash ^ loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x9E37_79B9_7F4A_7C15
-            hash ^= hash >> 32
-            offset += 8
-        }
-        while offset < count {
-            hash = (hash ^ UInt64(self[offset])) &* 0x9E37_79B9_7F4A_7C15
-            offset += 1
-        }
-        return hash ^ hash >> 32
+        var hasher = Hasher()
+        hasher.combine(bytes: self)
+        return UInt64(truncatingIfNeeded: hasher.finalize())
     }
 
     /// Whether the bytes are the same.

@@ -36,6 +36,9 @@ package final class ManifestArena {
     /// Whether the last text was so plain that libyaml was not needed.
     package var wasPlain: Bool { arena.pointee.was_plain }
 
+    /// How far off its hash a key of a large map had to be put at the most: for tests of how keys spread.
+    package var longestSearch: Int { Int(arena.pointee.longest_search) }
+
     /// Parses text and hands the documents' roots to `body`; the nodes are valid until it returns.
     package func parse(_ text: UnsafeRawBufferPointer, _ body: ([ManifestNode]) -> Void) throws(SyntaxError) {
         let bytes = text.bindMemory(to: UInt8.self)

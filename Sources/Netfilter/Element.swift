@@ -45,7 +45,7 @@ public struct ElementKey: Hashable, Sendable, Comparable {
     }
 
     /// The `count` bytes from `offset` on as a key of their own; both are multiples of four.
-    func shifted(by offset: Int, count: Int) -> ElementKey {
+    package func shifted(by offset: Int, count: Int) -> ElementKey {
         var result = ElementKey()
         for index in stride(from: 0, to: count, by: 4) { result[index] = self[offset + index] }
         return result

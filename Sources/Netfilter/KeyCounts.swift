@@ -78,6 +78,11 @@ public struct KeyCounts: Sendable {
         }
     }
 
+    /// How many places are looked at to find a key: for tests of how keys spread.
+    package func probes(for key: ElementKey) -> Int {
+        count == 0 ? 0 : (place(of: key) - key.hash(words: keyWords)) & mask + 1
+    }
+
     /// Moves keys back that stand behind a place that has become free and would not be found over the gap.
     private mutating func close(_ place: Int) {
         var free = place

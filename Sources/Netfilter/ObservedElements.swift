@@ -82,6 +82,18 @@ public struct ObservedElements: Sendable {
         }
     }
 
+    /// How many places of the table are looked at to find a key: for tests of how keys spread.
+    package func probes(for key: ElementKey) -> Int {
+        let table = table.isEmpty ? makeTable(count) : table
+        var slot = key.hash(words: keyWords) & (table.count - 1)
+        var probes = 1
+        while table[slot] != 0, self.key(at: Int(table[slot]) - 1) != key {
+            slot = (slot + 1) & (table.count - 1)
+            probes += 1
+        }
+        return probes
+    }
+
     /// Where the element with the key stands, looking first behind another: elements that belong together are mostly looked up
     /// in the order in which they were read, and the table is far too large for the processor's caches.
     public func position(of key: ElementKey, behind other: Int) -> Int? {
@@ -222,16 +234,13 @@ public struct ObservedElements: Sendable {
 }
 
 extension ElementKey {
-    /// A hash of the first words, the same in each process. Keys come from the cluster's own objects.
+    /// A hash of the first words, another one in each process: whoever may name addresses and ports could otherwise choose them
+    /// so that many keys come to stand in one place of a table, and searching it would take quadratic time. (The standard
+    /// library's hash is SipHash under a random key.)
     func hash(words count: Int) -> Int {
-        var hash: UInt64 = 0
-        var index = 0
-        while index < count {
-            let product = (hash ^ self[word: index]).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-            hash = product.high ^ product.low
-            index += 1
-        }
-        return Int(truncatingIfNeeded: hash ^ hash >> 29)
+        var hasher = Hasher()
+        withUnsafeBytes(of: words) { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<(count * 8)])) }
+        return hasher.finalize()
     }
 
     fileprivate init(_ words: [UInt64], from base: Int, count: Int) {

@@ -58,3 +58,66 @@ public struct SetDeclaration: Hashable, Sendable {
     /// Whether `nft` shows the key by type (`type ipv4_addr`) and not by `typeof`: a lone address needs no user data.
     public var isPlainAddressSet: Bool { key.count == 1 && data.isEmpty && key[0].valueType == .address }
 }
+
+extension SetDeclaration {
+    /// Whether a set that was declared in the other way can stay in this one's place: key, data and flags are the same. What a
+    /// set says of itself (its comment, and how `nft` shows its key) does not matter, and its size neither.
+    public func hasForm(of other: SetDeclaration) -> Bool {
+        hasElements(of: other) && isDynamic == other.isDynamic && countsPackets == other.countsPackets
+    }
+
+    /// Whether the elements of a set that was declared in the other way are elements of this one.
+    public func hasElements(of other: SetDeclaration) -> Bool {
+        key.map(\.valueType) == other.key.map(\.valueType) && data.map(\.valueType) == other.data.map(\.valueType)
+            && isInterval == other.isInterval
+    }
+
+    /// What a set is called that stands in for this one, while that is made anew in another form. There are two such names, for a
+    /// set of yet another form may bear one.
+    public static func interimNames(of name: String) -> [String] { ["\(name).new", "\(name).next"] }
+
+    /// The same set under another name.
+    public func named(_ name: String) -> SetDeclaration {
+        var copy = self
+        copy.name = name
+        return copy
+    }
+}
+
+extension Statement {
+    /// The same with other names of sets.
+    func renaming(_ names: [String: String]) -> Statement {
+        func name(_ set: String) -> String { names[set] ?? set }
+        return switch self {
+        case .lookup(let key, let set, let negated): .lookup(key, set: name(set), negated: negated)
+        case .setPriority(let key, let map): .setPriority(key, map: name(map))
+        case .update(let key, let map, let data, let seconds):
+            .update(key, map: name(map), data: data, seconds: seconds)
+        case .destinationNATFromTwo(let key, let addresses, let ports):
+            .destinationNATFromTwo(key, addresses: name(addresses), ports: name(ports))
+        case .destinationNAT(let key, let map): .destinationNAT(key, map: name(map))
+        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
+            .sourceIsLocal, .sourceIsNotLocal, .inputInterface, .hasInputInterface, .counter, .resetPriority,
+            .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
+            self
+        }
+    }
+}
+
+extension TableSchema {
+    /// The same table with other names of sets, in declarations and in rules.
+    public func renaming(_ names: [String: String]) -> TableSchema {
+        if names.isEmpty { return self }
+        var copy = self
+        for index in sets.indices { copy.sets[index].name = names[sets[index].name] ?? sets[index].name }
+        for index in chains.indices {
+            copy.chains[index].rules = Self.renaming(chains[index].rules, names)
+        }
+        return copy
+    }
+
+    /// The same rules with other names of sets.
+    public static func renaming(_ rules: [Rule], _ names: [String: String]) -> [Rule] {
+        rules.map { $0.map { $0.renaming(names) } }
+    }
+}

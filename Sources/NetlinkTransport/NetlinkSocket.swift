@@ -8,6 +8,8 @@ struct NetlinkSocket: ~Copyable {
     /// The address of this socket, chosen by the kernel; notifications name the committer by it.
     let portID: UInt32
     private var messageLimit = 0
+    /// What a send may take at the most, whatever the system allows: for tests.
+    var sendLimit = Int.max
 
     /// Opens a socket.
     ///
@@ -29,11 +31,11 @@ struct NetlinkSocket: ~Copyable {
 
     /// The largest message that one send takes, after asking for room for `bytes`.
     mutating func reserveSend(bytes: Int) throws(NetlinkError) -> Int {
-        if bytes <= messageLimit { return messageLimit }
+        if bytes <= messageLimit { return min(messageLimit, sendLimit) }
         let limit = fl_netlink_reserve_send(descriptor, bytes)
         guard limit >= 0 else { throw .system(operation: "size the netlink send buffer", errno: Int32(-limit)) }
         messageLimit = limit
-        return limit
+        return min(limit, sendLimit)
     }
 
     /// Subscribes to a multicast group of the protocol.

@@ -60,9 +60,42 @@ extension NftablesKernel {
         try repeating { () throws(NetlinkError) in try observeSets(schema, into: &table, &counts) }
         try repeating { () throws(NetlinkError) in try observeChains(schema, into: &table) }
         try repeating { () throws(NetlinkError) in try observeRules(schema, into: &table) }
+        try observeElements(schema, guesses, counts, into: &table)
+        return table
+    }
+
+    /// Reads elements of each set where they can be read: from the set, also if it has another form but the same elements,
+    /// and from what stands in for it.
+    private func observeElements(
+        _ schema: TableSchema, _ guesses: ElementGuesses, _ counts: [String: Int], into table: inout ObservedTable
+    ) throws(NetlinkError) {
+        let unreadable = table.differingSets.subtracting(table.sharedElementSets)
         let readable = schema.sets.filter {
-            table.sets.contains($0.name) && !table.differingSets.contains($0.name) && !$0.isDynamic
+            table.sets.contains($0.name) && !unreadable.contains($0.name) && !$0.isDynamic
         }
+        try observeElements(of: readable, in: schema, guesses, counts, into: &table)
+        let differing = readable.filter { table.differingSets.contains($0.name) }
+        let interim = schema.sets.compactMap { set in table.interimSets[set.id].map { set.named($0) } }
+        if differing.isEmpty, interim.isEmpty { return }
+        // What was read so far is what was in force, and helps to guess the rest.
+        var standIns = table
+        for set in interim { standIns.elements[set.id] = nil }
+        try observeElements(of: interim, in: schema, guesses, counts, into: &standIns)
+        for set in schema.sets {
+            let found = table.interimSets[set.id] == nil ? nil : standIns.elements[set.id]
+            if table.differingSets.contains(set.name) {
+                table.formerElements[set.id] = table.elements[set.id]
+                table.elements[set.id] = found
+            } else if let found {
+                table.formerElements[set.id] = found
+            }
+        }
+    }
+
+    private func observeElements(
+        of readable: [SetDeclaration], in schema: TableSchema, _ guesses: ElementGuesses, _ counts: [String: Int],
+        into table: inout ObservedTable
+    ) throws(NetlinkError) {
         let beside = readBeside(readable, counts, guesses, schema)
         for set in readable where !guesses.sets.contains(set.id) {
             try observeElements(of: set, in: schema, count: counts[set.name], nil, into: &table)
@@ -71,7 +104,7 @@ extension NftablesKernel {
         for set in large where beside == nil || !guesses.independent.contains(set.id) {
             try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
         }
-        guard let found = beside?.join() else { return table }
+        guard let found = beside?.join() else { return }
         for set in large where guesses.independent.contains(set.id) {
             if let elements = found[set.id] {
                 table.elements[set.id] = elements
@@ -81,7 +114,6 @@ extension NftablesKernel {
                 try observeElements(of: set, in: schema, count: counts[set.name], guesses, into: &table)
             }
         }
-        return table
     }
 
     /// Reads a list again that somebody's commit interrupted; each is short, however large the tables are.
@@ -103,6 +135,9 @@ extension NftablesKernel {
         _ schema: TableSchema, into table: inout ObservedTable, _ counts: inout [String: Int]
     ) throws(NetlinkError) {
         let declarations = Dictionary(uniqueKeysWithValues: schema.sets.map { ($0.name, $0) })
+        let interim = Dictionary(
+            schema.sets.flatMap { set in SetDeclaration.interimNames(of: set.name).map { ($0, set) } }) { $1 }
+        let resizesSets = Self.resizesSets
         let (name, family) = (schema.name, schema.family)
         try list(NFTMessage.getSet, family: family.netfilterNumber, operation: "list sets") {
             $0.put(1, name)
@@ -112,25 +147,20 @@ extension NftablesKernel {
             if (message.attributes.first(3)?.number ?? 0) & SetForm.anonymous != 0 { return }
             table.sets.insert(set)
             counts[set] = message.attributes.first(SetForm.countAttribute)?.number.map { Int($0) }
-            if let declaration = declarations[set], !Self.matches(message.attributes, declaration, family) {
+            guard let declaration = declarations[set] else {
+                if let stood = interim[set], SetShape(message.attributes).isForm(of: stood, family) {
+                    table.interimSets[stood.id] = set
+                }
+                return
+            }
+            let shape = SetShape(message.attributes)
+            if !shape.isForm(of: declaration, family) {
                 table.differingSets.insert(set)
+                if shape.hasElements(of: declaration, family) { table.sharedElementSets.insert(set) }
+            } else if shape.size != declaration.size, resizesSets {
+                table.resizableSets.insert(set)
             }
         }
-    }
-
-    /// Attributes of a set (`enum nft_set_attributes`): flags 3, key type 4 and length 5, data type 6 and length 7,
-    /// user data 13, expression 17.
-    private static func matches(
-        _ attributes: AttributeSequence, _ set: SetDeclaration, _ family: IPFamily
-    ) -> Bool {
-        func number(_ type: UInt16) -> UInt32 { attributes.first(type)?.number ?? 0 }
-        return number(3) & SetForm.shownFlags == SetForm.flags(set) && number(4) == SetForm.type(set.key, family)
-            && number(5) == UInt32(set.key.declaredWidth(family))
-            && number(6) == (set.isMap ? SetForm.type(set.data, family) : 0)
-            && number(7) == UInt32(set.data.declaredWidth(family))
-            && Array(attributes.first(13)?.value ?? .init(start: nil, count: 0)) == UserData.declaration(set, family)
-            && (attributes.first(17) != nil) == set.countsPackets
-            && attributes.first(9)?.nested.first(1)?.number == set.size
     }
 
     // MARK: Chains and rules
@@ -149,7 +179,8 @@ extension NftablesKernel {
         }
     }
 
-    /// Attributes of a chain (`enum nft_chain_attributes`): hook 4 (number 1, priority 2), policy 5, type 7, user data 12.
+    /// Attributes of a chain (`enum nft_chain_attributes`): hook 4 (number 1, priority 2), policy 5, type 7.
+    /// Its comment does not matter to packets, and cannot be changed.
     private static func matches(_ attributes: AttributeSequence, _ chain: Chain) -> Bool {
         let hook = attributes.first(4)
         guard (hook != nil) == (chain.hook != nil) else { return false }
@@ -164,8 +195,7 @@ extension NftablesKernel {
                 return false
             }
         }
-        let comment = attributes.first(12).map { Array($0.value) } ?? []
-        return comment == (chain.comment.map { UserData.comment($0) } ?? [])
+        return true
     }
 
     private func observeRules(_ schema: TableSchema, into table: inout ObservedTable) throws(NetlinkError) {

@@ -52,8 +52,6 @@ public final class NftablesKernel: DataplaneKernel {
     public enum TableMaking: Sendable {
         /// Whoever has the privilege may change them.
         case plain
-        /// The same, but another connection can come to own them. Like `plain` where the kernel knows no such tables.
-        case orphaned
         /// Nobody else may change them as long as this connection lives. Like `plain` where the kernel knows no such
         /// tables.
         case owned
@@ -71,13 +69,21 @@ public final class NftablesKernel: DataplaneKernel {
     ///   - dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
     ///   - making: what becomes of tables that the connection makes.
     public convenience init(dumpLimit: Int = 2_000, making: TableMaking = .plain) throws(NetlinkError) {
-        try self.init(dumpLimit: dumpLimit, making: making, hasReader: true)
+        try self.init(dumpLimit: dumpLimit, making: making, hasReader: true, sendLimit: .max)
     }
 
-    private init(dumpLimit: Int, making: TableMaking, hasReader: Bool) throws(NetlinkError) {
+    /// A connection that sends no more bytes at once than that, as one without privilege does: for tests.
+    package convenience init(sendLimit: Int) throws(NetlinkError) {
+        try self.init(dumpLimit: 2_000, making: .plain, hasReader: true, sendLimit: sendLimit)
+    }
+
+    private init(
+        dumpLimit: Int, making: TableMaking, hasReader: Bool, sendLimit: Int = .max
+    ) throws(NetlinkError) {
         self.dumpLimit = dumpLimit
         // The first socket of a process has the number of the process, and this one comes to own tables.
         var socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
+        socket.sendLimit = sendLimit
         // A socket belongs to the namespace in which it was opened: the reader's has to be opened now.
         reader =
             hasReader ? SharedReader(try NftablesKernel(dumpLimit: dumpLimit, making: .plain, hasReader: false)) : nil
@@ -93,7 +99,6 @@ public final class NftablesKernel: DataplaneKernel {
     private func chooseTableFlags(_ making: TableMaking) {
         switch making {
         case .plain: return
-        case .orphaned: tableFlags = TableField.persistent
         case .owned: tableFlags = TableField.persistent | TableField.owned
         }
         var trial = Transaction(tableName: "fairlead-trial")

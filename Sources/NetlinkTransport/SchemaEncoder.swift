@@ -156,6 +156,12 @@ enum SetForm {
     /// How many elements the set has (`NFTA_SET_COUNT`): some newer kernels tell, Linux 6.18 is one of them.
     static let countAttribute: UInt16 = 20
 
+    /// `NFT_SET_INTERVAL`.
+    static let interval: UInt32 = 0x4
+
+    /// `NFT_SET_CONCAT`.
+    static let concatenation: UInt32 = 0x80
+
     /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_TIMEOUT` with `NFT_SET_EVAL`, `NFT_SET_CONCAT`.
     static func flags(_ set: SetDeclaration) -> UInt32 {
         (set.isInterval ? 0x4 : 0) | (set.isMap ? 0x8 : 0) | (set.isDynamic ? 0x30 : 0)

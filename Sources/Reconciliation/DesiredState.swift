@@ -17,19 +17,23 @@ public struct DesiredState: Sendable {
     public let settings: NodeSettings
     private let host: HostFacts
     /// What the Services are to the tables.
-    public private(set) var dataplane: Dataplane
+    public internal(set) var dataplane: Dataplane
     /// Services of which an object makes no sense: what the kernel has of them stays as it is.
     public var held: Set<ObjectKey> = []
-    /// Those of them that the kernel had something of at the last full pass.
-    private var suspended: Set<ObjectKey> = []
+    /// Those of them that the kernel had something of at the last full pass, with what that was.
+    var suspended: [ObjectKey: RetainedService] = [:]
+    /// Those of these that are held no longer: the next change takes them back.
+    var released: Set<ObjectKey> = []
+    /// Whether the last full pass left elements in place that no object asks for.
+    private(set) var keepsUnknown = false
     /// Services that the kernel does not take, with an element that it refused: what it has of them stays as it is.
     public internal(set) var refused: [ObjectKey: RefusedElement] = [:]
     /// Whether changes have come that only a full pass can make something of.
     public private(set) var needsFullPass = false
     /// The pools with affinity that were left in the tables at the last full pass although nothing asked for them.
-    private var sparedPools: Set<UInt32> = []
+    var sparedPools: Set<UInt32> = []
     /// Whether the packet path may remember clients for endpoints that their pool has no longer.
-    public private(set) var mayHaveStaleClients = false
+    public internal(set) var mayHaveStaleClients = false
     /// What policy knew of the node when the Services were resolved last.
     private var resolvedNode: NodeContext?
     /// What policy finds wrong with Services, by Service.
@@ -45,7 +49,7 @@ public struct DesiredState: Sendable {
     /// Whether health check ports are answered, so that one that is not known matters.
     public var answersHealthChecks = false
     /// What changes since the last `takeStaleFlows` mean for flows.
-    private var staleFlows = StaleFlows()
+    var staleFlows = StaleFlows()
 
     /// How many Services the last pass, or the last change, had to compute.
     public private(set) var computedServices = 0
@@ -169,21 +173,23 @@ public struct DesiredState: Sendable {
         elementLimit: Int = Planner.elementsPerTransaction, progress: (Int, Int) -> Void = { _, _ in },
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
+        let known = observed.mapValues(\.withFormerElements)
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
             timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),
-            nextPool: Dataplane.nextPool(after: observed))
+            nextPool: Dataplane.nextPool(after: known))
         touched.formUnion(policyFindings.keys)
         policyFindings = [:]
         staleFlows.keepWithdrawn()
         needsFullPass = false
-        let retained = RetainedServices(held.union(refused.keys), in: observed)
-        suspended = retained.services.union(refused.keys)
-        ledger.removeAll(except: suspended)
-        dataplane.share(with: retained, in: observed)
+        let retained = RetainedServices(held.union(refused.keys), in: known)
+        (suspended, released, keepsUnknown) = ([:], [], keepingUnknown)
+        for key in retained.services.union(refused.keys) { suspended[key] = RetainedService() }
+        ledger.removeAll(except: Set(suspended.keys))
+        dataplane.share(with: retained, in: known)
         for (key, element) in refused { note(element, of: key) }
         if answersHealthChecks { noteUnknownHealthChecks(retained.externalLocal) }
-        sparedPools = Dataplane.pools(in: observed) { keepingUnknown || retained.keeps($0, $1, $2) }
+        sparedPools = Dataplane.pools(in: known) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
         let node = nodeContext
         resolvedNode = node
@@ -196,7 +202,9 @@ public struct DesiredState: Sendable {
         let keys = unsuspended(in: order ?? cluster.byAge)
         computedServices = keys.count
         dataplane.reserve(services: keys.count, observed)
-        let ahead = PolicyAhead(keys, groupSize: Self.groupSize, in: cluster, node: node)
+        // Where little fits a transaction, a group has to be small.
+        let groupSize = max(1, min(Self.groupSize, elementLimit / 100))
+        let ahead = PolicyAhead(keys, groupSize: groupSize, in: cluster, node: node)
         defer { ahead.cancel() }
         var count = 0
         while count < keys.count {
@@ -210,24 +218,21 @@ public struct DesiredState: Sendable {
         }
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
-        if !keepingUnknown { staleFlows.noteWithdrawn(in: observed) { retained.keeps($0, $1, $2) } }
+        if !keepingUnknown { staleFlows.noteWithdrawn(in: known) { retained.keeps($0, $1, $2) } }
         dataplane.retireTimeouts { keepingUnknown || retained.keepsAny(of: $0) }
-        planner.finish(dataplane) { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
-        for transaction in planner.drain() { try emit(transaction) }
-    }
-
-    /// The kernel does not hold what a health check port answers for: it stays closed if the object has made no sense since
-    /// this process started.
-    private mutating func noteUnknownHealthChecks(_ candidates: Set<ObjectKey>) {
-        for key in candidates where cluster.service(key) == nil {
-            policyFindings[key, default: []].append(
-                Finding(
-                    .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
-                    field: "spec.healthCheckNodePort",
-                    message: "cannot be told while the object makes no sense: its packets are served as before, but a "
-                        + "health check port stays closed, and load balancers leave this node out, until it is mended"))
-            touched.insert(key)
+        var unclaimed: Set<KeptElement> = []
+        planner.finish(dataplane) { family, set, key in
+            let isRetained = retained.keeps(family, set, key)
+            if isRetained { unclaimed.insert(KeptElement(family: family, set: set, key: key)) }
+            return keepingUnknown || isRetained
         }
+        for key in suspended.keys {
+            suspended[key] = retained.service(key, in: known) { family, set, key in
+                unclaimed.contains(KeptElement(family: family, set: set, key: key))
+            }
+        }
+        for transaction in planner.drain() { try emit(transaction) }
+        try planner.settle(dataplane, emit: emit)
     }
 
     /// The affinity timeouts of all Services that are served for sure. (Those that are held may be left as they are.)
@@ -241,11 +246,11 @@ public struct DesiredState: Sendable {
 
     private func unsuspended(in order: ServiceOrder) -> [ObjectKey] {
         let keys = cluster.keys(in: order)
-        return suspended.isEmpty ? keys : keys.filter { !suspended.contains($0) }
+        return suspended.isEmpty ? keys : keys.filter { suspended[$0] == nil }
     }
 
     /// Keeps what policy found, and hands over what the tables are made of.
-    private mutating func record(_ outcome: ServiceOutcome) -> (key: ObjectKey, resolved: ResolvedService?) {
+    mutating func record(_ outcome: ServiceOutcome) -> (key: ObjectKey, resolved: ResolvedService?) {
         let (key, result) = (outcome.key, outcome.result)
         if let findings = result?.findings, !findings.isEmpty {
             policyFindings[key] = findings
@@ -257,7 +262,7 @@ public struct DesiredState: Sendable {
         return (key, result?.service)
     }
 
-    private mutating func note(_ delta: DataplaneDelta) {
+    mutating func note(_ delta: DataplaneDelta) {
         for key in policyFindings.isEmpty ? [] : delta.settled {
             policyFindings[key]?.removeAll { $0.code == DataplaneDelta.contestedFrontend }
             if policyFindings[key]?.isEmpty == true { policyFindings[key] = nil }
@@ -362,10 +367,11 @@ public struct DesiredState: Sendable {
         // What policy knows of the node can change every Service's pools; heartbeats and the like change nothing.
         let isNodeChanged = node != resolvedNode
         resolvedNode = node
+        result += takeBack(node: node)
         let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
             isNodeChanged
-            ? gone.sorted() + unsuspended(in: cluster.byAge) : affected.services.subtracting(suspended).sorted()
+            ? gone.sorted() + unsuspended(in: cluster.byAge) : affected.services.filter { suspended[$0] == nil }.sorted()
         computedServices = keys.count
         var start = 0
         while start < keys.count {

@@ -70,15 +70,10 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     // MARK: Full synchronization
 
     /// Names the Services of which an object makes no sense: what the kernel has of them stays as it is. If one of them
-    /// is held no longer, a full synchronization has to follow.
+    /// is held no longer, a change has to follow, even an empty one: it costs that Service.
     ///
     /// - Returns: whether that is so.
-    public func hold(_ services: Set<ObjectKey>) -> Bool {
-        let isReleased = !desired.held.isSubset(of: services)
-        desired.held = services
-        if isReleased { isSynchronized = false }
-        return isReleased
-    }
+    public func hold(_ services: Set<ObjectKey>) -> Bool { desired.hold(services) }
 
     /// Takes changes of objects without committing anything; `synchronize` has to follow.
     public func load(_ changes: [ClusterChange]) {

@@ -149,7 +149,15 @@ public struct Dataplane: Sendable {
     /// keeps the numbers of their pools for them.
     public mutating func share(with retained: RetainedServices, in tables: [IPFamily: ObservedTable]) {
         retained.forEachShared(in: tables) { _ = shared.call($0, $1, $2) }
-        recoveredPools.formUnion(retained.poolNumbers)
+        recoveredPools.formUnion(retained.allPoolNumbers)
+    }
+
+    /// The numbers of pools may be taken over once more.
+    mutating func forgetPools(_ numbers: Set<UInt32>) { recoveredPools.subtract(numbers) }
+
+    /// Ends the call of a Service for a shared element. True if nobody calls for it any more.
+    mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
+        shared.withdraw(family, set, key)
     }
 
     /// Makes room for so many Services, and for what they share as far as the tables have it already.

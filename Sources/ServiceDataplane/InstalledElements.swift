@@ -61,6 +61,8 @@ public struct InstalledElements: Sendable {
 
     /// At twice the index of a set's identity, and one more for IPv6.
     private var sets: [Members?] = []
+    /// What other sets tell of elements that were in force, in the same order.
+    private var former: [Members?] = []
 
     private static func index(_ family: IPFamily, _ set: SetID) -> Int {
         2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
@@ -68,10 +70,46 @@ public struct InstalledElements: Sendable {
 
     /// Takes over a table's elements.
     mutating func add(_ elements: [SetID: ObservedElements], _ family: IPFamily) {
+        Self.add(elements, family, to: &sets)
+    }
+
+    /// Takes over what tells of elements that were in force.
+    mutating func addFormer(_ elements: [SetID: ObservedElements], _ family: IPFamily) {
+        Self.add(elements, family, to: &former)
+    }
+
+    private static func add(_ elements: [SetID: ObservedElements], _ family: IPFamily, to sets: inout [Members?]) {
         for (set, elements) in elements where !elements.isEmpty {
-            let index = Self.index(family, set)
+            let index = index(family, set)
             if index >= sets.count { sets += Array(repeating: nil, count: index + 1 - sets.count) }
             sets[index] = Members(elements)
+        }
+    }
+
+    private func hasFormer(_ family: IPFamily, _ set: SetID) -> Bool {
+        let index = Self.index(family, set)
+        return index < former.count && former[index] != nil
+    }
+
+    /// Notes that an element is asked for that was in force elsewhere.
+    mutating func claimFormer(_ family: IPFamily, _ set: SetID, _ elements: [Element]) {
+        guard hasFormer(family, set) else { return }
+        let index = Self.index(family, set)
+        for element in elements { _ = former[index]?.claim(element) }
+    }
+
+    /// Calls the body for each element that was in force elsewhere, is not here, and was not asked for.
+    mutating func forEachFormer(
+        _ family: IPFamily, _ set: SetDeclaration, _ body: (Element) -> Void
+    ) {
+        guard hasFormer(family, set.id), let members = former[Self.index(family, set.id)] else { return }
+        for position in 0..<members.elements.count where !members.isClaimed(position) {
+            let (key, value) = (members.elements.key(at: position), members.elements.value(at: position))
+            if hasAny(family, set.id), sets[Self.index(family, set.id)]?.value(key) != nil { continue }
+            body(
+                Element(
+                    key, to: set.isInterval ? value : nil, data: set.isMap ? value : nil,
+                    comment: members.elements.comment(at: position)))
         }
     }
 
@@ -81,10 +119,10 @@ public struct InstalledElements: Sendable {
         return index < sets.count && sets[index] != nil
     }
 
-    /// The data of an element, or the end of its interval; nil if there is none with the key.
+    /// The data of an element, or the end of its interval, here or where it was in force; nil if there is none with the key.
     mutating func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
-        guard hasAny(family, set) else { return nil }
-        return sets[Self.index(family, set)]?.value(key)
+        if hasAny(family, set), let value = sets[Self.index(family, set)]?.value(key) { return value }
+        return hasFormer(family, set) ? former[Self.index(family, set)]?.value(key) : nil
     }
 
     /// Compares an element that is wanted with what there is, and claims that.

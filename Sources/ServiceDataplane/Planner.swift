@@ -16,12 +16,12 @@ public struct Planner {
     /// What the tables already have: `Dataplane.update` takes it over, and claims what is as it has to be.
     public var installed = InstalledElements()
     private var builder: TransactionBuilder
-    private var schemas: [IPFamily: TableSchema] = [:]
-    /// Whether everything has to be in one transaction, because a table is made anew in place of another.
-    private var isAtomic = false
+    private var structures: [IPFamily: StructurePlan] = [:]
     private var sealed: [Transaction] = []
+    /// Elements that nobody asked for and that stay, in sets that stand under another name for now.
+    private var carried: [IPFamily: [SetID: [Element]]] = [:]
 
-    /// Starts from what was observed; the tables' structure is planned at once.
+    /// Starts from what was observed; what the tables lack of their structure comes first.
     public init(
         _ dataplane: Dataplane, observed tables: [IPFamily: ObservedTable], limit: Int = Planner.elementsPerTransaction
     ) {
@@ -30,15 +30,15 @@ public struct Planner {
         for family in IPFamily.allCases {
             let schema = dataplane.schema(family)
             let table = tables[family] ?? ObservedTable()
-            let plan = SchemaPlan(from: table, to: schema)
-            schemas[family] = schema
-            builder.lead(family, plan.leading)
-            builder.trail(family, plan.trailing)
-            isAtomic = isAtomic || plan.isRebuild
-            if !plan.isRebuild { installed.add(table.elements, family) }
+            var structure = StructurePlan(from: table, to: schema)
+            lead(family, structure.provide(schema, isFirst: true))
+            structures[family] = structure
+            installed.add(table.elements, family)
+            installed.addFormer(table.formerElements, family)
         }
         for family in IPFamily.allCases {
             for (set, elements) in dataplane.optionElements(family) {
+                installed.claimFormer(family, set, elements)
                 for element in elements { want(family, set, element) }
             }
         }
@@ -47,9 +47,12 @@ public struct Planner {
     /// Takes the next group of Services, or the node's data.
     public mutating func take(_ delta: DataplaneDelta, of dataplane: Dataplane) {
         grow(to: dataplane)
+        let coming = delta.tables.values.reduce(0) { $0 + $1.additionCount }
+        if builder.weight > 0, builder.weight + coming > limit { seal() }
         for family in IPFamily.allCases {
             guard let table = delta.tables[family] else { continue }
             table.forEachAdded { set, elements in
+                installed.claimFormer(family, set, elements)
                 if !installed.hasAny(family, set) {
                     builder.add(family, set, elements)
                 } else {
@@ -57,10 +60,10 @@ public struct Planner {
                 }
             }
         }
-        if builder.elementCount >= limit, !isAtomic { seal() }
+        if builder.weight >= limit { seal() }
     }
 
-    /// Ends the plan: removes what nobody asked for.
+    /// Ends the plan: puts the rules in force, and removes what nobody asked for.
     ///
     /// - Parameters:
     ///   - dataplane: its schema as it is now; sets that it has no longer go with all that is in them.
@@ -68,23 +71,67 @@ public struct Planner {
     public mutating func finish(
         _ dataplane: Dataplane, keeping keeps: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in false }
     ) {
+        grow(to: dataplane)
         for family in IPFamily.allCases {
-            let schema = dataplane.schema(family)
-            if let old = schemas[family] {
-                let plan = SchemaPlan(from: old, to: schema)
-                builder.lead(family, plan.leading)
-                builder.trail(family, plan.trailing)
+            for set in schema(family).sets {
+                installed.forEachFormer(family, set) { element in
+                    guard keeps(family, set.id, element.key) else { return }
+                    builder.add(family, set.id, element)
+                    carried[family, default: [:]][set.id, default: []].append(element)
+                }
             }
-            schemas[family] = schema
-            for set in schemas[family]?.sets ?? [] {
+        }
+        conclude(dataplane)
+        for family in IPFamily.allCases {
+            for set in schema(family).sets {
                 installed.forEachUnclaimed(family, set.id) { key, value in
                     if keeps(family, set.id, key) { return }
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
+                    if builder.weight >= limit { seal() }
                 }
             }
         }
         installed = InstalledElements()
         seal()
+    }
+
+    /// Gives sets that were made under another name their own, by making them once more.
+    ///
+    /// - Parameter emit: takes the transactions that follow those of `finish`.
+    public mutating func settle<Failure: Error>(
+        _ dataplane: Dataplane, emit: (Transaction) throws(Failure) -> Void
+    ) throws(Failure) {
+        var interim: [IPFamily: Set<SetID>] = [:]
+        for family in IPFamily.allCases {
+            guard let sets = structures[family]?.interimSets, !sets.isEmpty else { continue }
+            interim[family] = Set(sets.map(\.id))
+            lead(family, structures[family]?.restore(dataplane.schema(family)) ?? [])
+        }
+        if interim.isEmpty { return }
+        var seen: [IPFamily: [SetID: Set<ElementKey>]] = [:]
+        func isNew(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
+            seen[family, default: [:]][set, default: []].insert(key).inserted
+        }
+        for (key, record) in dataplane.records {
+            for (family, sets) in interim {
+                for item in dataplane.items(of: key, record, family) where sets.contains(item.set) {
+                    if item.isShared, !isNew(family, item.set, item.element.key) { continue }
+                    builder.add(family, item.set, item.element)
+                }
+            }
+            if builder.weight >= limit { seal() }
+            for transaction in drain() { try emit(transaction) }
+        }
+        for (family, sets) in interim {
+            let own = NodeElements.all(dataplane.node, family) + dataplane.optionElements(family)
+            for (set, elements) in own where sets.contains(set) { builder.add(family, set, elements) }
+            for (set, elements) in carried[family] ?? [:] where sets.contains(set) {
+                for element in elements where isNew(family, set, element.key) { builder.add(family, set, element) }
+            }
+        }
+        conclude(dataplane)
+        seal()
+        for transaction in drain() { try emit(transaction) }
     }
 
     /// The transactions that are ready to be carried out, in order.
@@ -94,11 +141,9 @@ public struct Planner {
     }
 
     private mutating func seal() {
-        if let transaction = builder.seal(schema: {
-            schemas[$0] ?? TableSchema(family: $0, name: "", sets: [], chains: [])
-        }) {
-            sealed.append(transaction)
-        }
+        let schemas = structures.mapValues(\.schema)
+        let transaction = builder.seal { schemas[$0] ?? TableSchema(family: $0, name: "", sets: [], chains: []) }
+        if let transaction { sealed.append(transaction) }
     }
 
     private mutating func want(_ family: IPFamily, _ set: SetID, _ element: Element) {
@@ -123,11 +168,35 @@ public struct Planner {
     /// Adds what a larger pool needs. The order matters: sets and chains first, then elements that use them.
     private mutating func grow(to dataplane: Dataplane) {
         for family in IPFamily.allCases {
-            let schema = dataplane.schema(family)
-            guard let old = schemas[family], old.sets.count < schema.sets.count else { continue }
-            builder.lead(family, SchemaPlan(from: old, to: schema).leading)
-            schemas[family] = schema
+            guard let old = structures[family], old.schema.sets.count < dataplane.schema(family).sets.count else {
+                continue
+            }
+            builder.lead(family, structures[family]?.provide(dataplane.schema(family)) ?? [])
         }
+    }
+
+    /// Begins a transaction with changes of structure, a new one if they do not fit the one that is collected.
+    private mutating func lead(_ family: IPFamily, _ operations: [Operation]) {
+        makeRoom(for: operations)
+        builder.lead(family, operations)
+    }
+
+    /// Ends the transaction that is collected with the new rules of each family. Those of one come in force at once.
+    private mutating func conclude(_ dataplane: Dataplane) {
+        for family in IPFamily.allCases {
+            let operations = structures[family]?.conclude(dataplane.schema(family)) ?? []
+            makeRoom(for: operations)
+            builder.trail(family, operations)
+        }
+    }
+
+    private mutating func makeRoom(for operations: [Operation]) {
+        guard builder.weight > 0, !operations.isEmpty else { return }
+        if builder.weight + TransactionBuilder.weight(operations) > limit { seal() }
+    }
+
+    private func schema(_ family: IPFamily) -> TableSchema {
+        structures[family]?.schema ?? TableSchema(family: family, name: "", sets: [], chains: [])
     }
 }
 

@@ -1,18 +1,23 @@
 import KubernetesModel
 import Netfilter
 import NetworkTypes
+import ServicePolicy
 
 /// What the kernel has of Services that are left as they are, because an object of theirs makes no sense at the moment.
 ///
 /// The comments of frontends say whose they are; slots, ClusterIPs and endpoints follow from the frontends.
 public struct RetainedServices: Sendable {
+    /// Elements by set.
+    typealias Keys = [SetID: Set<ElementKey>]
+
     /// The Services that the kernel has something of.
-    public private(set) var services: Set<ObjectKey> = []
+    public var services: Set<ObjectKey> { Set(owned.keys) }
     /// Those of them with a frontend under external Local policy.
     public private(set) var externalLocal: Set<ObjectKey> = []
-    /// The numbers of their pools with affinity.
-    private(set) var poolNumbers: Set<UInt32> = []
-    private var kept: [IPFamily: [SetID: Set<ElementKey>]] = [:]
+    /// The numbers of the pools with affinity of each.
+    private var poolNumbers: [ObjectKey: Set<UInt32>] = [:]
+    private var kept: [IPFamily: Keys] = [:]
+    private var owned: [ObjectKey: [IPFamily: Keys]] = [:]
 
     /// Looks in the tables for what they have of the Services.
     public init(_ candidates: Set<ObjectKey>, in tables: [IPFamily: ObservedTable]) {
@@ -29,86 +34,183 @@ public struct RetainedServices: Sendable {
         kept[family]?[set]?.contains(key) ?? false
     }
 
-    /// Calls the body for what is left as it is in sets that Services share, as far as it is there.
+    /// Whether any element of a set, in either table, is part of what is left as it is.
+    public func keepsAny(of set: SetID) -> Bool { kept.values.contains { $0[set]?.isEmpty == false } }
+
+    /// The numbers of all their pools.
+    var allPoolNumbers: Set<UInt32> { poolNumbers.values.reduce(into: []) { $0.formUnion($1) } }
+
+    /// Calls the body for what is left as it is in sets that Services share, as far as it is there: once for each Service that
+    /// has it.
     func forEachShared(in tables: [IPFamily: ObservedTable], _ body: (IPFamily, SetID, ElementKey) -> Void) {
-        for (family, sets) in kept {
-            for set in [SetID.clusterIPs, .backends, .localBackends, .hairpin] {
+        for service in owned.keys { forEachShared(of: service, in: tables, body) }
+    }
+
+    private func forEachShared(
+        of service: ObjectKey, in tables: [IPFamily: ObservedTable], _ body: (IPFamily, SetID, ElementKey) -> Void
+    ) {
+        for (family, sets) in owned[service] ?? [:] {
+            for set in SharedElements.sets {
                 guard let found = tables[family]?.elements[set] else { continue }
                 for key in sets[set] ?? [] where found.position(of: key) != nil { body(family, set, key) }
             }
         }
     }
 
-    /// Whether any element of a set, in either table, is part of what is left as it is.
-    public func keepsAny(of set: SetID) -> Bool { kept.values.contains { $0[set]?.isEmpty == false } }
+    /// What is left of one Service.
+    ///
+    /// - Parameter isOwn: whether nobody else has come to ask for the element.
+    public func service(
+        _ service: ObjectKey, in tables: [IPFamily: ObservedTable], isOwn: (IPFamily, SetID, ElementKey) -> Bool
+    ) -> RetainedService {
+        var result = RetainedService()
+        result.poolNumbers = poolNumbers[service] ?? []
+        for (family, sets) in owned[service] ?? [:] {
+            for (set, keys) in sets where !SharedElements.sets.contains(set) {
+                guard let elements = tables[family]?.elements[set] else { continue }
+                let own = keys.filter { isOwn(family, set, $0) }.compactMap { key in elements[key].map { (key, $0) } }
+                if own.isEmpty { continue }
+                let found = ObservedElements(Dictionary(own) { $1 })
+                result.tables[family, default: ObservedTable()].elements[set] = found
+            }
+        }
+        forEachShared(of: service, in: tables) { result.shared.append(($0, $1, $2)) }
+        return result
+    }
+
+    private mutating func keep(_ family: IPFamily, _ set: SetID, _ key: ElementKey, of service: ObjectKey) {
+        kept[family, default: [:]][set, default: []].insert(key)
+        owned[service, default: [:]][family, default: [:]][set, default: []].insert(key)
+    }
 
     private mutating func keepFrontends(
         _ table: ObservedTable, _ family: IPFamily, _ names: [String: ObjectKey]
-    ) -> Set<ElementKey> {
-        var frontends: Set<ElementKey> = []
+    ) -> [ElementKey: ObjectKey] {
+        var frontends: [ElementKey: ObjectKey] = [:]
         for (set, elements) in table.elements {
             for (key, element) in elements {
                 guard let comment = element.comment,
                     let service = names[String(comment.prefix { $0 != ":" })]
                 else { continue }
-                services.insert(service)
                 if set == .externalLocal || set == .externalLocalNodePorts { externalLocal.insert(service) }
-                frontends.insert(key)
-                kept[family, default: [:]][set, default: []].insert(key)
+                frontends[key] = service
+                keep(family, set, key, of: service)
             }
         }
         return frontends
     }
 
-    private mutating func keepPools(_ table: ObservedTable, _ family: IPFamily, _ frontends: Set<ElementKey>) {
+    private mutating func keepPools(
+        _ table: ObservedTable, _ family: IPFamily, _ frontends: [ElementKey: ObjectKey]
+    ) {
         let addressBytes = family == .ipv4 ? 4 : 16
-        var sets = kept[family] ?? [:]
         for kind in PoolKind.allCases {
             let slotOffset = kind.isNodePort ? 8 : addressBytes + 8
             for (key, element) in table.elements[kind.slots] ?? [:] {
                 var frontend = key
                 frontend[slotOffset] = 0
-                guard frontends.contains(frontend) else { continue }
-                sets[kind.slots, default: []].insert(key)
+                guard let service = frontends[frontend] else { continue }
+                keep(family, kind.slots, key, of: service)
                 let endpoint = EndpointKeys(element.value, transport: key[slotOffset - 8], family)
-                sets[.backends, default: []].insert(endpoint.backend)
-                sets[.localBackends, default: []].insert(endpoint.backend)
-                sets[.hairpin, default: []].insert(endpoint.hairpin)
+                keep(family, .backends, endpoint.backend, of: service)
+                keep(family, .localBackends, endpoint.backend, of: service)
+                keep(family, .hairpin, endpoint.hairpin, of: service)
             }
         }
-        for key in (table.elements[.clusterIPs] ?? [:]).keys
-        where frontends.contains(where: { $0.hasAddress(key, bytes: addressBytes) }) {
-            sets[.clusterIPs, default: []].insert(key)
+        var addresses: [ElementKey: Set<ObjectKey>] = [:]
+        for (frontend, service) in frontends {
+            addresses[frontend.shifted(by: 0, count: addressBytes), default: []].insert(service)
         }
-        keepRanges(table, addressBytes: addressBytes, frontends, in: &sets)
-        keepPoolNumbers(table, in: &sets)
-        kept[family] = sets
+        for key in (table.elements[.clusterIPs] ?? [:]).keys {
+            for service in addresses[key] ?? [] { keep(family, .clusterIPs, key, of: service) }
+        }
+        keepRanges(table, family, addressBytes: addressBytes, frontends)
+        keepPoolNumbers(table, family, frontends)
     }
 
     /// Source ranges are keyed by their frontend and a source.
-    private func keepRanges(
-        _ table: ObservedTable, addressBytes: Int, _ frontends: Set<ElementKey>,
-        in sets: inout [SetID: Set<ElementKey>]
+    private mutating func keepRanges(
+        _ table: ObservedTable, _ family: IPFamily, addressBytes: Int, _ frontends: [ElementKey: ObjectKey]
     ) {
         for key in (table.elements[.sourceRanges] ?? [:]).keys {
-            var frontend = key
-            for offset in stride(from: addressBytes + 8, to: addressBytes * 2 + 8, by: 4) { frontend[offset] = 0 }
-            if frontends.contains(frontend) { sets[.sourceRanges, default: []].insert(key) }
+            if let service = frontends[key.shifted(by: 0, count: addressBytes + 8)] {
+                keep(family, .sourceRanges, key, of: service)
+            }
         }
     }
 
     /// The pools of kept frontends with affinity keep their timeouts.
-    private mutating func keepPoolNumbers(_ table: ObservedTable, in sets: inout [SetID: Set<ElementKey>]) {
-        var numbers: Set<ElementKey> = []
+    private mutating func keepPoolNumbers(
+        _ table: ObservedTable, _ family: IPFamily, _ frontends: [ElementKey: ObjectKey]
+    ) {
+        var numbers: [ElementKey: ObjectKey] = [:]
         for kind in PoolKind.allCases {
-            for key in sets[kind.sticky] ?? [] {
-                if let element = table.elements[kind.sticky]?[key] { numbers.insert(element.value) }
+            for key in kept[family]?[kind.sticky] ?? [] {
+                guard let element = table.elements[kind.sticky]?[key], let service = frontends[key] else { continue }
+                numbers[element.value] = service
+                poolNumbers[service, default: []].insert(UInt32(bigEndian: element.value[0]))
             }
         }
-        poolNumbers.formUnion(numbers.map { UInt32(bigEndian: $0[0]) })
         for (set, elements) in table.elements where set >= .firstStickyTimeout {
-            sets[set, default: []].formUnion(numbers.intersection(elements.keys))
+            for (number, service) in numbers where elements.position(of: number) != nil {
+                keep(family, set, number, of: service)
+            }
         }
+    }
+}
+
+/// What the kernel has of one Service that is left as it is.
+public struct RetainedService: Sendable {
+    /// Elements that are the Service's alone.
+    public internal(set) var tables: [IPFamily: ObservedTable] = [:]
+    /// Elements that it may share with others, each counted once for it (`Dataplane.share`).
+    var shared: [(IPFamily, SetID, ElementKey)] = []
+    /// The numbers of its pools with affinity.
+    public internal(set) var poolNumbers: Set<UInt32> = []
+
+    /// Nothing.
+    public init() {}
+
+    /// Whether it has any element of a set of its own.
+    public func hasAny(of set: SetID) -> Bool { tables.values.contains { $0.elements[set] != nil } }
+}
+
+extension Dataplane {
+    /// Takes a Service back that was left as it is: its elements become what it asks for now, by the difference alone.
+    ///
+    /// - Parameters:
+    ///   - resolved: what it is now; nil if it is gone.
+    ///   - retained: what the tables have of it.
+    public mutating func readmit(
+        _ key: ObjectKey, _ resolved: ResolvedService?, from retained: RetainedService
+    ) -> DataplaneDelta {
+        forgetPools(retained.poolNumbers)
+        var installed = InstalledElements()
+        for (family, table) in retained.tables { installed.add(table.elements, family) }
+        var delta = update([(key, resolved)], installed: &installed)
+        for family in IPFamily.allCases {
+            let wanted = delta.tables[family] ?? TableDelta()
+            var table = TableDelta()
+            wanted.forEachRemoved { table.remove($0, $1) }
+            wanted.forEachAdded { set, elements in
+                for element in elements {
+                    if case .different(let value) = installed.claim(family, set, element) {
+                        table.remove(set, Element(element.key, to: element.keyEnd == nil ? nil : value))
+                    }
+                }
+                table.add(set, elements)
+            }
+            for set in schema(family).sets {
+                installed.forEachUnclaimed(family, set.id) { key, value in
+                    table.remove(set.id, Element(key, to: set.isInterval ? value : nil))
+                }
+            }
+            for (_, set, key) in retained.shared.filter({ $0.0 == family }) where withdraw(family, set, key) {
+                table.remove(set, Element(key))
+            }
+            delta.tables[family] = table.isEmpty ? nil : table
+        }
+        return delta
     }
 }
 
@@ -126,12 +228,5 @@ private struct EndpointKeys {
         }
         backend[bytes] = transport
         backend[bytes + 4] = data[bytes]
-    }
-}
-
-extension ElementKey {
-    /// Whether the key begins with the address.
-    fileprivate func hasAddress(_ address: ElementKey, bytes: Int) -> Bool {
-        stride(from: 0, to: bytes, by: 4).allSatisfy { self[$0] == address[$0] }
     }
 }

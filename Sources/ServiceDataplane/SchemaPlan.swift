@@ -1,41 +1,13 @@
 import Netfilter
 import NetworkTypes
 
-/// The steps that turn one table structure into another: what has to come before the elements change, and what after.
+/// The steps that turn a table structure that is in force into another, in one transaction with the elements that change: what
+/// has to come before them, and what after.
 struct SchemaPlan {
     /// Steps before any element changes.
     private(set) var leading: [Operation] = []
     /// Steps after the elements have changed: removals.
     private(set) var trailing: [Operation] = []
-    /// Whether the table is made anew, so that elements which were observed are gone.
-    private(set) var isRebuild = false
-
-    /// From what the kernel has.
-    init(from observed: ObservedTable, to schema: TableSchema) {
-        guard observed.exists else {
-            create(schema)
-            return
-        }
-        guard observed.differingSets.isEmpty, observed.differingChains.isEmpty else {
-            leading.append(.deleteTable)
-            isRebuild = true
-            create(schema)
-            return
-        }
-        for set in schema.sets where !observed.sets.contains(set.name) { leading.append(.addSet(set)) }
-        let missing = schema.chains.filter { !observed.chains.contains($0.name) }
-        leading += missing.map { .addChain($0) }
-        for chain in schema.chains
-        where !observed.chains.contains(chain.name) || observed.differingRules.contains(chain.name) {
-            leading.append(.setRules(chain))
-        }
-        let extra = observed.chains.subtracting(schema.chains.map(\.name)).sorted()
-        // Rules hold sets, and the verdicts in maps hold chains.
-        trailing += extra.map { .flushChain(name: $0) }
-        trailing += observed.sets.subtracting(schema.sets.map(\.name)).sorted().map { .deleteSet(name: $0) }
-        trailing += extra.map { .deleteChain(name: $0) }
-    }
-
     /// From a structure that is in force to one with more or fewer sets and with other rules. No chain ever goes.
     init(from old: TableSchema, to schema: TableSchema) {
         let sets = Set(old.sets.map(\.name))
@@ -45,12 +17,5 @@ struct SchemaPlan {
         for chain in schema.chains where chains[chain.name] != chain.rules { leading.append(.setRules(chain)) }
         let kept = Set(schema.sets.map(\.name))
         trailing += old.sets.map(\.name).filter { !kept.contains($0) }.map { .deleteSet(name: $0) }
-    }
-
-    private mutating func create(_ schema: TableSchema) {
-        leading.append(.addTable(comment: schema.comment))
-        leading += schema.sets.map { .addSet($0) }
-        leading += schema.chains.map { .addChain($0) }
-        leading += schema.chains.map { .setRules($0) }
     }
 }

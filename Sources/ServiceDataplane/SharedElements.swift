@@ -70,6 +70,9 @@ public struct TableDelta: Sendable {
     /// Whether elements are added.
     var hasAdditions: Bool { !additions.isEmpty }
 
+    /// How many elements are added.
+    var additionCount: Int { additions.reduce(0) { $0 + $1.count } }
+
     /// Whether elements are removed.
     var hasRemovals: Bool { !removals.isEmpty }
 

@@ -8,41 +8,54 @@ struct TransactionBuilder {
     private var trailing: [Transaction.Step] = []
     /// What changes in the table of IPv4, and in that of IPv6.
     private var tables = [TableDelta(), TableDelta()]
-    /// The number of elements collected.
-    private(set) var elementCount = 0
+    /// How much room what was collected takes in a batch, in elements.
+    private(set) var weight = 0
 
     init(tableName: String) { self.tableName = tableName }
 
     mutating func lead(_ family: IPFamily, _ operations: [Operation]) {
         leading += operations.map { Transaction.Step(family, $0) }
+        weight += Self.weight(operations)
     }
 
     mutating func trail(_ family: IPFamily, _ operations: [Operation]) {
         trailing += operations.map { Transaction.Step(family, $0) }
+        weight += Self.weight(operations)
+    }
+
+    /// How much room changes of structure take in a batch, in elements. A rule takes about as much as four of them.
+    static func weight(_ operations: [Operation]) -> Int {
+        operations.reduce(0) { sum, operation in
+            switch operation {
+            case .setRules(let chain): sum + 1 + 4 * chain.rules.count
+            case .addSet: sum + 3
+            default: sum + 1
+            }
+        }
     }
 
     private static func index(_ family: IPFamily) -> Int { family == .ipv4 ? 0 : 1 }
 
     mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element) {
         tables[Self.index(family)].add(set, element)
-        elementCount += 1
+        weight += 1
     }
 
     mutating func add(_ family: IPFamily, _ set: SetID, _ elements: [Element]) {
         tables[Self.index(family)].add(set, elements)
-        elementCount += elements.count
+        weight += elements.count
     }
 
     mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element) {
         tables[Self.index(family)].remove(set, element)
-        elementCount += 1
+        weight += 1
     }
 
     /// Takes a whole delta, without looking at its elements.
     mutating func take(_ family: IPFamily, _ delta: TableDelta) {
         delta.forEachRemoved { set, elements in
             tables[Self.index(family)].remove(set, elements)
-            elementCount += elements.count
+            weight += elements.count
         }
         delta.forEachAdded { add(family, $0, $1) }
     }

@@ -17,6 +17,8 @@ public final class SimulatedKernel: DataplaneKernel {
     public var refuses: (IPFamily, SetDeclaration, Element) -> Bool = { _, _, _ in false }
     /// Whether it says of elements that exist already which they are.
     public var tellsOfExistingElements = false
+    /// About how many elements one transaction can carry.
+    public var elementCapacity = Int.max
     /// Called before the generation is read.
     public var beforeGeneration: (SimulatedKernel) -> Void = { _ in }
 
@@ -65,18 +67,33 @@ public final class SimulatedKernel: DataplaneKernel {
         result.sets = Set(table.sets.keys)
         result.chains = Set(table.chains.keys)
         for set in schema.sets {
-            guard let found = table.sets[set.name] else { continue }
-            guard found.declaration.isDeclared(as: set) else {
-                result.differingSets.insert(set.name)
+            var stood: ObservedElements?
+            for name in SetDeclaration.interimNames(of: set.name) {
+                guard let found = table.sets[name], found.declaration.hasForm(of: set) else { continue }
+                result.interimSets[set.id] = name
+                stood = found.observedElements
+            }
+            guard let found = table.sets[set.name] else {
+                result.formerElements[set.id] = stood
                 continue
             }
-            if !found.elements.isEmpty, !set.isDynamic {
-                result.elements[set.id] = ObservedElements(found.elements.mapValues { ObservedElement(of: $0) })
+            let elements = set.isDynamic ? nil : found.observedElements
+            guard found.declaration.hasForm(of: set) else {
+                result.differingSets.insert(set.name)
+                result.elements[set.id] = stood
+                if found.declaration.hasElements(of: set) {
+                    result.sharedElementSets.insert(set.name)
+                    result.formerElements[set.id] = elements
+                }
+                continue
             }
+            if found.declaration.size != set.size { result.resizableSets.insert(set.name) }
+            result.elements[set.id] = elements
+            result.formerElements[set.id] = stood
         }
         for chain in schema.chains {
             guard let found = table.chains[chain.name] else { continue }
-            if found.hook != chain.hook || found.comment != chain.comment { result.differingChains.insert(chain.name) }
+            if found.hook != chain.hook { result.differingChains.insert(chain.name) }
             if found.rules != chain.rules { result.differingRules.insert(chain.name) }
         }
         return result

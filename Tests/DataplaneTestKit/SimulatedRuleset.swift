@@ -10,15 +10,16 @@ public struct SimulatedSet: Hashable, Sendable {
 
     /// An empty set.
     public init(_ declaration: SetDeclaration) { self.declaration = declaration }
+
+    /// What there is to be read of it; nil if there is nothing.
+    var observedElements: ObservedElements? {
+        elements.isEmpty ? nil : ObservedElements(elements.mapValues { ObservedElement(of: $0) })
+    }
 }
 
 extension SetDeclaration {
-    /// Whether a kernel could tell the two apart: it does not see their identities.
-    public func isDeclared(as other: SetDeclaration) -> Bool {
-        var copy = self
-        copy.id = other.id
-        return copy == other
-    }
+    /// Whether elements that are meant for the other can go into this one: nobody sees identities, and texts do not matter.
+    public func isDeclared(as other: SetDeclaration) -> Bool { name == other.name && hasForm(of: other) }
 }
 
 /// A table with all that it holds.

@@ -6,8 +6,14 @@ extension SimulatedTable {
         switch operation {
         case .addTable, .claimTable, .deleteTable: break
         case .addSet(let set):
-            try require(sets[set.name] == nil, "set \(set.name) exists")
-            sets[set.name] = SimulatedSet(set)
+            // Only the size of a set can be changed, and only a set that packets fill has one.
+            if let found = sets[set.name] {
+                try require(found.declaration.hasForm(of: set), "set \(set.name) exists")
+                try require(found.declaration.size != set.size, "set \(set.name) exists")
+                sets[set.name]?.declaration.size = set.size
+            } else {
+                sets[set.name] = SimulatedSet(set)
+            }
         case .deleteSet(let name):
             try require(sets[name] != nil, "no set \(name)")
             try require(!usesSet(name), "set \(name) is in use")

@@ -51,17 +51,6 @@ struct PlannerTests {
         #expect(plan(services, from: try observed(kernel), limit: 40).isEmpty)
     }
 
-    @Test("A table that is made anew in place of another is made in one transaction")
-    func rebuild() throws {
-        let kernel = SimulatedKernel()
-        for transaction in plan(services) { try kernel.commit(transaction, expecting: nil) }
-        kernel.edit { $0[.ipv4].sets["cluster-ips"]?.declaration.comment = "another" }
-        let transactions = plan(services, from: try observed(kernel), limit: 40)
-        #expect(transactions.count == 1)
-        for transaction in transactions { try kernel.commit(transaction, expecting: nil) }
-        #expect(plan(services, from: try observed(kernel)).isEmpty)
-    }
-
     @Test(
         "A range that overlaps with those that the kernel has takes their place at once",
         arguments: [

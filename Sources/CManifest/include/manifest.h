@@ -64,9 +64,11 @@ struct fl_manifest {
     bool skips_plain;      /* to be set before a parse: libyaml reads plain text, too, to compare with */
     bool was_plain;        /* whether the last parse did without libyaml */
     bool keeps_duplicates; /* to be set before a parse: a key may stand twice in one map */
+    uint64_t hash_key[4];  /* random: what keys of maps are hashed under */
+    uint32_t longest_search; /* how far off its hash a key had to be put or looked for at the most, in all parses */
 };
 
-/* Makes an empty arena. NULL if there is no memory. */
+/* Makes an empty arena. NULL if there is no memory, or nothing random. */
 struct fl_manifest *fl_manifest_new(void);
 
 /* Frees an arena. NULL is fine. */

@@ -1,0 +1,62 @@
+import KubernetesModel
+import Netfilter
+import NetworkTypes
+import ServiceDataplane
+import ServicePolicy
+
+/// An element that stays although nobody asks for it.
+struct KeptElement: Hashable {
+    let family: IPFamily
+    let set: SetID
+    let key: ElementKey
+}
+
+/// Services of which an object makes no sense.
+extension DesiredState {
+    /// Names the Services of which an object makes no sense.
+    ///
+    /// - Returns: whether the next change has to take Services back, even if nothing else changes.
+    mutating func hold(_ services: Set<ObjectKey>) -> Bool {
+        released.formUnion(held.subtracting(services).filter { suspended[$0] != nil && refused[$0] == nil })
+        released.subtract(services)
+        held = services
+        return !released.isEmpty
+    }
+
+    /// Takes Services back that are held no longer. What the kernel has of each is known from the last full pass, for nobody has
+    /// changed it since: so each costs its own elements.
+    mutating func takeBack(node: NodeContext) -> [Transaction] {
+        var result: [Transaction] = []
+        for key in released.sorted() {
+            guard let retained = suspended.removeValue(forKey: key) else { continue }
+            let provision = dataplane.provision
+            let (_, resolved) = record(ServiceOutcome(key, in: cluster, node: node))
+            let delta = dataplane.readmit(key, resolved, from: retained)
+            note(delta)
+            // The set of a timeout goes with the last Service that needs it, unless others lie in it that are not known.
+            if !keepsUnknown, !retained.poolNumbers.isEmpty {
+                dataplane.retireTimeouts { set in suspended.values.contains { $0.hasAny(of: set) } }
+            }
+            staleFlows.noteWithdrawn(in: retained.tables) { _, _, _ in false }
+            sparedPools.subtract(retained.poolNumbers)
+            mayHaveStaleClients = mayHaveStaleClients || delta.leavesStaleClients || !retained.poolNumbers.isEmpty
+            if let transaction = dataplane.transaction(for: delta, previous: provision) { result.append(transaction) }
+        }
+        released = []
+        return result
+    }
+
+    /// The kernel does not hold what a health check port answers for: it stays closed if the object has made no sense since
+    /// this process started.
+    mutating func noteUnknownHealthChecks(_ candidates: Set<ObjectKey>) {
+        for key in candidates where cluster.service(key) == nil {
+            policyFindings[key, default: []].append(
+                Finding(
+                    .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
+                    field: "spec.healthCheckNodePort",
+                    message: "cannot be told while the object makes no sense: its packets are served as before, but a "
+                        + "health check port stays closed, and load balancers leave this node out, until it is mended"))
+            touched.insert(key)
+        }
+    }
+}
