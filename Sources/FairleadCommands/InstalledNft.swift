@@ -65,7 +65,8 @@ enum InstalledNft {
             var from = 0
             while bytes.count - from > constant.count, let zero = memchr(base + from, 0, bytes.count - from) {
                 from = UnsafeRawPointer(zero) - base + 1
-                if bytes.count - from >= constant.count, memcmp(base + from, constant, constant.count) == 0 { return true }
+                guard bytes.count - from >= constant.count else { return false }
+                if memcmp(base + from, constant, constant.count) == 0 { return true }
             }
             return false
         }

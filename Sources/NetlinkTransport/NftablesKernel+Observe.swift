@@ -135,9 +135,10 @@ extension NftablesKernel {
         _ schema: TableSchema, into table: inout ObservedTable, _ counts: inout [String: Int]
     ) throws(NetlinkError) {
         let declarations = Dictionary(uniqueKeysWithValues: schema.sets.map { ($0.name, $0) })
-        let interim = Dictionary(
-            schema.sets.flatMap { set in SetDeclaration.interimNames(of: set.name).map { ($0, set) } }) { $1 }
-        let resizesSets = Self.resizesSets
+        var interim: [String: SetDeclaration] = [:]
+        for set in schema.sets {
+            for name in SetDeclaration.interimNames(of: set.name) { interim[name] = set }
+        }
         let (name, family) = (schema.name, schema.family)
         try list(NFTMessage.getSet, family: family.netfilterNumber, operation: "list sets") {
             $0.put(1, name)
@@ -148,7 +149,8 @@ extension NftablesKernel {
             table.sets.insert(set)
             counts[set] = message.attributes.first(SetForm.countAttribute)?.number.map { Int($0) }
             guard let declaration = declarations[set] else {
-                if let stood = interim[set], SetShape(message.attributes).isForm(of: stood, family) {
+                let shape = SetShape(message.attributes)
+                if let stood = interim[set], shape.isForm(of: stood, family) {
                     table.interimSets[stood.id] = set
                 }
                 return
@@ -157,7 +159,7 @@ extension NftablesKernel {
             if !shape.isForm(of: declaration, family) {
                 table.differingSets.insert(set)
                 if shape.hasElements(of: declaration, family) { table.sharedElementSets.insert(set) }
-            } else if shape.size != declaration.size, resizesSets {
+            } else if shape.size != declaration.size, Self.resizesSets {
                 table.resizableSets.insert(set)
             }
         }

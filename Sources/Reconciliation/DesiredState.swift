@@ -371,7 +371,8 @@ public struct DesiredState: Sendable {
         let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
             isNodeChanged
-            ? gone.sorted() + unsuspended(in: cluster.byAge) : affected.services.filter { suspended[$0] == nil }.sorted()
+            ? gone.sorted() + unsuspended(in: cluster.byAge)
+            : affected.services.filter { suspended[$0] == nil }.sorted()
         computedServices = keys.count
         var start = 0
         while start < keys.count {

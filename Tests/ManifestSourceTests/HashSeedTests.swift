@@ -17,7 +17,8 @@ struct HashSeedTests {
         return names
     }
 
-    @Test("names chosen to collide do not make a map slow to check: hashes have a secret key", arguments: [true, false])
+    @Test(
+        "names chosen to collide do not make a map slow to check: hashes have a secret key", arguments: [true, false])
     func collisions(isPlain: Bool) throws {
         let arena = try #require(ManifestArena(skipsPlain: !isPlain))
         let text = Self.colliding(300).map { "\($0): x\n" }.joined()

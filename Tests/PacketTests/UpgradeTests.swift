@@ -86,7 +86,8 @@ struct UpgradeTests {
             let first = try await Conversation.begin(Probe(.tcp, to: destination), in: cluster.client.namespace)
             homes[family] = first.greeting.server
             flows.append(first)
-            let refused = Probe(.tcp, to: Target.clusterIP.destination(Numbers(index: 4), family), timeLimit: .seconds(2))
+            let unserved = Target.clusterIP.destination(Numbers(index: 4), family)
+            let refused = Probe(.tcp, to: unserved, timeLimit: .seconds(2))
             _ = try await cluster.client.namespace.probe([refused])
         }
         let counted = try await nft.list(["set", "ip", "fairlead", "reject-services"])

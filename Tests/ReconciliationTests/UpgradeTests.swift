@@ -101,7 +101,8 @@ struct UpgradeTests {
             guard let set = found.sets[name], let own, let expected = wanted.sets[own] else {
                 return found.sets[name] == nil
             }
-            guard set.declaration.hasElements(of: expected.declaration), !set.declaration.isDynamic else { return false }
+            let isReadable = set.declaration.hasElements(of: expected.declaration) && !set.declaration.isDynamic
+            guard isReadable else { return false }
             return !Set(set.elements.keys).isSuperset(of: expected.elements.keys)
         }
     }
@@ -180,7 +181,8 @@ struct UpgradeTests {
             let second = Bench(first.kernel)
             let known = Self.objects.filter { $0.id.key.name != "s1" && $0.id.key.name != "s1-1" }
             second.reconciler.load(known.map { .applied($0) })
-            if isUnknown { second.reconciler.knowsAllObjects = false } else { _ = second.reconciler.hold([Scene.key("s1")]) }
+            second.reconciler.knowsAllObjects = !isUnknown
+            if !isUnknown { _ = second.reconciler.hold([Scene.key("s1")]) }
             _ = try second.reconciler.synchronize()
             for (name, set) in clean[.ipv4].sets {
                 #expect(first.kernel.ruleset.elements(.ipv4, name) == set.elements, "\(name)")
