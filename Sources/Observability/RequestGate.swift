@@ -24,7 +24,7 @@ final class RequestGate: ChannelInboundHandler {
     private let watcher: RequestWatcher
     private var context: ChannelHandlerContext?
     private var stage: Stage
-    private var reader = RequestHeadReader()
+    private var reader = RequestHeadReader(isFirst: true)
     private var input = ByteBuffer()
     private var isBusy = false
 
@@ -143,7 +143,7 @@ final class RequestGate: ChannelInboundHandler {
 
     private func beginNext() {
         if case .over = stage { return }
-        reader = RequestHeadReader()
+        reader = RequestHeadReader(isFirst: false)
         stage = watcher.hasEnded ? .head : .over
     }
 }

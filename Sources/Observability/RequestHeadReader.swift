@@ -19,7 +19,11 @@ struct RequestHeadReader {
     private var count = 0
     /// Whether the last byte was a CR, which has not been passed on.
     private var hasReturn = false
-    private var blankLines = 0
+    private var blankLinesLeft: Int
+
+    /// - Parameter isFirst: whether it is the first request of the connection. One empty line before a request is let pass
+    ///   (RFC 9112, section 2.2), more of them after another request: BIG-IP ends what its monitors send by two of its own.
+    init(isFirst: Bool) { blankLinesLeft = isFirst ? 1 : 8 }
 
     private static let longestMethod = 32
     private static let cr: UInt8 = 13
@@ -82,11 +86,10 @@ struct RequestHeadReader {
         count = 0
     }
 
-    /// One empty line before a request is let pass (RFC 9112, section 2.2).
     private mutating func blank(_ byte: UInt8) -> Verdict {
         hasReturn = byte == Self.cr
-        if byte == Self.lf { blankLines += 1 }
-        return blankLines > 1 ? .invalid(status: 400) : .incomplete
+        if byte == Self.lf { blankLinesLeft -= 1 }
+        return blankLinesLeft < 0 ? .invalid(status: 400) : .incomplete
     }
 
     private mutating func version(_ byte: UInt8, _ output: inout [UInt8]) -> Verdict {

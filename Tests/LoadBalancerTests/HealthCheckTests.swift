@@ -8,7 +8,7 @@ struct HealthCheckTests {
     /// A backend for each form: its name, the options of the backend, and what the servers' checks have.
     private static let forms: [(name: String, options: String, check: String)] = [
         ("old", "option httpchk", ""),
-        ("current", "option httpchk GET /healthz HTTP/1.1\\r\\nHost:\\ node", ""),
+        ("current", "option httpchk GET /healthz HTTP/1.1", ""),
         ("sent", "option httpchk\n    http-check send meth HEAD uri /healthz ver HTTP/1.1 hdr Host node", ""),
         ("absolute", "option httpchk GET http://node/healthz", ""),
         ("first", "option httpchk GET /healthz", "send-proxy check-send-proxy"),

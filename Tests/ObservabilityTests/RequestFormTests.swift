@@ -100,6 +100,7 @@ struct RequestFormTests {
             [200, 200, 200, 200, 200], end: "GET /5"),
         Form("in a row, the last is none", "GET /1 HTTP/1.1\n\nGET /2 HTTP/1.1\r\n\r\nGET\n", [200, 200, 400]),
         Form("in a row, then no more", "GET /1 HTTP/1.1\n\nGET /2 HTTP/1.1\n\n", [200, 200], end: "/2", closes: false),
+        Form("empty lines after it", "GET /1 HTTP/1.1\r\n\r\n\r\n\r\n", [200], end: "GET /1", closes: false),
         Form("nothing", "", [], closes: false), Form("half a request", "GET / HT", [400], closes: false),
         Form("half a body", "POST / HTTP/1.0\nContent-Length: 9\n\nab", [400], closes: false),
     ]
