@@ -34,5 +34,6 @@ public enum HAProxyBuild: String, CaseIterable, Sendable {
         return String(text.prefix { $0 != "\n" })
     }
 
-    private static let tools = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" } + "/.build/tools"
+    private static let tools =
+        #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" } + "/.build/tools"
 }

@@ -15,7 +15,10 @@ struct HAProxyPassTests {
         init(_ names: [String], _ answer: @escaping @Sendable (String) -> (text: String, isDone: Bool)) {
             self.answer = answer
             servers.withLock { servers in
-                for name in names { servers[name] = HAProxyServer(name: name, address: IPAddress("10.0.0.1"), port: 1, weight: 9) }
+                for name in names {
+                    servers[name] = HAProxyServer(
+                        name: name, address: IPAddress("10.0.0.1"), port: 1, weight: 9)
+                }
             }
         }
 
@@ -103,7 +106,7 @@ struct HAProxyPassTests {
     @Test("a server that somebody else added meanwhile is no error")
     func added() async throws {
         let haproxy = Simulated(["node1", "node3"]) { command in
-            command.contains("add server") ? ("Already exists a server with the same name in backend.\n\n", true) : ("", true)
+            (command.contains("add server") ? "Already exists a server with the same name in backend.\n\n" : "", true)
         }
         let pass = try await Self.run(haproxy)
         #expect(pass.refusals.isEmpty && pass.unsettled.isEmpty)

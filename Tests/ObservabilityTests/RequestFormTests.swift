@@ -105,7 +105,8 @@ struct RequestFormTests {
         Form("half a body", "POST / HTTP/1.0\nContent-Length: 9\n\nab", [400], closes: false),
     ]
 
-    @Test("lines ended by LF alone and the absolute form get 200, a request without a version 400 at once; nothing hangs")
+    @Test(
+        "lines ended by LF alone and the absolute form get 200, a request without a version 400 at once; nothing hangs")
     func forms() async throws {
         try await Self.check(Self.requests, proxied: false)
         // The same where the PROXY protocol is taken.
@@ -162,7 +163,8 @@ struct RequestFormTests {
         Form("2, cut off", second(0x21, 0x11, zeros(5), length: 12), [400], closes: false),
     ]
 
-    @Test("the PROXY protocol, versions 1 and 2, is taken before the request where health is checked, broken it gets 400")
+    @Test(
+        "the PROXY protocol, versions 1 and 2, is taken before the request where health is checked, broken it gets 400")
     func proxyHeaders() async throws { try await Self.check(Self.good + Self.bad, proxied: true) }
 
     @Test("the PROXY protocol gets 400 where it is not taken")
