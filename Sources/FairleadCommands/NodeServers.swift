@@ -9,6 +9,8 @@ struct NodeServers: Sendable {
     private let board: StatusBoard
     private let listeners: ListenerSet
     private let fixed: [ListenAddress: HTTPResponder]
+    private let healthPlaces: [ListenAddress]
+    private let metricsPlaces: [ListenAddress]
 
     /// How often servers that could not be opened are tried again.
     private static let retryInterval: Duration = .seconds(5)
@@ -44,6 +46,8 @@ struct NodeServers: Sendable {
         }
         tellsAnybody = status != nil && configuration.metricsPlaces.contains { !$0.host.isLoopback }
         self.fixed = fixed
+        healthPlaces = configuration.healthzPlaces
+        metricsPlaces = configuration.metricsPlaces
     }
 
     /// Opens the servers that do not depend on objects. Returns those of them that could not be opened.
@@ -67,7 +71,9 @@ struct NodeServers: Sendable {
     }
 
     private func settle() async {
-        await listeners.settle(board.healthCheckServers.merging(fixed) { $1 })
+        let ports = board.healthCheckServers
+        let proxied = Set(ports.keys).union(healthPlaces).subtracting(metricsPlaces)
+        await listeners.settle(ports.merging(fixed) { $1 }, proxied: proxied)
         let (open, failed) = (await listeners.openCount, await listeners.failedCount)
         board.update {
             $0.metrics.openPorts = open

@@ -18,6 +18,8 @@ actor PoolReport {
     private var problem: String?
     /// What stands in the way with HAProxy; said once.
     private var trouble: String?
+    /// What is wrong with single servers of HAProxy, by their names.
+    private var serverTroubles: [String: String] = [:]
     private var leftAlone: [String] = []
     private var mustTell = false
     private var isTelling = false
@@ -35,7 +37,7 @@ actor PoolReport {
     }
 
     /// Whether the pools are known, and HAProxy has what it should.
-    var isInLine: Bool { problem == nil && trouble == nil && !pools.isEmpty }
+    var isInLine: Bool { problem == nil && trouble == nil && serverTroubles.isEmpty && !pools.isEmpty }
 
     /// Takes news of the objects. Before everything is known, and while an object of the Service makes no sense, nothing
     /// changes: a load balancer that goes on with what it has does less harm than one without nodes.
@@ -96,26 +98,40 @@ actor PoolReport {
     private func tellOnce() async {
         guard let haproxy, let pool = pools.first else { return }
         do {
-            let answer = try await haproxy.ask(HAProxyWords.serversQuestion(backend))
-            let servers = try HAProxyWords.servers(answer, backend: backend)
-            let plan = HAProxyPlan(pool, servers: servers, backend: backend, options: options)
-            if plan.leftAlone != leftAlone, !plan.leftAlone.isEmpty {
-                logger.notice("left in maintenance, as somebody set it: \(plan.leftAlone.joined(separator: ", "))")
+            var pass = HAProxyPass(pool, backend: backend, options: options) { try await haproxy.ask($0) }
+            try await pass.run { StandardOutput(isResult: false).write("\($0)\n") }
+            if !pass.unsettled.isEmpty {
+                // Others may have changed servers while this was told: what is still not so after one more try, is said.
+                pass = HAProxyPass(pool, backend: backend, options: options) { try await haproxy.ask($0) }
+                try await pass.run { StandardOutput(isResult: false).write("\($0)\n") }
             }
-            leftAlone = plan.leftAlone
-            for command in plan.commands {
-                let answer = try await haproxy.ask(command)
-                guard HAProxyWords.isSuccess(answer) else {
-                    throw HAProxyAnswerError(command: command, answer: answer)
-                }
-                StandardOutput(isResult: false).write("\(command)\n")
+            if pass.leftAlone != leftAlone, !pass.leftAlone.isEmpty {
+                logger.notice("left in maintenance, as somebody set it: \(pass.leftAlone.joined(separator: ", "))")
             }
+            leftAlone = pass.leftAlone
+            settle(pass)
             if trouble != nil { logger.notice("HAProxy answers again") }
             trouble = nil
         } catch {
             if trouble != "\(error)" { logger.error("\(error)") }
             trouble = "\(error)"
         }
+    }
+
+    /// Says what is wrong with single servers: once, and once more when it is over.
+    private func settle(_ pass: HAProxyPass) {
+        var now = pass.refusals.mapValues { "\($0)" }
+        for step in pass.unsettled {
+            let commands = step.commands.joined(separator: "; ")
+            now[step.server] = "HAProxy was told \"\(commands)\" and has it otherwise: does somebody else change it?"
+        }
+        for (server, text) in now.sorted(by: { $0.key < $1.key }) where serverTroubles[server] != text {
+            logger.error("server \(backend)/\(server): \(text)")
+        }
+        for server in serverTroubles.keys.sorted() where now[server] == nil {
+            logger.notice("server \(backend)/\(server): HAProxy has it as it should be")
+        }
+        serverTroubles = now
     }
 }
 

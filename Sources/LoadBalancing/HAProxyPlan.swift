@@ -6,8 +6,19 @@ import NetworkTypes
 /// Every server of the backend is a node and has its name. HAProxy is the only memory of what it was told: a plan starts
 /// from what it says now, so that it can be reloaded, restarted or changed by others at any time.
 public struct HAProxyPlan: Hashable, Sendable {
-    /// The commands, in the order in which they keep the most nodes in the pool: who comes before who goes.
-    public private(set) var commands: [String] = []
+    /// What one server is told.
+    public struct Step: Hashable, Sendable {
+        /// The name of the server.
+        public var server: String
+        /// The commands, in their order.
+        public var commands: [String]
+        /// Whether the server is new. Its commands then go in one line: a server that is added begins in maintenance, and
+        /// whoever ends between the commands would leave it as if an operator had put it there.
+        public var isNew = false
+    }
+
+    /// What each server is told, in the order that keeps the most nodes in the pool: who comes before who goes.
+    public private(set) var steps: [Step] = []
     /// Servers that are to stay as an operator set them (maintenance).
     public private(set) var leftAlone: [String] = []
 
@@ -24,12 +35,14 @@ public struct HAProxyPlan: Hashable, Sendable {
     public init(_ pool: NodePool, servers: [HAProxyServer], backend: String, options: String = "") {
         let weights = pool.haproxyWeights
         let known = Dictionary(servers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        var going: [String] = []
+        var going: [Step] = []
         for member in pool.members {
             let name = "\(backend)/\(member.node)"
             guard let server = known[member.node] else {
                 if let weight = weights[member.node], let address = member.address {
-                    add(name, Self.place(address, pool.port.nodePort), weight: weight, options)
+                    let place = Self.place(address, pool.port.nodePort)
+                    let commands = Self.add(name, place, weight: weight, options)
+                    steps.append(Step(server: member.node, commands: commands, isNew: true))
                 }
                 continue
             }
@@ -37,6 +50,7 @@ public struct HAProxyPlan: Hashable, Sendable {
                 leftAlone.append(member.node)
                 continue
             }
+            var commands: [String] = []
             if let address = member.address, server.address != address || server.port != pool.port.nodePort {
                 commands.append("set server \(name) addr \(address) port \(pool.port.nodePort)")
             }
@@ -46,15 +60,24 @@ public struct HAProxyPlan: Hashable, Sendable {
                     commands.append("set server \(name) state ready")
                 }
             } else if !server.isOut {
-                going.append("set server \(name) state drain")
+                going.append(Step(server: member.node, commands: ["set server \(name) state drain"] + commands))
+                continue
             }
+            if !commands.isEmpty { steps.append(Step(server: member.node, commands: commands)) }
         }
         let nodes = Set(pool.members.map(\.node))
         for server in servers where !nodes.contains(server.name) && !server.isOut {
-            going.append("set server \(backend)/\(server.name) state drain")
+            going.append(
+                Step(server: server.name, commands: ["set server \(backend)/\(server.name) state drain"]))
         }
-        commands += going
+        steps += going
     }
+
+    /// The commands of all steps.
+    public var commands: [String] { steps.flatMap(\.commands) }
+
+    /// What a server is to be told; nil if it is as it should be.
+    public func step(of server: String) -> Step? { steps.first { $0.server == server } }
 
     /// The commands that set everything, for a backend that has a server for each node.
     public static func complete(_ pool: NodePool, backend: String) -> [String] {
@@ -73,11 +96,11 @@ public struct HAProxyPlan: Hashable, Sendable {
     }
 
     /// A new server begins in maintenance, its checks stopped.
-    private mutating func add(_ name: String, _ place: String, weight: Int, _ options: String) {
+    private static func add(_ name: String, _ place: String, weight: Int, _ options: String) -> [String] {
         let words = options.split(separator: " ").map(String.init)
-        commands.append((["add server \(name) \(place) weight \(weight)"] + words).joined(separator: " "))
-        if words.contains("check") { commands.append("enable health \(name)") }
-        commands.append("set server \(name) state ready")
+        let health = words.contains("check") ? ["enable health \(name)"] : []
+        return [(["add server \(name) \(place) weight \(weight)"] + words).joined(separator: " ")] + health
+            + ["set server \(name) state ready"]
     }
 
     private static func place(_ address: IPAddress, _ port: UInt16) -> String {

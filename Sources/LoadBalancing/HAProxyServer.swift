@@ -95,12 +95,17 @@ public enum HAProxyWords {
         return result
     }
 
-    /// Whether an answer says that the command was carried out: most commands then say nothing at all.
+    /// Whether an answer is known to say that the command was carried out: most commands then say nothing at all. The words
+    /// are not part of the runtime API and change from version to version (2.6 has `no need to change the addr`, 3.0
+    /// `nothing changed`): false does not mean failure, ``HAProxyPass`` then looks what HAProxy has.
     public static func isSuccess(_ answer: String) -> Bool {
         let text = answer.split(separator: "\n").joined()
-        return text.isEmpty || text.hasPrefix("New server registered") || text.hasPrefix("IP changed from")
-            || text.hasPrefix("port changed from") || text.hasPrefix("no need to change")
+        return text.isEmpty || text == registered || text.hasPrefix("IP changed from")
+            || text.hasPrefix("port changed from") || text.hasPrefix("no need to change") || text == "nothing changed"
     }
+
+    /// How the answer to `add server` begins if there is a new server.
+    static let registered = "New server registered."
 
     /// Whether a name can be that of a backend or a server: nothing that would end or divide a command.
     public static func isName(_ text: String) -> Bool {

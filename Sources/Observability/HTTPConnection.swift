@@ -7,7 +7,7 @@ final class HTTPConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private enum Phase { case waiting, receiving, answering }
+    private enum Phase { case waiting, receiving, answering, refused }
 
     private let table: ConnectionTable
     private let respond: HTTPResponder
@@ -16,6 +16,14 @@ final class HTTPConnection: ChannelInboundHandler {
     private var head: HTTPRequestHead?
     private var requestBytes = 0
     private var closesAfterAnswer = false
+    /// Whether the client has said that it sends no more.
+    private var inputHasEnded = false
+    /// The status for what came after the requests that are still to be answered, and is none.
+    private var refusal: Int?
+    /// Requests that are there to their end and not answered.
+    var pending = 0
+    /// What the requests come through.
+    weak var gate: RequestGate?
     /// The number of the last request that was read whole.
     private var exchange = 0
     private var deadline: Scheduled<Void>?
@@ -84,33 +92,64 @@ final class HTTPConnection: ChannelInboundHandler {
         case .head(let head):
             self.head = head
             enter(.receiving, limits.requestTime)
+            if head.asksForAnotherProtocol { closesAfterAnswer = true }
+            if head.expectsContinue {
+                // The client waits for a word before it sends the body, which nobody reads: it gets the answer.
+                closesAfterAnswer = true
+                answer(context)
+            }
         case .body: return
         case .end: answer(context)
         }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // The client sends no more; it may still read the answer.
-        if case .some(.inputClosed) = event as? ChannelEvent {
-            closesAfterAnswer = true
-            if phase != .answering { close() }
+    /// The client sends no more; it may still read answers.
+    ///
+    /// - Parameter withinRequest: whether the end of a request is missing.
+    func inputEnded(withinRequest: Bool) {
+        inputHasEnded = true
+        if phase == .refused {
+            close()
+        } else if withinRequest {
+            refuse(400)
+        } else if pending == 0, phase != .answering {
+            close()
         }
-        context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     // MARK: Answers
 
+    /// What came is no request that can be answered: says so once those before it are answered, and closes.
+    func refuse(_ status: Int) {
+        gate?.end()
+        guard refusal == nil else { return }
+        refusal = status
+        if pending == 0, phase != .answering { sendRefusal(status) }
+    }
+
+    /// As Go's server words it. The connection is closed a moment later: at once, what the client still sends would be
+    /// answered by a reset, which can take the answer from it.
+    private func sendRefusal(_ status: Int) {
+        enter(.refused, limits.refusalTime)
+        let reason = HTTPResponseStatus(statusCode: status).reasonPhrase
+        let body = "\(status) \(reason)"
+        let text =
+            "HTTP/1.1 \(body)\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+            + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+        gate?.send(text)?.assumeIsolated().whenComplete { _ in
+            if self.inputHasEnded { self.close() } else { self.gate?.closeOutput() }
+        }
+    }
+
     private func answer(_ context: ChannelHandlerContext) {
         guard let head else { return }
         self.head = nil
         exchange += 1
         enter(.answering, limits.answerTime)
-        let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let request = HTTPRequest(
-            method: head.method.rawValue, path: parts.first ?? "", query: parts.count > 1 ? parts[1] : "",
-            host: head.headers.first(name: "Host"))
+            method: head.method.rawValue, target: head.uri, host: head.headers.first(name: "Host"))
         let promise = context.eventLoop.makePromise(of: HTTPAnswer.self)
         promise.completeWithTask { [respond] in await respond(request) }
         promise.futureResult.assumeIsolated().whenSuccess { self.send($0, to: head) }
@@ -119,7 +158,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Header names, their order and `Connection` are as Go's HTTP library has them.
     private func send(_ answer: HTTPAnswer, to head: HTTPRequestHead) {
         guard let context else { return }
-        let keepsAlive = head.isKeepAlive && !closesAfterAnswer
+        let isTheEnd = inputHasEnded && pending <= 1 && refusal == nil
+        let keepsAlive = head.isKeepAlive && !closesAfterAnswer && !isTheEnd
         let isCurrent = head.version != .http1_0
         var headers = HTTPHeaders(answer.headers.map { ($0.name, $0.value) })
         headers.add(name: "Date", value: Moment.now.httpDate)
@@ -143,67 +183,19 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func answered(_ number: Int, keepsAlive: Bool) {
+        pending -= 1
         guard keepsAlive, !closesAfterAnswer else { return close() }
+        if let refusal, pending <= 0 { return sendRefusal(refusal) }
+        if inputHasEnded, pending <= 0 { return close() }
         // Otherwise a request that came meanwhile has taken over already.
         if phase == .answering, number == exchange { enter(.waiting, limits.idleTime) }
     }
 }
 
-/// Counts the bytes of requests before they are parsed.
-final class RequestBudget: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private let connection: HTTPConnection
-
-    init(_ connection: HTTPConnection) { self.connection = connection }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if connection.received(unwrapInboundIn(data).readableBytes) { context.fireChannelRead(data) }
-    }
-}
-
-/// The connections of one server. Stays on its event loop.
-final class ConnectionTable {
-    let limits: HTTPLimits
-    private var connections: [ObjectIdentifier: HTTPConnection] = [:]
-    private var isFinishing = false
-    private var drained: [EventLoopPromise<Void>] = []
-
-    init(limits: HTTPLimits) { self.limits = limits }
-
-    func admit(_ connection: HTTPConnection) {
-        if connections.count >= limits.connections {
-            let quiet = connections.values.filter { !$0.isAnswering }
-            (quiet.min { $0.quietSince < $1.quietSince } ?? connection).close()
-        }
-        connections[ObjectIdentifier(connection)] = connection
-        if isFinishing { connection.finish() }
-    }
-
-    func remove(_ connection: HTTPConnection) {
-        connections[ObjectIdentifier(connection)] = nil
-        if connections.isEmpty { complete() }
-    }
-
-    /// Lets requests in flight end, for a while.
-    func finish(on loop: any EventLoop) -> EventLoopFuture<Void> {
-        let promise = loop.makePromise(of: Void.self)
-        drained.append(promise)
-        if !isFinishing {
-            isFinishing = true
-            for connection in Array(connections.values) { connection.finish() }
-            loop.assumeIsolated().scheduleTask(in: TimeAmount(limits.closingTime)) {
-                for connection in Array(self.connections.values) { connection.close() }
-            }
-        }
-        if connections.isEmpty { complete() }
-        return promise.futureResult
-    }
-
-    private func complete() {
-        let waiting = drained
-        drained = []
-        for promise in waiting { promise.succeed() }
+extension HTTPRequestHead {
+    /// Whether the client sends the body only when it is told to.
+    fileprivate var expectsContinue: Bool {
+        version.major == 1 && version.minor >= 1
+            && headers[canonicalForm: "Expect"].contains { $0.lowercased() == "100-continue" }
     }
 }

@@ -28,15 +28,20 @@ final class HTTPListener: Sendable {
     }
 
     /// Opens a server.
+    ///
+    /// - Parameter acceptsProxyHeader: whether connections may begin with a header of the PROXY protocol.
     static func open(
-        _ address: ListenAddress, on group: any EventLoopGroup, limits: HTTPLimits, respond: @escaping HTTPResponder
+        _ address: ListenAddress, on group: any EventLoopGroup, limits: HTTPLimits, acceptsProxyHeader: Bool,
+        respond: @escaping HTTPResponder
     ) async throws(ListenFailure) -> HTTPListener {
         let loop = group.next()
         do {
             let table = try await loop.submit { NIOLoopBound(ConnectionTable(limits: limits), eventLoop: loop) }.get()
             let place = try SocketAddress(ipAddress: "\(address.host)", port: Int(address.port))
             // On the loop, so that the socket is of the network namespace of the loop's thread.
-            let channel = try await loop.flatSubmit { bootstrap(address, loop, table, respond).bind(to: place) }.get()
+            let channel = try await loop.flatSubmit {
+                bootstrap(address, loop, table, acceptsProxyHeader, respond).bind(to: place)
+            }.get()
             return HTTPListener(channel: channel, table: table)
         } catch let error as IOError {
             throw ListenFailure(address: address, errno: error.errnoCode, detail: SystemError.text(error.errnoCode))
@@ -47,7 +52,7 @@ final class HTTPListener: Sendable {
 
     private static func bootstrap(
         _ address: ListenAddress, _ loop: any EventLoop, _ table: NIOLoopBound<ConnectionTable>,
-        _ respond: @escaping HTTPResponder
+        _ acceptsProxyHeader: Bool, _ respond: @escaping HTTPResponder
     ) -> ServerBootstrap {
         var bootstrap = ServerBootstrap(group: loop)
             .serverChannelOption(.backlog, value: 128)
@@ -57,8 +62,12 @@ final class HTTPListener: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let connection = HTTPConnection(table: table.value, respond: respond)
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(RequestBudget(connection))
-                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+                    let watcher = RequestWatcher(connection)
+                    let gate = RequestGate(connection, watcher, acceptsProxyHeader: acceptsProxyHeader)
+                    try pipeline.addHandlers([
+                        gate, HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder()), watcher,
+                        HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(),
+                    ])
                     try pipeline.addHandler(connection)
                 }
             }

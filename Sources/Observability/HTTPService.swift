@@ -18,6 +18,26 @@ public struct HTTPRequest: Hashable, Sendable {
         self.query = query
         self.host = host
     }
+
+    /// Makes a request of what stands in its first line: a path, or the absolute form (`http://node/healthz`), whose host
+    /// counts more than the header's (RFC 9112, section 3.2.2).
+    ///
+    /// - Parameter host: the header `Host`.
+    public init(method: String, target: String, host: String?) {
+        var (place, host) = (target[...], host)
+        if let colon = target.firstIndex(of: ":"), target[colon...].hasPrefix("://"),
+            target[..<colon].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) })
+        {
+            let rest = target[colon...].dropFirst(3)
+            let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+            host = String(rest[..<end])
+            place = rest[end...]
+        }
+        let parts = place.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let path = parts.first ?? ""
+        self.init(
+            method: method, path: path.isEmpty ? "/" : path, query: parts.count > 1 ? parts[1] : "", host: host)
+    }
 }
 
 /// Answers requests. Called for many requests at once.
@@ -36,6 +56,8 @@ public struct HTTPLimits: Sendable {
     public var idleTime: Duration = .seconds(90)
     /// From the last byte of a request until the answer has left.
     public var answerTime: Duration = .seconds(10)
+    /// How long a client that was refused may take to read the answer before it is cut off.
+    public var refusalTime: Duration = .milliseconds(500)
     /// How long requests in flight may take when a server closes.
     public var closingTime: Duration = .seconds(2)
 

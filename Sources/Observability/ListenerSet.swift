@@ -42,7 +42,9 @@ public actor ListenerSet {
 
     /// Closes the servers that are not wanted and opens those that are missing. Those that are open stay as they are,
     /// and go on answering by the responder that they were opened with. Not to be called twice at the same time.
-    public func settle(_ wanted: [ListenAddress: HTTPResponder]) async {
+    ///
+    /// - Parameter proxied: those whose connections may begin with a header of the PROXY protocol.
+    public func settle(_ wanted: [ListenAddress: HTTPResponder], proxied: Set<ListenAddress> = []) async {
         for (address, listener) in listeners where wanted[address] == nil {
             listeners[address] = nil
             await listener.stopAccepting()
@@ -52,7 +54,8 @@ public actor ListenerSet {
         for address in failures.keys where wanted[address] == nil { failures[address] = nil }
         for (address, respond) in wanted.sorted(by: { $0.key < $1.key }) where listeners[address] == nil {
             do throws(ListenFailure) {
-                listeners[address] = try await HTTPListener.open(address, on: group, limits: limits, respond: respond)
+                listeners[address] = try await HTTPListener.open(
+                    address, on: group, limits: limits, acceptsProxyHeader: proxied.contains(address), respond: respond)
                 failures[address] = nil
                 report(.opened(address))
             } catch {

@@ -5,6 +5,7 @@ import Synchronization
 public final class HAProxy: Sendable {
     private let directory: TemporaryDirectory
     private let namespace: NetworkNamespace
+    private let build: HAProxyBuild
     private let running: Mutex<Daemon>
     private var daemon: Daemon { running.withLock { $0 } }
 
@@ -12,21 +13,26 @@ public final class HAProxy: Sendable {
     public var socket: String { "\(directory.path)/admin.sock" }
 
     /// Starts HAProxy as a master with a worker, as the Debian package does, and waits until it answers.
-    public init(_ configuration: String, in namespace: NetworkNamespace) async throws(TestKitError) {
+    ///
+    /// - Parameter build: which HAProxy.
+    public init(
+        _ configuration: String, in namespace: NetworkNamespace, build: HAProxyBuild = .installed
+    ) async throws(TestKitError) {
         directory = try TemporaryDirectory()
         self.namespace = namespace
+        self.build = build
         try directory.write(Self.text(configuration, directory), to: "haproxy.cfg")
-        running = Mutex(try await Self.start(directory, namespace))
+        running = Mutex(try await Self.start(directory, namespace, build))
         try await waitUntilItAnswers()
     }
 
     /// Starts without any state of servers.
     private static func start(
-        _ directory: TemporaryDirectory, _ namespace: NetworkNamespace
+        _ directory: TemporaryDirectory, _ namespace: NetworkNamespace, _ build: HAProxyBuild
     ) async throws(TestKitError) -> Daemon {
         try directory.write("1\n", to: "server-state")
         let arguments = ["-W", "-db", "-f", "\(directory.path)/haproxy.cfg"]
-        return try await Daemon(Program("haproxy", arguments, timeLimit: .seconds(3600)), in: namespace)
+        return try await Daemon(Program(build.program, arguments, timeLimit: .seconds(3600)), in: namespace)
     }
 
     /// Ends HAProxy and starts it anew.
@@ -36,7 +42,7 @@ public final class HAProxy: Sendable {
         try await stop()
         directory.remove("admin.sock")
         try await isMissed()
-        let next = try await Self.start(directory, namespace)
+        let next = try await Self.start(directory, namespace, build)
         running.withLock { $0 = next }
         try await waitUntilItAnswers()
     }

@@ -47,8 +47,11 @@ struct ListenerTests {
 
         static let address: ListenAddress = ListenAddress(host: "127.0.0.1", port: 8080)
 
-        func serve(_ respond: @escaping HTTPResponder = { .text("\($0.method) \($0.path)") }) async {
-            await set.settle([Self.address: respond])
+        /// - Parameter proxied: whether connections may begin with a header of the PROXY protocol.
+        func serve(
+            proxied: Bool = false, _ respond: @escaping HTTPResponder = { .text("\($0.method) \($0.path)") }
+        ) async {
+            await set.settle([Self.address: respond], proxied: proxied ? [Self.address] : [])
         }
 
         func curl(_ arguments: String...) async throws -> ProgramResult {

@@ -104,6 +104,29 @@ struct HealthServerTests {
         #expect(Self.withoutDate(try await bench.curl(["-i", bench.url(family)])) == bad)
     }
 
+    @Test("the PROXY protocol and bare line ends are taken on health check ports and /healthz, not where metrics are")
+    func proxyHeaders() async throws {
+        let bench = try await Bench([.ready("local-1")], options: ["--metrics-bind-address", "0.0.0.0:10249"])
+        #expect(try await bench.becomes("200"), "\(bench.daemon.output)")
+        func first(_ path: String, _ port: UInt16, _ start: String) async throws -> String {
+            let host = "\(bench.cluster.node1.ipv4)"
+            let script =
+                "exec 3<>/dev/tcp/\(host)/\(port); printf '\(start)GET \(path) HTTP/1.0\\n\\n' >&3; timeout 20 head -n 1 <&3"
+            let program = Program("bash", ["-c", script])
+            return try await bench.cluster.client.namespace.execute(program).standardOutput
+        }
+        let headers = [
+            "", "PROXY TCP4 192.0.2.1 192.0.2.2 40000 30500\\r\\n",
+            "\\r\\n\\r\\n\\000\\r\\nQUIT\\n\\040\\000\\000\\000",
+        ]
+        for header in headers {
+            #expect(try await first("/", Bench.port, header) == "HTTP/1.0 200 OK\r\n", "\(header)")
+            #expect(try await first("/healthz", 10256, header) == "HTTP/1.0 200 OK\r\n", "\(header)")
+            let metrics = try await first("/metrics", 10249, header)
+            #expect(metrics == (header.isEmpty ? "HTTP/1.0 200 OK\r\n" : "HTTP/1.1 400 Bad Request\r\n"), "\(header)")
+        }
+    }
+
     @Test("a health check port comes and goes with its Service, and with its policy")
     func comesAndGoes() async throws {
         let bench = try await Bench([.ready("local-1")])
