@@ -74,7 +74,7 @@ extension ConntrackSettings {
         if let kept = plan.keptMaximum {
             logger.notice(
                 "the conntrack table keeps its size, which is larger than --conntrack-max-per-core and --conntrack-min ask",
-                metadata: ["size": "\(kept.present)", "asked": "\(kept.wanted)"])
+                metadata: ["size": "\(kept.present == 0 ? "unlimited" : "\(kept.present)")", "asked": "\(kept.wanted)"])
         }
         for group in plan.groups {
             do throws(NetlinkError) {

@@ -50,7 +50,7 @@ extension ConntrackSettings {
 
     /// A size that is kept.
     public struct KeptMaximum: Hashable, Sendable {
-        /// The size.
+        /// The size; 0 if there is no limit.
         public var present: Int
         /// What was asked for.
         public var wanted: Int
@@ -72,8 +72,9 @@ extension ConntrackSettings {
         }
         if let wanted = maximum(processors: processors) {
             let path = Self.directory + "max"
-            if let present = read(path), present >= wanted {
-                if present > wanted { plan.keptMaximum = KeptMaximum(present: present, wanted: wanted) }
+            // 0 is no limit at all.
+            if let present = read(path), present == 0 || present >= wanted {
+                if present != wanted { plan.keptMaximum = KeptMaximum(present: present, wanted: wanted) }
             } else {
                 var group = [change(path, to: wanted)].compactMap(\.self)
                 // Four entries share a bucket at the most, else look-ups become slow.

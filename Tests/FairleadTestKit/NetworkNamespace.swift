@@ -14,7 +14,21 @@ public final class NetworkNamespace: Sendable {
     public init(_ name: String = "namespace") throws(TestKitError) {
         descriptor = try TestKitError.check(fl_netns_new(), "new network namespace")
         self.name = name
+        try setParameters(Self.kernelDefaults)
     }
+
+    /// What a new namespace takes from the host's settings (`net.core.devconf_inherit_init_net`, and the sizes of TCP's buffers) is
+    /// set to what the kernel has by itself: no test may depend on how the host is set up.
+    private static let kernelDefaults: [(path: String, value: String)] =
+        [
+            ("rp_filter", "0"), ("route_localnet", "0"), ("accept_local", "0"), ("arp_ignore", "0"),
+            ("arp_announce", "0"),
+            ("arp_filter", "0"), ("arp_accept", "0"), ("arp_notify", "0"), ("proxy_arp", "0"), ("log_martians", "0"),
+            ("accept_redirects", "1"), ("secure_redirects", "1"), ("send_redirects", "1"), ("shared_media", "1"),
+            ("src_valid_mark", "0"), ("promote_secondaries", "0"),
+        ].flatMap { key, value in ["all", "default", "lo"].map { ("ipv4/conf/\($0)/\(key)", value) } } + [
+            ("ipv4/ip_forward", "0"), ("ipv4/tcp_rmem", "4096 131072 6291456"), ("ipv4/tcp_wmem", "4096 16384 4194304"),
+        ]
 
     deinit { close(descriptor) }
 

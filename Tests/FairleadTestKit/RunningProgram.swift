@@ -105,10 +105,18 @@ final class RunningProgram {
         var entry = environ
         while let text = entry.pointee {
             let line = String(cString: text)
-            if let name = line.split(separator: "=").first, added[String(name)] == nil { result.append(line) }
+            let name = line.split(separator: "=").first.map(String.init) ?? ""
+            if !name.isEmpty, added[name] == nil, !isHosts(name) { result.append(line) }
             entry += 1
         }
-        return result + added.map { "\($0.key)=\($0.value)" }
+        return result + added.map { "\($0.key)=\($0.value)" } + (added["LC_ALL"] == nil ? ["LC_ALL=C.UTF-8"] : [])
+    }
+
+    /// Whether a variable tells of the host that tests run on, which they must not depend on: proxies, languages, a cluster.
+    private static func isHosts(_ name: String) -> Bool {
+        let upper = name.uppercased()
+        return upper.hasSuffix("_PROXY") || upper.hasPrefix("LC_") || upper.hasPrefix("KUBE")
+            || ["LANG", "LANGUAGE", "TZ", "NO_COLOR", "POSIXLY_CORRECT", "CURL_HOME"].contains(upper)
     }
 }
 

@@ -10,13 +10,31 @@ struct ConntrackOptionTests {
         "tcp_timeout_established", "tcp_timeout_close_wait", "udp_timeout", "udp_timeout_stream", "tcp_be_liberal",
     ]
 
+    /// What a namespace has before the daemon starts: nothing that any kernel or host has by itself.
+    private static let before = ["500", "501", "31", "121", "0"]
+
     /// Runs the daemon until it serves; the values of the parameters then, and what it logged.
-    private func values(_ options: [String]) async throws -> (values: [String], log: String) {
+    ///
+    /// - Parameter tableSize: what the table's size is to be, which belongs to the machine's own namespace: the daemon sees a file in
+    ///   its place that it cannot write.
+    private func values(_ options: [String], tableSize: Int? = nil) async throws -> (values: [String], log: String) {
         let namespace = try NetworkNamespace("settings")
+        try namespace.setParameters(zip(Self.names, Self.before).map { ("netfilter/nf_conntrack_\($0)", $1) })
         let directory = try TemporaryDirectory()
-        try directory.write(Manifest.cluster, to: "cluster.yaml")
-        let arguments = ["run"] + FairleadCommand.clusterArguments(manifests: directory.path) + options
-        let daemon = try await FairleadCommand().start(arguments, in: namespace)
+        let manifests = try directory.write(Manifest.cluster, to: "cluster.yaml")
+        let arguments = ["run"] + FairleadCommand.clusterArguments(manifests: manifests) + options
+        let daemon: Daemon
+        if let tableSize {
+            let size = try directory.write("\(tableSize)\n", to: "size")
+            let script = """
+                mount --bind \(size) /proc/sys/net/netfilter/nf_conntrack_max &&
+                mount -o remount,bind,ro /proc/sys/net/netfilter/nf_conntrack_max && exec "$@"
+                """
+            let shell = ["-m", "sh", "-c", script, "sh", try FairleadCommand().path]
+            daemon = try await Daemon(Program("unshare", shell + arguments, timeLimit: .seconds(120)), in: namespace)
+        } else {
+            daemon = try await FairleadCommand().start(arguments, in: namespace)
+        }
         try await daemon.waitForOutput("serving")
         #expect(daemon.isRunning)
         var values: [String] = []
@@ -27,7 +45,7 @@ struct ConntrackOptionTests {
     @Test("by default timeouts of TCP are kube-proxy's, those of UDP are left alone")
     func defaults() async throws {
         let result = try await values([])
-        #expect(result.values == ["86400", "3600", "30", "120", "0"], "\(result.log)")
+        #expect(result.values == ["86400", "3600", "31", "121", "0"], "\(result.log)")
     }
 
     @Test("every setting has its flag, in Go's spelling of durations")
@@ -45,22 +63,21 @@ struct ConntrackOptionTests {
             "--conntrack-tcp-timeout-established", "0", "--conntrack-tcp-timeout-close-wait=0s",
             "--conntrack-max-per-core=0",
         ])
-        #expect(result.values == ["432000", "60", "30", "120", "0"], "\(result.log)")
+        #expect(result.values == Self.before, "\(result.log)")
         #expect(!result.log.contains("conntrack"), "\(result.log)")
     }
 
-    @Test("the table is never made smaller, and that is said")
-    func keep() async throws {
-        let result = try await values(["--conntrack-max-per-core=1", "--conntrack-min=1"])
+    @Test("the table is never made smaller, and that is said; 0 is no limit", arguments: [2_000_000, 0])
+    func keep(_ size: Int) async throws {
+        let result = try await values(["--conntrack-max-per-core=1", "--conntrack-min=1"], tableSize: size)
         #expect(result.log.contains("the conntrack table keeps its size"), "\(result.log)")
+        #expect(result.log.contains(size == 0 ? "unlimited" : "2000000"), "\(result.log)")
+        #expect(!result.log.contains("nf_conntrack_max"), "\(result.log)")
     }
 
     @Test("a setting that cannot be written is a warning with the path, and the daemon serves")
     func refused() async throws {
-        // The table's size belongs to the machine's own namespace; here it can only be read. A larger one than it has, whatever
-        // that is, has to be written.
-        let size = try #require(Int(try await NetworkNamespace("size").parameter("netfilter/nf_conntrack_max")))
-        let result = try await values(["--conntrack-max-per-core=1", "--conntrack-min=\(size + 1)"])
+        let result = try await values(["--conntrack-max-per-core=1", "--conntrack-min=1048575"], tableSize: 65_536)
         #expect(result.log.contains("/proc/sys/net/netfilter/nf_conntrack_max: "), "\(result.log)")
         #expect(result.values[0] == "86400")
     }
