@@ -34,6 +34,7 @@ actor Daemon {
     var drift: DriftWatch
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
+    private let clients: ClientCleanup
     private let localhost: LocalhostRoute?
 
     /// How often the daemon looks whether there is anything to be tried again.
@@ -63,7 +64,16 @@ actor Daemon {
         drift = DriftWatch(wantsProtection: ownsTables)
         localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
-            board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
+            board.update { status in
+                status.metrics.failingCleanups[.flows] = report == nil
+                if let report { status.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
+            }
+        }
+        clients = ClientCleanup(logger) { forgotten, isFailing in
+            board.update { status in
+                status.metrics.failingCleanups[.clients] = isFailing
+                status.metrics.forgotten(forgotten)
+            }
         }
     }
 
@@ -101,8 +111,12 @@ actor Daemon {
         let start = clock.now
         let observations = meteredKernel.meter.observations
         noteBegin()
+        // After a failure the kernel may hold a part of what is wanted: looks wait until it holds all of it.
+        flows.beginCommit()
         do throws(NetlinkError) {
             let report = try body()
+            flows.endCommit(report.staleFlows)
+            if reconciler.takeStaleClients() { clients.look(for: self) }
             noteSuccess(
                 report, cause: cause, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
@@ -116,7 +130,6 @@ actor Daemon {
             retryDelay = Self.firstRetry
             lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
-            flows.remove(report.staleFlows)
         } catch {
             nextAttempt = clock.now + retryDelay
             noteFailure("\(error)", cause: cause, retryDelay: retryDelay)
@@ -186,6 +199,7 @@ actor Daemon {
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
+            clients.tick(for: self)
             if hasStarted {
                 localhost?.tick()
                 watchTables()
@@ -251,7 +265,9 @@ actor Daemon {
 
 /// A dispatch queue as an actor's executor.
 final class CommitQueue: SerialExecutor {
-    private let queue = DispatchQueue(label: "fairlead.commit", qos: .userInitiated)
+    private let queue: DispatchQueue
+
+    init(label: String = "fairlead.commit") { queue = DispatchQueue(label: label, qos: .userInitiated) }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
