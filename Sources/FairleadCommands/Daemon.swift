@@ -175,13 +175,7 @@ actor Daemon {
     // MARK: Addresses
 
     /// Follows the node's own addresses until cancelled.
-    func follow(_ watcher: HostAddressWatcher) async {
-        for await _ in watcher.wakeUps { refreshNode() }
-        guard !Task.isCancelled else { return }
-        // The group of tasks must not end with this one.
-        logger.error("the kernel no longer tells of changes of addresses; they are not followed any more")
-        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
-    }
+    nonisolated func follow(_ addresses: AddressFollower) async { await addresses.run { await refreshNode() } }
 
     /// Without objects, or after a failure, the next full synchronization looks at the addresses anyway.
     private func refreshNode() {

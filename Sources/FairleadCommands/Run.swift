@@ -49,7 +49,7 @@ struct Run: AsyncParsableCommand {
         guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .orphaned) else { throw ExitCode.failure }
         guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
         // Listens before anybody looks at an address, so that no change falls in between.
-        let addresses = try Wiring.addressWatcher(settings)
+        let addresses = try Wiring.addressFollower(settings)
         let board = StatusBoard(version: Fairlead.version)
         let events = EventReports(feed.connection, nodeName: try settings.node().nodeName, logger)
         var desired = try Wiring.desiredState(settings)
@@ -75,7 +75,6 @@ struct Run: AsyncParsableCommand {
         if settings.endsOnTakenPorts, let failure = unopened.first {
             logger.error("\(failure); --bind-address-hard-fail ends the daemon")
             await feed.stop()
-            addresses?.stop()
             await servers.stop()
             throw ExitCode.failure
         }
@@ -86,7 +85,7 @@ struct Run: AsyncParsableCommand {
                 await feed.run(pace: Pace(period: settings.minSyncPeriod), logger) { await daemon.take($0) }
             }
             if events.isActive { group.addTask { await events.run() } }
-            if let addresses { group.addTask { await daemon.follow(addresses) } }
+            group.addTask { await daemon.follow(addresses) }
             group.addTask { await daemon.keepWatch() }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }
             group.addTask { [received = stop.received] in
@@ -100,7 +99,6 @@ struct Run: AsyncParsableCommand {
             group.cancelAll()
         }
         await feed.stop()
-        addresses?.stop()
         withExtendedLifetime(stop) {}
         let isToStartAgain = configurationWatch?.hasChanged ?? false
         let isClean = cleanupOnExit && !isToStartAgain ? await daemon.cleanUp() : true

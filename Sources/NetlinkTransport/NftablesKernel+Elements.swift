@@ -31,15 +31,18 @@ extension NftablesKernel {
     ///
     /// While a hash table grows, which it does for a while after a large commit, a dump can skip elements without a sign of it; the
     /// generation stays the same. So a dump counts only if it has as many elements as the kernel says, or, where it does not say, if
-    /// two dumps agree. That goes for every set: a small one grows as well.
+    /// two dumps agree. That goes for every set: a small one grows as well. A number that no dump comes to, although one is like the
+    /// other again and again, is believed to mean something else.
     private func allElements(
         of set: SetDeclaration, in schema: TableSchema, count: Int?
     ) throws(NetlinkError) -> ObservedElements {
         var elements = try dump(set, in: schema, count: count ?? 0)
+        var likeness = 0
         for _ in 0..<Self.attempts {
             if elements.count == count { return elements }
             let again = try dump(set, in: schema, count: elements.count)
-            if again == elements { return elements }
+            likeness = again == elements ? likeness + 1 : 0
+            if likeness >= (count == nil ? 1 : Self.convincingLikeness) { return elements }
             elements = again
         }
         throw .interrupted(operation: "list the elements of \(set.name)")
@@ -68,11 +71,15 @@ extension NftablesKernel {
         return Dictionary(elements.map { ($0.key, $0.value) }) { $1 }
     }
 
+    /// So many dumps in a row that are like the one before mean more than a number.
+    private static let convincingLikeness = 4
+
     private func dump(
         _ set: SetDeclaration, in schema: TableSchema, count: Int
     ) throws(NetlinkError) -> ObservedElements {
         var elements = Self.container(for: set, schema.family, capacity: count)
         var bounds: [(key: ElementKey, isEnd: Bool)] = []
+        dumps += 1
         let isRange = set.isInterval && !set.isIntervalConcatenation
         try request(
             NFTMessage.getElement, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,

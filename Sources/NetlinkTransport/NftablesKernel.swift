@@ -33,6 +33,8 @@ public final class NftablesKernel: DataplaneKernel {
 
     /// Sets with more elements are read by key, where there are guesses.
     let dumpLimit: Int
+    /// How many dumps of sets were taken.
+    var dumps = 0
     /// How many sets were read by key.
     var setsReadByKey = 0
     /// How many of them were read on another thread.

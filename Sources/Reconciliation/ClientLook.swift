@@ -14,6 +14,12 @@ public struct ClientLook: Sendable {
         public var family: IPFamily
         /// Few enough for a look by key that holds nobody up.
         public var keys: [ElementKey]
+
+        /// Names clients.
+        public init(family: IPFamily, keys: [ElementKey]) {
+            self.family = family
+            self.keys = keys
+        }
     }
 
     private let schemas: [TableSchema]
