@@ -65,7 +65,8 @@ struct Apply: AsyncParsableCommand {
             let verdicts = try reconciler.forgetStaleClients(looks: 3) { usleep(100_000) }
             logger.debug("forgot clients", metadata: ["clients": "\(verdicts.forgotten.values.reduce(0, +))"])
             if verdicts.isUnfinished {
-                logger.warning("some clients with affinity may still be sent to endpoints that have gone, until their time is up")
+                logger.warning(
+                    "some clients with affinity may be sent to endpoints that have gone, until their time is up")
             }
         } catch {
             logger.warning("clients with affinity could not be looked at: \(error)")

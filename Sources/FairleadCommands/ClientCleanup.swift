@@ -100,7 +100,8 @@ actor ClientCleanup {
                 "clients": "\(count)", "ms": "\(Double(duration / .microseconds(1)).rounded() / 1000)",
             ])
         if pace.isContested && !hasComplained {
-            logger.warning("clients are remembered for gone endpoints again and again; they are looked for every half a minute")
+            logger.warning(
+                "clients are remembered for gone endpoints again and again; they are looked for every half a minute")
         }
         hasComplained = pace.isContested
     }

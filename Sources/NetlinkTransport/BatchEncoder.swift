@@ -22,8 +22,8 @@ enum BatchEncoder {
     ///   - memory: where the encoders take theirs.
     /// - Throws: `NetlinkError.noMemory` if any part could not be made. There is no batch then, not one without the part.
     static func encode(
-        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool, tableFlags: UInt32 = 0,
-        memory: EncoderMemory = .system
+        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool,
+        tableFlags: UInt32 = 0, memory: EncoderMemory = .system
     ) throws(NetlinkError) -> EncodedBatch {
         var writer = MessageWriter(capacity: max(1 << 16, transaction.elementCount * 56))
         var sequence = firstSequence

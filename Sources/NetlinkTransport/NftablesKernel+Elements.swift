@@ -64,7 +64,8 @@ extension NftablesKernel {
         var position = 0
         while position < keys.count {
             let range = position..<min(position + lookupCapacity, keys.count)
-            let found = try lookUp(set, in: schema, keyBytes: keyBytes, runs, range, isAppending: false, into: &elements)
+            let found = try lookUp(
+                set, in: schema, keyBytes: keyBytes, runs, range, isAppending: false, into: &elements)
             // A key that is missing ends the answer.
             position += found == range.count ? found : found + 1
         }

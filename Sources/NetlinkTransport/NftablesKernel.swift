@@ -323,7 +323,7 @@ public final class NftablesKernel: DataplaneKernel {
     /// Whether a message ends the answer.
     ///
     /// A list of tables, sets, chains or rules that a commit interrupted says so in a flag. A dump of elements is never marked, neither by
-    /// the flag nor by an error number (seen on Linux 6.18, and so in its source): who needs one that is whole asks for the generation
+    /// the flag nor by an error number (seen on Linux 6.18): who needs one that is whole asks for the generation
     /// before and after it, and counts.
     private static func isFinal(_ message: NetlinkMessage, _ operation: String) throws(NetlinkError) -> Bool {
         if message.flags & NetlinkFlag.dumpInterrupted != 0 { throw .interrupted(operation: operation) }

@@ -9,7 +9,9 @@ struct SchemaEncoder {
     var memory = EncoderMemory.system
 
     /// Names what is encoded, in errors.
-    private func named(_ kind: String, _ name: String) -> String { "table \(family.nftName) \(tableName), \(kind) \(name)" }
+    private func named(_ kind: String, _ name: String) -> String {
+        "table \(family.nftName) \(tableName), \(kind) \(name)"
+    }
 
     /// Writes one message: libnftnl fills it behind the header, in a scratch buffer that is large enough for any rule.
     private func message(
@@ -53,7 +55,9 @@ struct SchemaEncoder {
         ) { nftnl_table_nlmsg_build_payload($0, table) }
     }
 
-    func writeSet(_ declaration: SetDeclaration, to writer: inout MessageWriter, sequence: inout UInt32) throws(NetlinkError) {
+    func writeSet(
+        _ declaration: SetDeclaration, to writer: inout MessageWriter, sequence: inout UInt32
+    ) throws(NetlinkError) {
         let object = named("set", declaration.name)
         let set = try memory.object(object) { nftnl_set_alloc() }
         defer { nftnl_set_free(set) }
@@ -121,7 +125,9 @@ struct SchemaEncoder {
         }
     }
 
-    func writeChainDeletion(_ name: String, to writer: inout MessageWriter, sequence: inout UInt32) throws(NetlinkError) {
+    func writeChainDeletion(
+        _ name: String, to writer: inout MessageWriter, sequence: inout UInt32
+    ) throws(NetlinkError) {
         let object = named("chain", name)
         let chain = try memory.object(object) { nftnl_chain_alloc() }
         defer { nftnl_chain_free(chain) }

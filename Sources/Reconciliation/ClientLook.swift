@@ -132,9 +132,14 @@ extension Reconciler {
     }
 
     /// The elements that have to go, the clients of which there is half, and how many changed meanwhile.
+    private typealias Judgement = (
+        stale: [(set: SetDeclaration, elements: [Element])], halves: Set<ElementKey>, changed: Int
+    )
+
+    /// Reads clients by key.
     private func judge(
         _ keys: [ElementKey], in schema: TableSchema, _ halves: Set<ElementKey>
-    ) throws(Kernel.Failure) -> (stale: [(set: SetDeclaration, elements: [Element])], halves: Set<ElementKey>, changed: Int) {
+    ) throws(Kernel.Failure) -> Judgement {
         let claims = currentClaims()
         guard let first = schema.sets.first(where: { $0.id == .affinity }) else { return ([], [], 0) }
         let second = schema.sets.first { $0.id == .affinityPort }

@@ -57,7 +57,8 @@ struct ConntrackFiller {
         let body =
             [UInt8(AF_INET), 0, 0, 0] + tuple(1, (client, clientPort), (server, 53))
             + tuple(2, (server, 53), (client, clientPort)) + attribute(7, bytes(UInt32(36_000).bigEndian))
-        return bytes(UInt32(16 + body.count)) + bytes(newEntry) + bytes(flags) + bytes(UInt32(1)) + bytes(UInt32(0)) + body
+        let header = bytes(UInt32(16 + body.count)) + bytes(newEntry) + bytes(flags)
+        return header + bytes(UInt32(1)) + bytes(UInt32(0)) + body
     }
 
     private static func attribute(_ type: UInt16, _ value: [UInt8]) -> [UInt8] {

@@ -89,7 +89,7 @@ struct BesideCommitTests {
             }
         }
         let task = Task { await follower.run { log.add("look") } }
-        while log.count("open \(names.last ?? "")") == 0 || log.all.last != "look" || log.all.dropLast().last != "look" {
+        while log.count("open \(names.last ?? "")") == 0 || log.all.suffix(2) != ["look", "look"] {
             try? await Task.sleep(for: .milliseconds(2))
         }
         task.cancel()
@@ -99,7 +99,11 @@ struct BesideCommitTests {
     @Test("a watcher of addresses that ends is replaced until the daemon ends, and the addresses are read anew")
     func restart() async {
         let log = Log()
-        await follow(first: { log.add("first"); await $0() }, then: ["second", "", "", "third"], log)
+        let first: AddressFollower.Watch = { wakeUp in
+            log.add("first")
+            await wakeUp()
+        }
+        await follow(first: first, then: ["second", "", "", "third"], log)
         #expect(
             log.all == [
                 "first", "look", "open second", "look", "look", "open ", "open ", "open third", "look", "look",

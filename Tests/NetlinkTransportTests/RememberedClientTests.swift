@@ -47,7 +47,8 @@ struct RememberedClientTests {
             #expect(try bench.kernel.elements(of: set, in: schema).count == 600)
         }
         let first = try #require(schema.sets.first)
-        let found = try bench.kernel.elements(of: first, in: schema, keys: [Self.key(5, family), Self.key(950, family)])
+        let pair = [Self.key(5, family), Self.key(950, family)]
+        let found = try bench.kernel.elements(of: first, in: schema, keys: pair)
         #expect(found.mapValues { $0.value[0] } == [Self.key(5, family): 0x0A01_0005])
         #expect(try bench.kernel.elements(of: first, in: schema, keys: []).isEmpty)
     }
@@ -68,6 +69,53 @@ struct RememberedClientTests {
         for set in schema.sets { #expect(try bench.kernel.elements(of: set, in: schema).count == 8) }
         // Nothing to remove, no transaction.
         #expect(try bench.kernel.discard([(schema.sets[0], [])], in: schema, expecting: before) == 0)
+    }
+
+    @Test("a dump of elements that commits interrupt is not marked as that: nothing may rely on a mark")
+    func unmarked() throws {
+        let bench = try KernelBench()
+        let other = try KernelBench.kernel(in: bench.namespace)
+        let state = Tables.single(.ipv4, Tables.services, (0..<5000).map { Tables.frontend($0) })
+        try bench.load([state])
+        var messages = 0
+        var failure: NetlinkError?
+        let before = try other.generation()
+        // A mark would be thrown as an error.
+        try bench.kernel.request(
+            NFTMessage.getElement, flags: NetlinkFlag.dump, family: IPFamily.ipv4.netfilterNumber, operation: "dump"
+        ) {
+            $0.put(ElementAttribute.listTable, "fairlead")
+            $0.put(ElementAttribute.listSet, Tables.services.name)
+        } handle: { _ in
+            messages += 1
+            if messages > 5 { return }
+            do throws(NetlinkError) {
+                let gone = Transaction(.ipv4, .deleteElements(Tables.services, [Tables.frontend(messages)]))
+                try other.commit(gone, expecting: nil)
+            } catch { failure = error }
+        }
+        #expect(failure == nil)
+        #expect(messages > 5)
+        #expect(try other.generation() == before + 5)
+        // A list is.
+        #expect(throws: NetlinkError.interrupted(operation: "list")) {
+            for number in 0..<3000 {
+                var transaction = Transaction(tableName: "t\(number)")
+                transaction.append(.ipv4, .addTable(comment: nil))
+                try other.commit(transaction, expecting: nil)
+            }
+            var isFirst = true
+            try bench.kernel.request(
+                NFTMessage.getTable, flags: NetlinkFlag.dump, family: IPFamily.ipv4.netfilterNumber, operation: "list"
+            ) { _ in
+            } handle: { _ in
+                if !isFirst { return }
+                isFirst = false
+                var transaction = Transaction(tableName: "one-more")
+                transaction.append(.ipv4, .addTable(comment: nil))
+                try? other.commit(transaction, expecting: nil)
+            }
+        }
     }
 
     @Test("a dump of a small set is held against the number that the kernel tells, as that of a large one is")

@@ -56,14 +56,15 @@ struct ClientLookTests {
         }
 
         /// What packets would write.
-        func remember(_ client: UInt32, _ endpoint: Int, port: UInt32 = 8080, address: Bool = true, _ withPort: Bool = true) {
-            remember(client, endpoint, port: port, address: address, withPort, in: kernel)
+        func remember(_ client: UInt32, _ endpoint: Int, address: Bool = true, _ withPort: Bool = true) {
+            remember(client, endpoint, address: address, withPort, in: kernel)
         }
 
         func remember(
-            _ client: UInt32, _ endpoint: Int, port: UInt32 = 8080, address: Bool = true, _ withPort: Bool = true,
+            _ client: UInt32, _ endpoint: Int, address: Bool = true, _ withPort: Bool = true,
             in kernel: SimulatedKernel
         ) {
+            let port: UInt32 = 8080
             let bytes = Scene.address(family, 1, endpoint)
             var data = ElementKey()
             var second = ElementKey()
@@ -140,7 +141,7 @@ struct ClientLookTests {
         #expect(world.clients == [6, 7, 8, 9, 100])
     }
 
-    @Test("half of what two maps know is left alone once, for a packet may be writing the other half, and goes if it stays")
+    @Test("half of what two maps know is left alone once, for a packet may write the other half, and goes if it stays")
     func halves() throws {
         let world = try World(.ipv6, endpoints: [1, 2])
         try world.change(to: [2])
