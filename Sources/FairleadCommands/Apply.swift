@@ -45,7 +45,8 @@ struct Apply: AsyncParsableCommand {
             times.end("plan", parts: [("observe", kernel.observing), ("commit", kernel.committing)])
             times.report(logger)
             session.report(reconciler.desired.findings, logger)
-            FlowCleanup(logger).removeOnce(report.staleFlows)
+            await FlowCleanup(logger).removeOnce(report.staleFlows)
+            Self.forgetStaleClients(reconciler, logger)
             if !quiet { Self.summarize(report, services: reconciler.desired.serviceCount) }
         } catch {
             logger.error("\(error)")
@@ -57,6 +58,21 @@ struct Apply: AsyncParsableCommand {
         if settings.servesLocalhostNodePorts, !LocalhostRoute(logger, retries: false).open() { throw ExitCode.failure }
         // Giving back the memory of a large cluster piece by piece would take longer than the kernel does.
         withExtendedLifetime((session, reconciler)) { Glibc.exit(EXIT_SUCCESS) }
+    }
+
+    /// The rules are in force: what cannot be forgotten is no failure of theirs.
+    private static func forgetStaleClients(_ reconciler: Reconciler<TimedKernel>, _ logger: Logger) {
+        guard reconciler.takeStaleClients() else { return }
+        do throws(NetlinkError) {
+            let verdicts = try reconciler.forgetStaleClients(looks: 3) { usleep(100_000) }
+            logger.debug("forgot clients", metadata: ["clients": "\(verdicts.forgotten.values.reduce(0, +))"])
+            if verdicts.isUnfinished {
+                logger.warning(
+                    "some clients with affinity may be sent to endpoints that have gone, until their time is up")
+            }
+        } catch {
+            logger.warning("clients with affinity could not be looked at: \(error)")
+        }
     }
 
     private static func summarize(_ report: SyncReport, services: Int) {

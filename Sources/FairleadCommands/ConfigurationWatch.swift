@@ -35,7 +35,9 @@ final class ConfigurationWatch: Sendable {
             let stamp = try? FileSystem.stamp(path)
             if stamp == nil || stamp != seen {
                 seen = stamp
-                let problems = look()
+                let (problems, isRead) = look()
+                // What could not be read may be readable the next time, without another change.
+                if !isRead { seen = nil }
                 for problem in problems where !complaints.contains(problem) {
                     logger.error("\(problem); the configuration in force stays")
                 }
@@ -49,15 +51,15 @@ final class ConfigurationWatch: Sendable {
         }
     }
 
-    /// Reads the file. Returns what is wrong with it.
-    private func look() -> [ConfigurationError] {
+    /// Reads the file. Returns what is wrong with it, and whether it could be read at all.
+    private func look() -> (problems: [ConfigurationError], isRead: Bool) {
         do throws(ConfigurationError) {
             let draft = try ConfigurationDraft(file: path)
             let problems = draft.problems
             if problems.isEmpty, draft.configuration != configuration { changed.withLock { $0 = true } }
-            return problems
+            return (problems, true)
         } catch {
-            return [error]
+            return ([error], false)
         }
     }
 }

@@ -34,6 +34,7 @@ actor Daemon {
     var drift: DriftWatch
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
+    private let clients: ClientCleanup
     private let localhost: LocalhostRoute?
 
     /// How often the daemon looks whether there is anything to be tried again.
@@ -61,7 +62,16 @@ actor Daemon {
         drift = DriftWatch(wantsProtection: ownsTables)
         localhost = desired.options.servesLocalhostNodePorts ? LocalhostRoute(logger) : nil
         flows = FlowCleanup(logger) { report in
-            board.update { $0.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
+            board.update { status in
+                status.metrics.failingCleanups[.flows] = report == nil
+                if let report { status.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
+            }
+        }
+        clients = ClientCleanup(logger) { forgotten, isFailing in
+            board.update { status in
+                status.metrics.failingCleanups[.clients] = isFailing
+                status.metrics.forgotten(forgotten)
+            }
         }
     }
 
@@ -100,8 +110,12 @@ actor Daemon {
         let start = clock.now
         let observations = meteredKernel.meter.observations
         noteBegin()
+        // After a failure the kernel may hold a part of what is wanted: looks wait until it holds all of it.
+        flows.beginCommit()
         do throws(NetlinkError) {
             let report = try body()
+            flows.endCommit(report.staleFlows)
+            if reconciler.takeStaleClients() { clients.look(for: self) }
             noteSuccess(
                 report, cause: cause, isFull: meteredKernel.meter.observations > observations, clock.now - start)
             if !hasStarted {
@@ -115,7 +129,6 @@ actor Daemon {
             pace.succeeded()
             lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
-            flows.remove(report.staleFlows)
         } catch {
             noteFailure("\(error)", cause: cause, retryDelay: pace.delay)
             pace.failed(at: clock.now, longest: error.isOwned ? Self.ownerRetry : RetryPace.longestWait)
@@ -160,13 +173,7 @@ actor Daemon {
     // MARK: Addresses
 
     /// Follows the node's own addresses until cancelled.
-    func follow(_ watcher: HostAddressWatcher) async {
-        for await _ in watcher.wakeUps { refreshNode() }
-        guard !Task.isCancelled else { return }
-        // The group of tasks must not end with this one.
-        logger.error("the kernel no longer tells of changes of addresses; they are not followed any more")
-        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
-    }
+    nonisolated func follow(_ addresses: AddressFollower) async { await addresses.run { await refreshNode() } }
 
     /// Without objects, or after a failure, the next full synchronization looks at the addresses anyway.
     private func refreshNode() {
@@ -184,6 +191,7 @@ actor Daemon {
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
+            clients.tick(for: self)
             if hasStarted {
                 localhost?.tick()
                 watchTables()
@@ -250,7 +258,9 @@ actor Daemon {
 
 /// A dispatch queue as an actor's executor.
 final class CommitQueue: SerialExecutor {
-    private let queue = DispatchQueue(label: "fairlead.commit", qos: .userInitiated)
+    private let queue: DispatchQueue
+
+    init(label: String = "fairlead.commit") { queue = DispatchQueue(label: label, qos: .userInitiated) }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)

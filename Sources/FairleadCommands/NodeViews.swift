@@ -65,7 +65,8 @@ struct NodeViews {
                 let observed = observation.tables[schema.family] ?? ObservedTable()
                 var remembered: [SetID: [ElementKey: ObservedElement]] = [:]
                 for set in schema.sets where set.isDynamic && observed.sets.contains(set.name) {
-                    remembered[set.id] = try source.elements(of: set, in: schema)
+                    let elements = try source.elements(of: set, in: schema)
+                    remembered[set.id] = Dictionary(elements.map { ($0.key, $0.value) }) { $1 }
                 }
                 kernel[schema.family] = KernelView(observed, schema, remembered: remembered)
             }

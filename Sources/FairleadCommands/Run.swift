@@ -50,7 +50,7 @@ struct Run: AsyncParsableCommand {
         guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
         let leavesFlag = kernel.makesOwnedTables
         // Listens before anybody looks at an address, so that no change falls in between.
-        let addresses = try Wiring.addressWatcher(settings)
+        let addresses = try Wiring.addressFollower(settings)
         let board = StatusBoard(version: Fairlead.version)
         let events = EventReports(feed.connection, nodeName: try settings.node().nodeName, logger)
         var desired = try Wiring.desiredState(settings)
@@ -77,7 +77,6 @@ struct Run: AsyncParsableCommand {
         if settings.endsOnTakenPorts, let failure = unopened.first {
             logger.error("\(failure); --bind-address-hard-fail ends the daemon")
             await feed.stop()
-            addresses?.stop()
             await servers.stop()
             throw ExitCode.failure
         }
@@ -89,7 +88,7 @@ struct Run: AsyncParsableCommand {
                 await feed.run(pace: Pace(period: settings.minSyncPeriod), logger) { await daemon.take($0) }
             }
             if events.isActive { group.addTask { await events.run() } }
-            if let addresses { group.addTask { await daemon.follow(addresses) } }
+            group.addTask { await daemon.follow(addresses) }
             group.addTask { await daemon.keepWatch() }
             group.addTask { await surroundings.run() }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }
@@ -104,7 +103,6 @@ struct Run: AsyncParsableCommand {
             group.cancelAll()
         }
         await feed.stop()
-        addresses?.stop()
         withExtendedLifetime(stop) {}
         let isToStartAgain = configurationWatch?.hasChanged ?? false
         let isClean = cleanupOnExit && !isToStartAgain ? await daemon.cleanUp() : true

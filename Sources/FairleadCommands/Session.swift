@@ -87,15 +87,11 @@ enum Wiring {
         }
     }
 
-    /// Listens for changes of this network namespace's addresses, or logs why that is not possible.
-    static func addressWatcher(_ settings: Settings) throws -> HostAddressWatcher? {
-        let logger = settings.logger
+    /// Listens for changes of this network namespace's addresses.
+    static func addressFollower(_ settings: Settings) throws -> AddressFollower {
         // Other choices do not depend on routes.
         let followsRoutes = try settings.node().nodePortAddresses == .primary
-        do throws(NetlinkError) { return try HostAddressWatcher(followsDefaultRoutes: followsRoutes) } catch {
-            logger.error("\(error); changes of the node's addresses are not followed")
-            return nil
-        }
+        return AddressFollower(followsDefaultRoutes: followsRoutes, settings.logger)
     }
 
     /// Whether the kernel can hold the tables; what it lacks is logged.

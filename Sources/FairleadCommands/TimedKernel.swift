@@ -47,18 +47,26 @@ final class TimedKernel: DataplaneKernel {
 
     func settle() throws(NetlinkError) { try kernel.settle() }
 
-    func elements(
-        of set: SetDeclaration, in schema: TableSchema
-    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
+    func elements(of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) -> ObservedElements {
         let start = clock.now
         defer { observing += clock.now - start }
         return try kernel.elements(of: set, in: schema)
     }
 
-    func discard(_ elements: [Element], of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) {
+    func elements(
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
+    ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
+        let start = clock.now
+        defer { observing += clock.now - start }
+        return try kernel.elements(of: set, in: schema, keys: keys)
+    }
+
+    func discard(
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(NetlinkError) -> Int {
         let start = clock.now
         defer { committing += clock.now - start }
-        try kernel.discard(elements, of: set, in: schema)
+        return try kernel.discard(elements, in: schema, expecting: generation)
     }
 
     func check(_ transaction: Transaction) throws(NetlinkError) { try kernel.check(transaction) }

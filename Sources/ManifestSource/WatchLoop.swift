@@ -32,7 +32,14 @@ struct WatchLoop {
         while true {
             let missing = rootsWithoutWatch()
             let ready = fl_wait(inotify, stopper.wake, missing.isEmpty ? -1 : Self.pollMilliseconds)
-            if ready < 0 || ready & 2 != 0 { break }
+            if ready < 0 {
+                // The system has no memory for the wait: that passes, and nobody would start the loop again.
+                usleep(useconds_t(Self.pollMilliseconds * 1000))
+                let isStopped = fl_wait(-1, stopper.wake, 0)
+                if isStopped > 0 && isStopped & 2 != 0 { break }
+                continue
+            }
+            if ready & 2 != 0 { break }
             if ready & 1 != 0 { handleEvents() }
             if ready == 0 { poll(missing) }
             if set.hasUpdate { mailbox.post(set.takeUpdate()) }

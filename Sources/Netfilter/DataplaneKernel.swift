@@ -45,13 +45,21 @@ public protocol DataplaneKernel: AnyObject {
     /// - Throws: why one of the transactions was refused.
     func settle() throws(Failure)
 
-    /// Reads the elements of one set, with those that packets have added.
+    /// Reads the elements of one set, with those that packets have added: once, so that some may be missing if they change meanwhile.
+    func elements(of set: SetDeclaration, in schema: TableSchema) throws(Failure) -> ObservedElements
+
+    /// Reads those elements of a set that have one of the keys, each as it is when the kernel comes to it.
     func elements(
-        of set: SetDeclaration, in schema: TableSchema
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
     ) throws(Failure) -> [ElementKey: ObservedElement]
 
-    /// Removes elements that may be gone already.
-    func discard(_ elements: [Element], of set: SetDeclaration, in schema: TableSchema) throws(Failure)
+    /// Removes elements that may be gone already, of all sets together or not at all.
+    ///
+    /// - Parameter generation: refuse unless the ruleset is of this generation.
+    /// - Returns: the number of transactions that it took.
+    func discard(
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(Failure) -> Int
 
     /// Judges a transaction without carrying it out.
     func check(_ transaction: Transaction) throws(Failure)

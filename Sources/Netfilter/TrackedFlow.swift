@@ -93,6 +93,20 @@ public protocol FlowTable: AnyObject {
 
     /// Looks at the flows that pass the filter once, and deletes exactly those that are stale.
     ///
+    /// The look may take seconds, in which the world goes on. So each flow is judged twice: when it is read, and in the moment before it
+    /// is deleted, after `settle` was asked to take note of what has changed meanwhile.
+    ///
     /// An error means that the look was not complete; what was deleted by then was stale.
-    func remove(_ filter: FlowFilter, where isStale: (TrackedFlow) -> Bool) throws(Failure) -> FlowRemoval
+    ///
+    /// - Parameter settle: false if nothing may be deleted now: what was found until then counts as refused.
+    func remove(
+        _ filter: FlowFilter, where isStale: (TrackedFlow) -> Bool, settle: () -> Bool
+    ) throws(Failure) -> FlowRemoval
+}
+
+extension FlowTable {
+    /// Looks while nothing changes.
+    public func remove(
+        _ filter: FlowFilter, where isStale: (TrackedFlow) -> Bool
+    ) throws(Failure) -> FlowRemoval { try remove(filter, where: isStale) { true } }
 }

@@ -19,9 +19,12 @@ enum BatchEncoder {
     ///   - generation: refuse if the ruleset is not of this generation.
     ///   - isComplete: without the end message the kernel parses and judges the batch, then forgets it.
     ///   - tableFlags: those of tables that are made.
+    ///   - memory: where the encoders take theirs.
+    /// - Throws: `NetlinkError.noMemory` if any part could not be made. There is no batch then, not one without the part.
     static func encode(
-        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool, tableFlags: UInt32 = 0
-    ) -> EncodedBatch {
+        _ transaction: Transaction, generation: UInt32?, firstSequence: UInt32, isComplete: Bool,
+        tableFlags: UInt32 = 0, memory: EncoderMemory = .system
+    ) throws(NetlinkError) -> EncodedBatch {
         var writer = MessageWriter(capacity: max(1 << 16, transaction.elementCount * 56))
         var sequence = firstSequence
         let begin = writer.beginMessage(
@@ -31,7 +34,8 @@ enum BatchEncoder {
         sequence += 1
         var last: Int?
         for step in transaction.steps {
-            write(step, transaction.tableName, tableFlags, to: &writer, sequence: &sequence, lastMessage: &last)
+            let schema = SchemaEncoder(family: step.family, tableName: transaction.tableName, memory: memory)
+            try write(step, schema, tableFlags, to: &writer, sequence: &sequence, lastMessage: &last)
         }
         if let last { writer.setFlags(NetlinkFlag.acknowledge, ofMessageAt: last) }
         let acknowledged = last == nil ? nil : sequence - 1
@@ -44,30 +48,29 @@ enum BatchEncoder {
     }
 
     private static func write(
-        _ step: Transaction.Step, _ tableName: String, _ tableFlags: UInt32, to writer: inout MessageWriter,
+        _ step: Transaction.Step, _ schema: SchemaEncoder, _ tableFlags: UInt32, to writer: inout MessageWriter,
         sequence: inout UInt32, lastMessage: inout Int?
-    ) {
+    ) throws(NetlinkError) {
         let before = writer.count
-        let schema = SchemaEncoder(family: step.family, tableName: tableName)
         func writeElements(_ set: SetDeclaration, _ elements: [Element], _ type: UInt16) {
-            ElementEncoder(family: step.family, tableName: tableName, declaration: set, messageType: type)
+            ElementEncoder(family: step.family, tableName: schema.tableName, declaration: set, messageType: type)
                 .write(elements, to: &writer, sequence: &sequence)
         }
         switch step.operation {
         case .addTable(let comment):
-            schema.writeTable(comment: comment, flags: tableFlags, delete: false, to: &writer, sequence: &sequence)
+            try schema.writeTable(comment: comment, flags: tableFlags, delete: false, to: &writer, sequence: &sequence)
         case .claimTable:
             let flags = TableField.owned | TableField.persistent
-            schema.writeTable(comment: nil, flags: flags, delete: false, to: &writer, sequence: &sequence)
-        case .deleteTable: schema.writeTable(comment: nil, delete: true, to: &writer, sequence: &sequence)
-        case .addSet(let set): schema.writeSet(set, to: &writer, sequence: &sequence)
-        case .deleteSet(let name): schema.writeSetDeletion(name, to: &writer, sequence: &sequence)
-        case .addChain(let chain): schema.writeChain(chain, to: &writer, sequence: &sequence)
-        case .deleteChain(let name): schema.writeChainDeletion(name, to: &writer, sequence: &sequence)
-        case .flushChain(let name): schema.writeFlush(name, to: &writer, sequence: &sequence)
+            try schema.writeTable(comment: nil, flags: flags, delete: false, to: &writer, sequence: &sequence)
+        case .deleteTable: try schema.writeTable(comment: nil, delete: true, to: &writer, sequence: &sequence)
+        case .addSet(let set): try schema.writeSet(set, to: &writer, sequence: &sequence)
+        case .deleteSet(let name): try schema.writeSetDeletion(name, to: &writer, sequence: &sequence)
+        case .addChain(let chain): try schema.writeChain(chain, to: &writer, sequence: &sequence)
+        case .deleteChain(let name): try schema.writeChainDeletion(name, to: &writer, sequence: &sequence)
+        case .flushChain(let name): try schema.writeFlush(name, to: &writer, sequence: &sequence)
         case .setRules(let chain):
-            schema.writeFlush(chain.name, to: &writer, sequence: &sequence)
-            schema.writeRules(chain, to: &writer, sequence: &sequence)
+            try schema.writeFlush(chain.name, to: &writer, sequence: &sequence)
+            try schema.writeRules(chain, to: &writer, sequence: &sequence)
         case .addElements(let set, let elements): writeElements(set, elements, NFTMessage.newElement)
         case .deleteElements(let set, let elements): writeElements(set, elements, NFTMessage.deleteElement)
         case .destroyElements(let set, let elements): writeElements(set, elements, NFTMessage.destroyElement)

@@ -4,11 +4,14 @@ import NetworkTypes
 
 /// The connection tracking table of the network namespace in which it was made.
 ///
-/// Not for concurrent use: one owner makes one request after the other.
+/// Not for concurrent use: one owner makes one request after the other. Memory does not depend on the table: entries are deleted while
+/// the table is being read, by a second socket, a few hundred at a time.
 public final class ConntrackKernel: FlowTable {
     private let socket: NetlinkSocket
+    private let deleter: NetlinkSocket
     private var sequence: UInt32 = 1
     private let buffer: UnsafeMutableRawBufferPointer
+    private let verdicts: UnsafeMutableRawBufferPointer
     /// Whether the kernel is asked to hand over only what passes the filter. It is compared here anyway.
     private let asksForFilter: Bool
 
@@ -25,21 +28,28 @@ public final class ConntrackKernel: FlowTable {
     init(asksForFilter: Bool) throws(NetlinkError) {
         socket = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
         socket.reserveReceive(bytes: Self.receiveReserve)
+        deleter = try NetlinkSocket(netlinkProtocol: NETLINK_NETFILTER)
+        deleter.reserveReceive(bytes: Self.receiveReserve)
         self.asksForFilter = asksForFilter
         buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
+        verdicts = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
     }
 
-    deinit { buffer.deallocate() }
+    deinit {
+        buffer.deallocate()
+        verdicts.deallocate()
+    }
 
     /// Looks at the flows that pass the filter once, and deletes exactly those that are stale.
     public func remove(
-        _ filter: FlowFilter, where isStale: (TrackedFlow) -> Bool
+        _ filter: FlowFilter, where isStale: (TrackedFlow) -> Bool, settle: () -> Bool
     ) throws(NetlinkError) -> FlowRemoval {
+        var removal = FlowRemoval()
         for _ in 0..<Self.attempts {
+            // What an attempt that was interrupted has deleted stays deleted; what it was refused is tried again.
+            (removal.examined, removal.refused) = (0, 0)
             do throws(NetlinkError) {
-                var removal = FlowRemoval()
-                let deletions = try findStale(filter, isStale, &removal)
-                try carryOut(deletions, &removal)
+                try look(filter, isStale, settle, &removal)
                 return removal
             } catch {
                 guard case .interrupted = error else { throw error }
@@ -50,31 +60,36 @@ public final class ConntrackKernel: FlowTable {
 
     // MARK: Look
 
-    /// Messages that delete entries, in pieces of what goes into one send.
+    /// Entries that are about to be deleted: the messages that do it, and whose they are.
     private struct Deletions: ~Copyable {
         var writer = MessageWriter(capacity: 4096)
-        /// The offset at which each piece starts.
-        var starts: [Int] = []
-        var count = 0
-        let firstSequence: UInt32
-
-        init(firstSequence: UInt32) { self.firstSequence = firstSequence }
+        var flows: [(flow: TrackedFlow, start: Int)] = []
 
         mutating func append(_ entry: ConntrackEntry) {
-            if count % ConntrackKernel.deletionsPerSend == 0 { starts.append(writer.count) }
-            entry.writeDeletion(to: &writer, sequence: firstSequence &+ UInt32(count))
-            count += 1
+            flows.append((entry.flow, writer.count))
+            entry.writeDeletion(to: &writer, sequence: UInt32(flows.count))
+        }
+
+        mutating func removeAll() {
+            writer.removeAll()
+            flows.removeAll(keepingCapacity: true)
+        }
+
+        /// The message at a position.
+        func message(_ index: Int) -> UnsafeRawBufferPointer {
+            let end = index + 1 < flows.count ? flows[index + 1].start : writer.count
+            return UnsafeRawBufferPointer(rebasing: writer.bytes[flows[index].start..<end])
         }
     }
 
-    private func findStale(
-        _ filter: FlowFilter, _ isStale: (TrackedFlow) -> Bool, _ removal: inout FlowRemoval
-    ) throws(NetlinkError) -> Deletions {
+    private func look(
+        _ filter: FlowFilter, _ isStale: (TrackedFlow) -> Bool, _ settle: () -> Bool, _ removal: inout FlowRemoval
+    ) throws(NetlinkError) {
         try drain()
         let own = sequence
         try requestDump(filter, sequence: own)
-        sequence = own &+ 1
-        var deletions = Deletions(firstSequence: own &+ 1)
+        sequence = own > 1 << 30 ? 1 : own &+ 1
+        var deletions = Deletions()
         var isInterrupted = false
         reading: while true {
             guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
@@ -91,11 +106,13 @@ public final class ConntrackKernel: FlowTable {
                     filter.matches(entry.flow), isStale(entry.flow)
                 else { continue }
                 deletions.append(entry)
+                if deletions.flows.count == Self.deletionsPerSend {
+                    try carryOut(&deletions, isStale, settle, &removal)
+                }
             }
         }
-        sequence = sequence > 1 << 30 ? 1 : deletions.firstSequence &+ UInt32(deletions.count)
+        try carryOut(&deletions, isStale, settle, &removal)
         if isInterrupted { throw .interrupted(operation: "list conntrack entries") }
-        return deletions
     }
 
     private func requestDump(_ filter: FlowFilter, sequence: UInt32) throws(NetlinkError) {
@@ -120,20 +137,31 @@ public final class ConntrackKernel: FlowTable {
 
     // MARK: Deletion
 
-    private func carryOut(_ deletions: borrowing Deletions, _ removal: inout FlowRemoval) throws(NetlinkError) {
-        let bytes = deletions.writer.bytes
-        for (index, start) in deletions.starts.enumerated() {
-            let end = index + 1 < deletions.starts.count ? deletions.starts[index + 1] : bytes.count
-            try socket.send(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
-            try receiveVerdicts(deletions.firstSequence, &removal)
+    private func carryOut(
+        _ deletions: inout Deletions, _ isStale: (TrackedFlow) -> Bool, _ settle: () -> Bool,
+        _ removal: inout FlowRemoval
+    ) throws(NetlinkError) {
+        guard !deletions.flows.isEmpty else { return }
+        guard settle() else {
+            removal.refused += deletions.flows.count
+            deletions.removeAll()
+            return
         }
+        var writer = MessageWriter(capacity: max(deletions.writer.count, 64))
+        for (index, (flow, _)) in deletions.flows.enumerated() where isStale(flow) {
+            writer.append(deletions.message(index))
+        }
+        deletions.removeAll()
+        if writer.count == 0 { return }
+        try deleter.send(writer.bytes)
+        try receiveVerdicts(&removal)
     }
 
     /// The kernel has answered by the time that the send returns: nothing is waited for.
-    private func receiveVerdicts(_ firstSequence: UInt32, _ removal: inout FlowRemoval) throws(NetlinkError) {
-        while let count = try socket.receive(into: buffer, milliseconds: 0) {
-            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            where message.type == NetlinkControl.error && message.sequence >= firstSequence {
+    private func receiveVerdicts(_ removal: inout FlowRemoval) throws(NetlinkError) {
+        while let count = try deleter.receive(into: verdicts, milliseconds: 0) {
+            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: verdicts[..<count]))
+            where message.type == NetlinkControl.error {
                 let report = ErrorReport(message)
                 switch report.code {
                 case 0: removal.deleted += 1

@@ -3,7 +3,7 @@ import NetworkTypes
 /// Tells when the addresses of a network namespace may have changed.
 ///
 /// A thread of its own waits for the kernel's notifications. It ends with `stop`, with the last reference to the watcher,
-/// or when the task that listens is cancelled.
+/// when the task that listens is cancelled, or when its socket fails; what was lost because it came too fast is a wake-up.
 public final class HostAddressWatcher: Sendable {
     /// One element for any number of changes since the last one was fetched; for one consumer. Ends with the watcher.
     public let wakeUps: AsyncStream<Void>
@@ -13,8 +13,14 @@ public final class HostAddressWatcher: Sendable {
     ///
     /// - Parameter followsDefaultRoutes: whether changes of default routes are told too. There are hosts with a million
     ///   routes that change all the time; only who needs them should ask.
-    public init(followsDefaultRoutes: Bool) throws(NetlinkError) {
-        let socket = try NetlinkSocket(netlinkProtocol: RouteMessage.netlinkProtocol)
+    public convenience init(followsDefaultRoutes: Bool) throws(NetlinkError) {
+        try self.init(
+            followsDefaultRoutes: followsDefaultRoutes,
+            socket: try NetlinkSocket(netlinkProtocol: RouteMessage.netlinkProtocol))
+    }
+
+    /// - Parameter socket: has joined no group yet.
+    init(followsDefaultRoutes: Bool, socket: consuming NetlinkSocket) throws(NetlinkError) {
         var groups = [RouteMessage.linkGroup] + RouteMessage.addressGroups
         if followsDefaultRoutes { groups += RouteMessage.routeGroups }
         for group in groups { try socket.join(group: group) }

@@ -140,6 +140,7 @@ enum ErrorNumber {
     static let restart: Int32 = 85
     static let messageSize: Int32 = 90
     static let busy: Int32 = 16
+    static let noMemory: Int32 = 12
 }
 
 extension IPFamily {

@@ -17,6 +17,9 @@ public enum NetlinkError: DataplaneKernelError, Hashable {
     case interrupted(operation: String)
     /// The transaction needs a larger message than the socket takes (bytes); nothing was applied.
     case tooLarge(bytes: Int, limit: Int)
+    /// There was no memory for a part of a request, which `object` names with the table, chain or set that it belongs to; nothing was
+    /// sent.
+    case noMemory(object: String)
     /// A reply does not have the form that the kernel documents.
     case malformedReply(operation: String)
 
@@ -35,6 +38,7 @@ public enum NetlinkError: DataplaneKernelError, Hashable {
     public var code: Int32? {
         switch self {
         case .system(_, let code), .refused(_, let code, _), .refusedElements(_, let code): code
+        case .noMemory: ErrorNumber.noMemory
         default: nil
         }
     }
@@ -55,6 +59,7 @@ extension NetlinkError: CustomStringConvertible {
         case .staleGeneration: "the ruleset was changed by another program at the same time"
         case .interrupted(let operation): "\(operation): interrupted by other changes again and again"
         case .tooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the socket's limit of \(limit)"
+        case .noMemory(let object): "\(object): \(Self.text(ErrorNumber.noMemory)); nothing was sent"
         case .malformedReply(let operation): "\(operation): the kernel's reply was not understood"
         }
     }

@@ -4,7 +4,7 @@ import CLinux
 ///
 /// A socket stays in the network namespace in which it was opened, whatever thread uses it later.
 struct NetlinkSocket: ~Copyable {
-    private let descriptor: Int32
+    let descriptor: Int32
     /// The address of this socket, chosen by the kernel; notifications name the committer by it.
     let portID: UInt32
     private var messageLimit = 0

@@ -3,9 +3,6 @@ import NetworkTypes
 
 /// Reading elements.
 extension NftablesKernel {
-    /// A set with fewer elements comes in one message.
-    private static let elementsOfOneMessage = 100
-
     /// Reads the elements of a set into a table.
     ///
     /// - Parameter count: how many the set has; nil on kernels that do not tell. Of intervals the kernel tells another
@@ -32,36 +29,58 @@ extension NftablesKernel {
 
     /// Reads a set again until nothing is missing.
     ///
-    /// While a hash table grows, which it does for a while after a large commit, a dump of several messages can skip
-    /// elements without a sign of it; the generation stays the same. So a dump counts only if it has as many elements
-    /// as the kernel says, or, where it does not say, if two dumps agree.
+    /// While a hash table grows, which it does for a while after a large commit, a dump can skip elements without a sign of it; the
+    /// generation stays the same. So a dump counts only if it has as many elements as the kernel says, or, where it does not say, if
+    /// two dumps agree. That goes for every set: a small one grows as well. A number that no dump comes to, although one is like the
+    /// other again and again, is believed to mean something else.
     private func allElements(
         of set: SetDeclaration, in schema: TableSchema, count: Int?
     ) throws(NetlinkError) -> ObservedElements {
         var elements = try dump(set, in: schema, count: count ?? 0)
-        if set.isInterval || elements.count < Self.elementsOfOneMessage { return elements }
+        var likeness = 0
         for _ in 0..<Self.attempts {
             if elements.count == count { return elements }
             let again = try dump(set, in: schema, count: elements.count)
-            if again == elements { return elements }
+            likeness = again == elements ? likeness + 1 : 0
+            if likeness >= (count == nil ? 1 : Self.convincingLikeness) { return elements }
             elements = again
         }
         throw .interrupted(operation: "list the elements of \(set.name)")
     }
 
-    /// Reads the elements of one set, with those that packets have added.
+    /// Reads the elements of one set, with those that packets have added: once, so that some may be missing if they change meanwhile.
+    public func elements(of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) -> ObservedElements {
+        try dump(set, in: schema, count: 0)
+    }
+
+    /// Reads those elements of a set that have one of the keys.
     public func elements(
-        of set: SetDeclaration, in schema: TableSchema
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
     ) throws(NetlinkError) -> [ElementKey: ObservedElement] {
-        let elements = try dump(set, in: schema, count: 0)
+        var runs = KeyRuns(keyBytes: set.key.width(schema.family))
+        for key in keys { runs.append(key) }
+        var elements = Self.container(for: set, schema.family, capacity: keys.count)
+        let keyBytes = set.key.declaredWidth(schema.family)
+        var position = 0
+        while position < keys.count {
+            let range = position..<min(position + lookupCapacity, keys.count)
+            let found = try lookUp(
+                set, in: schema, keyBytes: keyBytes, runs, range, isAppending: false, into: &elements)
+            // A key that is missing ends the answer.
+            position += found == range.count ? found : found + 1
+        }
         return Dictionary(elements.map { ($0.key, $0.value) }) { $1 }
     }
+
+    /// So many dumps in a row that are like the one before mean more than a number.
+    private static let convincingLikeness = 4
 
     private func dump(
         _ set: SetDeclaration, in schema: TableSchema, count: Int
     ) throws(NetlinkError) -> ObservedElements {
         var elements = Self.container(for: set, schema.family, capacity: count)
         var bounds: [(key: ElementKey, isEnd: Bool)] = []
+        dumps += 1
         let isRange = set.isInterval && !set.isIntervalConcatenation
         try request(
             NFTMessage.getElement, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,

@@ -211,9 +211,10 @@ extension NftablesKernel {
             }
             found[chain, default: []].append(RuleText.text(of: message))
         }
-        let encoder = RuleEncoder(family: schema.family)
+        let encoder = RuleEncoder(family: schema.family, memory: encoderMemory)
         for chain in schema.chains where table.chains.contains(chain.name) {
-            let expected = chain.rules.map { RuleText.text(of: $0, encoder) }
+            var expected: [String] = []
+            for rule in chain.rules { expected.append(try RuleText.text(of: rule, encoder)) }
             if expected != found[chain.name] ?? [] { table.differingRules.insert(chain.name) }
         }
     }
@@ -230,31 +231,41 @@ enum RuleText {
         defer { nftnl_rule_free(rule) }
         let header = (base - 16).assumingMemoryBound(to: nlmsghdr.self)
         guard nftnl_rule_nlmsg_parse(header, rule) == 0 else { return unreadable }
-        return text(ofExpressionsIn: rule)
+        return text(ofExpressionsIn: rule) ?? unreadable
     }
 
-    static func text(of rule: Rule, _ encoder: RuleEncoder) -> String {
-        guard let encoded = encoder.encode(rule, table: "", chain: "") else { return "" }
+    static func text(of rule: Rule, _ encoder: RuleEncoder) throws(NetlinkError) -> String {
+        let encoded = try encoder.encode(rule, table: "", chain: "")
         defer { nftnl_rule_free(encoded) }
-        return text(ofExpressionsIn: encoded)
+        // Two texts that could not be made must not pass for equal rules.
+        guard let text = text(ofExpressionsIn: encoded) else { throw .noMemory(object: "the text of a rule") }
+        return text
     }
 
-    private static func text(ofExpressionsIn rule: OpaquePointer) -> String {
-        guard let iterator = nftnl_expr_iter_create(rule) else { return "" }
+    /// Nil if it could not be made.
+    private static func text(ofExpressionsIn rule: OpaquePointer) -> String? {
+        guard let iterator = nftnl_expr_iter_create(rule) else { return nil }
         defer { nftnl_expr_iter_destroy(iterator) }
         var result = ""
         while let expression = nftnl_expr_iter_next(iterator) {
             let name = nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_NAME)).map { String(cString: $0) } ?? "?"
-            result += name == "counter" ? "counter\n" : "\(name) \(text(of: expression))\n"
+            if name == "counter" {
+                result += "counter\n"
+            } else {
+                guard let text = text(of: expression) else { return nil }
+                result += "\(name) \(text)\n"
+            }
         }
         return result
     }
 
-    private static func text(of expression: OpaquePointer) -> String {
+    private static func text(of expression: OpaquePointer) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
-            guard let base = buffer.baseAddress else { return "" }
+            guard let base = buffer.baseAddress else { return nil }
             let count = nftnl_expr_snprintf(base, buffer.count, expression, UInt32(NFTNL_OUTPUT_DEFAULT.rawValue), 0)
-            guard count > 0 else { return "" }
+            // What is longer than any of ours would be compared by its beginning only.
+            guard count >= 0, count < buffer.count else { return nil }
+            if count == 0 { return "" }
             // The kernel adds to the flags of a nat expression what follows from its registers.
             return String(cString: base).replacingFlags()
         }

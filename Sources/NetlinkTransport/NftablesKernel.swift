@@ -33,6 +33,8 @@ public final class NftablesKernel: DataplaneKernel {
 
     /// Sets with more elements are read by key, where there are guesses.
     let dumpLimit: Int
+    /// How many dumps of sets were taken.
+    var dumps = 0
     /// How many sets were read by key.
     var setsReadByKey = 0
     /// How many of them were read on another thread.
@@ -44,6 +46,9 @@ public final class NftablesKernel: DataplaneKernel {
 
     /// Reads beside this one.
     let reader: SharedReader?
+
+    /// Where the encoders take theirs.
+    var encoderMemory = EncoderMemory.system
 
     /// The flags of the tables that this connection makes.
     private(set) var tableFlags: UInt32 = 0
@@ -131,16 +136,17 @@ public final class NftablesKernel: DataplaneKernel {
     /// - Parameter generation: if given, refuse with `staleGeneration` unless the ruleset is of this generation.
     public func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
-        let batch = BatchEncoder.encode(
-            transaction, generation: generation, firstSequence: sequence, isComplete: true, tableFlags: tableFlags)
+        let batch = try BatchEncoder.encode(
+            transaction, generation: generation, firstSequence: sequence, isComplete: true, tableFlags: tableFlags,
+            memory: encoderMemory)
         try exchange(batch, transaction, isCheck: false)
     }
 
     /// The bytes that `commit` would send first: for measurements.
-    package static func bytes(of transaction: Transaction) -> [UInt8] {
+    package static func bytes(of transaction: Transaction) throws(NetlinkError) -> [UInt8] {
         // The bytes live as long as the batch: a function of its own has it for that long.
         func copy(_ batch: borrowing EncodedBatch) -> [UInt8] { Array(batch.writer.bytes) }
-        return copy(BatchEncoder.encode(transaction, generation: nil, firstSequence: 1, isComplete: true))
+        return copy(try BatchEncoder.encode(transaction, generation: nil, firstSequence: 1, isComplete: true))
     }
 
     /// Sends bytes that `bytes(of:)` made: for measurements, as the least that a commit can cost.
@@ -161,45 +167,12 @@ public final class NftablesKernel: DataplaneKernel {
         }
     }
 
-    /// Removes elements that may be gone already: entries of packets expire by themselves.
-    public func discard(
-        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
-    ) throws(NetlinkError) {
-        var start = 0
-        while start < elements.count {
-            let part = Array(elements[start..<min(start + elementCapacity, elements.count)])
-            start += part.count
-            var transaction = Transaction(tableName: schema.name)
-            transaction.append(schema.family, .destroyElements(set, part))
-            do throws(NetlinkError) {
-                try commit(transaction, expecting: nil)
-            } catch {
-                guard error.code == ErrorNumber.invalid || error.code == ErrorNumber.notSupported else { throw error }
-                try discardOneByOne(part, of: set, in: schema)
-            }
-        }
-    }
-
-    /// For kernels before 6.3, where a missing element fails its batch.
-    private func discardOneByOne(
-        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
-    ) throws(NetlinkError) {
-        for element in elements {
-            var transaction = Transaction(tableName: schema.name)
-            transaction.append(schema.family, .deleteElements(set, [element]))
-            do throws(NetlinkError) {
-                try commit(transaction, expecting: nil)
-            } catch {
-                guard error.code == ErrorNumber.noEntry else { throw error }
-            }
-        }
-    }
-
     /// Has the kernel parse and judge a transaction without carrying it out.
     public func check(_ transaction: Transaction) throws(NetlinkError) {
         guard !transaction.isEmpty else { return }
-        let batch = BatchEncoder.encode(
-            transaction, generation: nil, firstSequence: sequence, isComplete: false, tableFlags: tableFlags)
+        let batch = try BatchEncoder.encode(
+            transaction, generation: nil, firstSequence: sequence, isComplete: false, tableFlags: tableFlags,
+            memory: encoderMemory)
         try exchange(batch, transaction, isCheck: true)
     }
 
@@ -352,13 +325,15 @@ public final class NftablesKernel: DataplaneKernel {
         return own
     }
 
-    /// Whether a message ends the answer. A dump that the kernel cut short says so in a flag, or, for elements, in an
-    /// error number in its last message.
+    /// Whether a message ends the answer.
+    ///
+    /// A list of tables, sets, chains or rules that a commit interrupted says so in a flag. A dump of elements is never marked, neither by
+    /// the flag nor by an error number (seen on Linux 6.18): who needs one that is whole asks for the generation
+    /// before and after it, and counts.
     private static func isFinal(_ message: NetlinkMessage, _ operation: String) throws(NetlinkError) -> Bool {
         if message.flags & NetlinkFlag.dumpInterrupted != 0 { throw .interrupted(operation: operation) }
         guard message.type == NetlinkControl.error || message.type == NetlinkControl.done else { return false }
         let report = ErrorReport(message)
-        if report.code == ErrorNumber.interruptedCall { throw .interrupted(operation: operation) }
         guard report.code == 0 else { throw .refused(object: operation, errno: report.code, detail: report.text) }
         return true
     }

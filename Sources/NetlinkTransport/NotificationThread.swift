@@ -31,6 +31,7 @@ final class NotificationThread<Reader: NotificationReader> {
     private let socket: NetlinkSocket
     private let stopper: WakeDescriptor
     private var reader: Reader
+    private var hasFailed = false
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
 
     /// How long to wait for more before the listener is woken up: notifications often come in bursts.
@@ -56,7 +57,7 @@ final class NotificationThread<Reader: NotificationReader> {
     }
 
     private func run() {
-        while socket.wait(orFor: stopper.descriptor) {
+        while !hasFailed, socket.wait(orFor: stopper.descriptor) {
             guard readNotifications() else { continue }
             // A wait for nothing but the end.
             if fl_wait(-1, stopper.descriptor, Self.settleMilliseconds) & 2 != 0 { break }
@@ -69,14 +70,15 @@ final class NotificationThread<Reader: NotificationReader> {
     /// Reads what waits. Whether any of it matters.
     private func readNotifications() -> Bool {
         var matters = false
-        for _ in 0..<Self.datagramsAtOnce {
+        for _ in 0..<Self.datagramsAtOnce where !hasFailed {
             do throws(NetlinkError) {
                 guard let count = try socket.receive(into: buffer, milliseconds: 0) else { return matters }
                 let messages = MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 if reader.read(messages) { matters = true }
             } catch {
                 if reader.readLoss() { matters = true }
-                guard error.code == ErrorNumber.noBufferSpace || error.code == ErrorNumber.messageSize else { break }
+                // Any other error stays: the socket would be readable for ever and say nothing. Whoever listens makes a new one.
+                hasFailed = error.code != ErrorNumber.noBufferSpace && error.code != ErrorNumber.messageSize
             }
         }
         return matters

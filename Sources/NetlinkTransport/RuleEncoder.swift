@@ -7,18 +7,21 @@ import NetworkTypes
 /// range) is written out for the same reason.
 struct RuleEncoder {
     let family: IPFamily
+    var memory = EncoderMemory.system
 
     /// Makes a rule; the caller frees it.
-    func encode(_ rule: Rule, table: String, chain: String) -> OpaquePointer? {
-        guard let result = nftnl_rule_alloc() else { return nil }
-        nftnl_rule_set_u32(result, UInt16(NFTNL_RULE_FAMILY.rawValue), UInt32(family.netfilterNumber))
-        nftnl_rule_set_str(result, UInt16(NFTNL_RULE_TABLE.rawValue), table)
-        nftnl_rule_set_str(result, UInt16(NFTNL_RULE_CHAIN.rawValue), chain)
-        for statement in rule { append(statement, to: result) }
-        return result
+    ///
+    /// - Throws: `NetlinkError.noMemory` if any part of it could not be made. There is no rule then, not one without the part.
+    func encode(_ rule: Rule, table: String, chain: String) throws(NetlinkError) -> OpaquePointer {
+        let draft = try RuleDraft(name: "table \(family.nftName) \(table), chain \(chain)", memory)
+        nftnl_rule_set_u32(draft.rule, UInt16(NFTNL_RULE_FAMILY.rawValue), UInt32(family.netfilterNumber))
+        draft.note("its table") { nftnl_rule_set_str(draft.rule, UInt16(NFTNL_RULE_TABLE.rawValue), table) }
+        draft.note("its chain") { nftnl_rule_set_str(draft.rule, UInt16(NFTNL_RULE_CHAIN.rawValue), chain) }
+        for statement in rule { append(statement, to: draft) }
+        return try draft.finish()
     }
 
-    private func append(_ statement: Statement, to rule: OpaquePointer) {
+    private func append(_ statement: Statement, to rule: RuleDraft) {
         switch statement {
         case .lookup(let fields, let set, let negated):
             load(fields, to: rule)
@@ -75,14 +78,14 @@ struct RuleEncoder {
 
     // MARK: Parts
 
-    private func translate(_ fields: [Selector], _ map: String, to rule: OpaquePointer) {
+    private func translate(_ fields: [Selector], _ map: String, to rule: RuleDraft) {
         load(fields, to: rule)
         lookup(map, into: 1, to: rule)
         translate(addressIn: 1, portIn: Self.register(atByte: ValueType.address.width(family)), to: rule)
     }
 
     /// The address stays in the first 16 bytes of the registers while the port is looked up behind them.
-    private func translate(_ fields: [Selector], _ addresses: String, _ ports: String, to rule: OpaquePointer) {
+    private func translate(_ fields: [Selector], _ addresses: String, _ ports: String, to rule: RuleDraft) {
         load(fields, to: rule)
         lookup(addresses, into: 1, to: rule)
         load(fields, from: 16, to: rule)
@@ -91,7 +94,7 @@ struct RuleEncoder {
         translate(addressIn: 1, portIn: port, to: rule)
     }
 
-    private func translate(addressIn address: UInt32, portIn port: UInt32, to rule: OpaquePointer) {
+    private func translate(addressIn address: UInt32, portIn port: UInt32, to rule: RuleDraft) {
         add("nat", to: rule) { expression in
             set32(expression, NFTNL_EXPR_NAT_TYPE, 1)
             set32(expression, NFTNL_EXPR_NAT_FAMILY, UInt32(family.netfilterNumber))
@@ -104,7 +107,7 @@ struct RuleEncoder {
 
     private func lookup(
         _ set: String, from source: UInt32 = 1, into target: UInt32? = nil, negated: Bool = false,
-        to rule: OpaquePointer
+        to rule: RuleDraft
     ) {
         add("lookup", to: rule) { expression in
             set32(expression, NFTNL_EXPR_LOOKUP_SREG, source)
@@ -115,7 +118,7 @@ struct RuleEncoder {
     }
 
     private func update(
-        _ key: [Selector], _ map: String, _ data: [Selector], _ seconds: Int, to rule: OpaquePointer
+        _ key: [Selector], _ map: String, _ data: [Selector], _ seconds: Int, to rule: RuleDraft
     ) {
         load(key, to: rule)
         let start = (key.width(family) + 15) & ~15
@@ -124,19 +127,19 @@ struct RuleEncoder {
             set32(expression, NFTNL_EXPR_DYNSET_SREG_KEY, 1)
             set32(expression, NFTNL_EXPR_DYNSET_SREG_DATA, Self.register(atByte: start))
             set32(expression, NFTNL_EXPR_DYNSET_OP, 1)
-            nftnl_expr_set_u64(expression, UInt16(NFTNL_EXPR_DYNSET_TIMEOUT), UInt64(seconds) * 1000)
+            setBytes(expression, NFTNL_EXPR_DYNSET_TIMEOUT, UInt64(seconds) * 1000)
             setText(expression, NFTNL_EXPR_DYNSET_SET_NAME, map)
         }
     }
 
-    private func setPriority(to rule: OpaquePointer) {
+    private func setPriority(to rule: RuleDraft) {
         add("meta", to: rule) { expression in
             set32(expression, NFTNL_EXPR_META_KEY, 2)
             set32(expression, NFTNL_EXPR_META_SREG, 1)
         }
     }
 
-    private func sourceType(to rule: OpaquePointer) {
+    private func sourceType(to rule: RuleDraft) {
         add("fib", to: rule) { expression in
             set32(expression, NFTNL_EXPR_FIB_DREG, 1)
             set32(expression, NFTNL_EXPR_FIB_RESULT, 3)
@@ -145,16 +148,13 @@ struct RuleEncoder {
     }
 
     /// Interface names are compared in their 16 bytes, a prefix in as many as it has.
-    private func compareText(_ text: String, isPrefix: Bool, differs: Bool, to rule: OpaquePointer) {
+    private func compareText(_ text: String, isPrefix: Bool, differs: Bool, to rule: RuleDraft) {
         var bytes = Array(text.utf8.prefix(15))
         if !isPrefix { bytes += Array(repeating: 0, count: 16 - bytes.count) }
         add("cmp", to: rule) { expression in
             set32(expression, NFTNL_EXPR_CMP_SREG, 1)
             set32(expression, NFTNL_EXPR_CMP_OP, differs ? 1 : 0)
-            bytes.withUnsafeBytes { buffer in
-                _ = nftnl_expr_set(
-                    expression, UInt16(NFTNL_EXPR_CMP_DATA), buffer.baseAddress, UInt32(buffer.count))
-            }
+            bytes.withUnsafeBytes { expression.set(NFTNL_EXPR_CMP_DATA, $0) }
         }
     }
 
@@ -165,12 +165,12 @@ struct RuleEncoder {
         }
     }
 
-    private func matchState(mask: UInt32, to rule: OpaquePointer) {
+    private func matchState(mask: UInt32, to rule: RuleDraft) {
         conntrack(0, register: 1, to: rule)
         anyBit(of: mask, to: rule)
     }
 
-    private func anyBit(of mask: UInt32, to rule: OpaquePointer) {
+    private func anyBit(of mask: UInt32, to rule: RuleDraft) {
         add("bitwise", to: rule) { expression in
             set32(expression, NFTNL_EXPR_BITWISE_SREG, 1)
             set32(expression, NFTNL_EXPR_BITWISE_DREG, 1)
@@ -181,7 +181,7 @@ struct RuleEncoder {
         compare(differs: true, UInt32(0), to: rule)
     }
 
-    private func compare<Value>(differs: Bool, _ value: Value, to rule: OpaquePointer) {
+    private func compare<Value>(differs: Bool, _ value: Value, to rule: RuleDraft) {
         add("cmp", to: rule) { expression in
             set32(expression, NFTNL_EXPR_CMP_SREG, 1)
             set32(expression, NFTNL_EXPR_CMP_OP, differs ? 1 : 0)
@@ -189,14 +189,14 @@ struct RuleEncoder {
         }
     }
 
-    private func reject(type: UInt32, code: UInt8, to rule: OpaquePointer) {
+    private func reject(type: UInt32, code: UInt8, to rule: RuleDraft) {
         add("reject", to: rule) { expression in
             set32(expression, NFTNL_EXPR_REJECT_TYPE, type)
-            nftnl_expr_set_u8(expression, UInt16(NFTNL_EXPR_REJECT_CODE), code)
+            setBytes(expression, NFTNL_EXPR_REJECT_CODE, code)
         }
     }
 
-    private func verdict(_ code: Int32, _ chain: String? = nil, to rule: OpaquePointer) {
+    private func verdict(_ code: Int32, _ chain: String? = nil, to rule: RuleDraft) {
         add("immediate", to: rule) { expression in
             set32(expression, NFTNL_EXPR_IMM_DREG, 0)
             set32(expression, NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: code))
@@ -211,7 +211,7 @@ struct RuleEncoder {
         offset % 16 == 0 ? UInt32(offset / 16 + 1) : UInt32(8 + offset / 4)
     }
 
-    private func load(_ fields: [Selector], from start: Int = 0, to rule: OpaquePointer) {
+    private func load(_ fields: [Selector], from start: Int = 0, to rule: RuleDraft) {
         var offset = start
         for field in fields {
             load(field, register: Self.register(atByte: offset), to: rule)
@@ -219,7 +219,7 @@ struct RuleEncoder {
         }
     }
 
-    private func load(_ field: Selector, register: UInt32, to rule: OpaquePointer) {
+    private func load(_ field: Selector, register: UInt32, to rule: RuleDraft) {
         let isIPv4 = family == .ipv4
         let address: UInt32 = isIPv4 ? 4 : 16
         switch field {
@@ -254,14 +254,14 @@ struct RuleEncoder {
         }
     }
 
-    private func meta(_ key: UInt32, register: UInt32, to rule: OpaquePointer) {
+    private func meta(_ key: UInt32, register: UInt32, to rule: RuleDraft) {
         add("meta", to: rule) { expression in
             set32(expression, NFTNL_EXPR_META_KEY, key)
             set32(expression, NFTNL_EXPR_META_DREG, register)
         }
     }
 
-    private func payload(base: UInt32, offset: UInt32, length: UInt32, register: UInt32, to rule: OpaquePointer) {
+    private func payload(base: UInt32, offset: UInt32, length: UInt32, register: UInt32, to rule: RuleDraft) {
         add("payload", to: rule) { expression in
             set32(expression, NFTNL_EXPR_PAYLOAD_DREG, register)
             set32(expression, NFTNL_EXPR_PAYLOAD_BASE, base)
@@ -270,33 +270,29 @@ struct RuleEncoder {
         }
     }
 
-    private func conntrack(_ key: UInt32, register: UInt32, original: Bool = false, to rule: OpaquePointer) {
+    private func conntrack(_ key: UInt32, register: UInt32, original: Bool = false, to rule: RuleDraft) {
         add("ct", to: rule) { expression in
             set32(expression, NFTNL_EXPR_CT_KEY, key)
             set32(expression, NFTNL_EXPR_CT_DREG, register)
-            if original { nftnl_expr_set_u8(expression, UInt16(NFTNL_EXPR_CT_DIR), 0) }
+            if original { setBytes(expression, NFTNL_EXPR_CT_DIR, UInt8(0)) }
         }
     }
 
     // MARK: libnftnl
 
-    private func add(_ name: String, to rule: OpaquePointer, _ fill: (OpaquePointer) -> Void) {
-        guard let expression = nftnl_expr_alloc(name) else { return }
-        fill(expression)
-        nftnl_rule_add_expr(rule, expression)
+    private func add(_ name: String, to rule: RuleDraft, _ fill: (ExpressionDraft) -> Void) {
+        rule.add(name, fill)
     }
 
-    private func set32(_ expression: OpaquePointer, _ attribute: Int, _ value: UInt32) {
-        nftnl_expr_set_u32(expression, UInt16(attribute), value)
+    private func set32(_ expression: ExpressionDraft, _ attribute: Int, _ value: UInt32) {
+        setBytes(expression, attribute, value)
     }
 
-    private func setText(_ expression: OpaquePointer, _ attribute: Int, _ value: String) {
-        nftnl_expr_set_str(expression, UInt16(attribute), value)
+    private func setText(_ expression: ExpressionDraft, _ attribute: Int, _ value: String) {
+        expression.set(attribute, text: value)
     }
 
-    private func setBytes<Value>(_ expression: OpaquePointer, _ attribute: Int, _ value: Value) {
-        withUnsafeBytes(of: value) { bytes in
-            _ = nftnl_expr_set(expression, UInt16(attribute), bytes.baseAddress, UInt32(bytes.count))
-        }
+    private func setBytes<Value>(_ expression: ExpressionDraft, _ attribute: Int, _ value: Value) {
+        withUnsafeBytes(of: value) { expression.set(attribute, $0) }
     }
 }

@@ -6,52 +6,65 @@ import NetworkTypes
 struct SchemaEncoder {
     let family: IPFamily
     let tableName: String
+    var memory = EncoderMemory.system
+
+    /// Names what is encoded, in errors.
+    private func named(_ kind: String, _ name: String) -> String {
+        "table \(family.nftName) \(tableName), \(kind) \(name)"
+    }
 
     /// Writes one message: libnftnl fills it behind the header, in a scratch buffer that is large enough for any rule.
     private func message(
         _ type: UInt16, flags: UInt16, to writer: inout MessageWriter, sequence: inout UInt32,
         _ fill: (UnsafeMutablePointer<nlmsghdr>) -> Void
-    ) {
-        withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 8) { scratch in
+    ) throws(NetlinkError) {
+        let isWritten = withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 8) { scratch in
             // What pads an attribute is sent, too, and libmnl leaves it as it was.
             scratch.initializeMemory(as: UInt8.self, repeating: 0)
             guard let base = scratch.baseAddress,
                 let header = nftnl_nlmsg_build_hdr(
                     base, type, UInt16(family.netfilterNumber), flags, sequence)
-            else { return }
+            else { return false }
             fill(header)
             writer.append(UnsafeRawBufferPointer(start: base, count: Int(header.pointee.nlmsg_len)))
+            return true
         }
+        guard isWritten else { throw .noMemory(object: "table \(family.nftName) \(tableName): a message") }
         sequence += 1
     }
 
     /// - Parameter flags: those of `TableField`; libnftnl knows them by number only.
     func writeTable(
         comment: String?, flags: UInt32 = 0, delete: Bool, to writer: inout MessageWriter, sequence: inout UInt32
-    ) {
-        guard let table = nftnl_table_alloc() else { return }
+    ) throws(NetlinkError) {
+        let object = "table \(family.nftName) \(tableName)"
+        let table = try memory.object(object) { nftnl_table_alloc() }
         defer { nftnl_table_free(table) }
-        nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), tableName)
+        try memory.set("\(object): its name") {
+            nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), tableName)
+        }
         if flags != 0 { nftnl_table_set_u32(table, UInt16(NFTNL_TABLE_FLAGS.rawValue), flags) }
         if let comment {
-            setData(UserData.comment(comment)) { bytes, count in
-                _ = nftnl_table_set_data(table, UInt16(NFTNL_TABLE_USERDATA.rawValue), bytes, count)
+            try setData(UserData.comment(comment), "\(object): its comment") { bytes, count in
+                nftnl_table_set_data(table, UInt16(NFTNL_TABLE_USERDATA.rawValue), bytes, count)
             }
         }
-        message(
+        try message(
             delete ? NFTMessage.deleteTable : NFTMessage.newTable, flags: delete ? 0 : NetlinkFlag.create,
             to: &writer, sequence: &sequence
         ) { nftnl_table_nlmsg_build_payload($0, table) }
     }
 
-    func writeSet(_ declaration: SetDeclaration, to writer: inout MessageWriter, sequence: inout UInt32) {
-        guard let set = nftnl_set_alloc() else { return }
+    func writeSet(
+        _ declaration: SetDeclaration, to writer: inout MessageWriter, sequence: inout UInt32
+    ) throws(NetlinkError) {
+        let object = named("set", declaration.name)
+        let set = try memory.object(object) { nftnl_set_alloc() }
         defer { nftnl_set_free(set) }
         func number(_ attribute: nftnl_set_attr, _ value: UInt32) {
             nftnl_set_set_u32(set, UInt16(attribute.rawValue), value)
         }
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), tableName)
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), declaration.name)
+        try setNames(of: set, declaration.name, object)
         number(NFTNL_SET_FAMILY, UInt32(family.netfilterNumber))
         number(NFTNL_SET_ID, UInt32(declaration.id.rawValue) + 1)
         number(NFTNL_SET_FLAGS, SetForm.flags(declaration))
@@ -63,87 +76,112 @@ struct SchemaEncoder {
         }
         if let size = declaration.size { number(NFTNL_SET_DESC_SIZE, size) }
         if declaration.isIntervalConcatenation {
-            setData(declaration.key.map { UInt8($0.valueType.valueWidth(family)) }) { bytes, count in
-                _ = nftnl_set_set_data(set, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), bytes, count)
+            let widths = declaration.key.map { UInt8($0.valueType.valueWidth(family)) }
+            try setData(widths, "\(object): the fields of its key") { bytes, count in
+                nftnl_set_set_data(set, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), bytes, count)
             }
         }
-        setData(UserData.declaration(declaration, family)) { bytes, count in
-            _ = nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), bytes, count)
+        try setData(UserData.declaration(declaration, family), "\(object): its declaration") { bytes, count in
+            nftnl_set_set_data(set, UInt16(NFTNL_SET_USERDATA.rawValue), bytes, count)
         }
-        if declaration.countsPackets, let counter = nftnl_expr_alloc("counter") {
-            nftnl_set_add_expr(set, counter)
+        if declaration.countsPackets {
+            nftnl_set_add_expr(set, try memory.object("\(object): its counter") { nftnl_expr_alloc("counter") })
         }
-        message(NFTMessage.newSet, flags: NetlinkFlag.create, to: &writer, sequence: &sequence) {
+        try message(NFTMessage.newSet, flags: NetlinkFlag.create, to: &writer, sequence: &sequence) {
             nftnl_set_nlmsg_build_payload($0, set)
         }
     }
 
-    func writeSetDeletion(_ name: String, to writer: inout MessageWriter, sequence: inout UInt32) {
-        guard let set = nftnl_set_alloc() else { return }
+    func writeSetDeletion(_ name: String, to writer: inout MessageWriter, sequence: inout UInt32) throws(NetlinkError) {
+        let object = named("set", name)
+        let set = try memory.object(object) { nftnl_set_alloc() }
         defer { nftnl_set_free(set) }
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), tableName)
-        nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name)
-        message(NFTMessage.deleteSet, flags: 0, to: &writer, sequence: &sequence) {
+        try setNames(of: set, name, object)
+        try message(NFTMessage.deleteSet, flags: 0, to: &writer, sequence: &sequence) {
             nftnl_set_nlmsg_build_payload($0, set)
         }
     }
 
-    func writeChain(_ chain: Chain, to writer: inout MessageWriter, sequence: inout UInt32) {
-        guard let result = nftnl_chain_alloc() else { return }
+    func writeChain(_ chain: Chain, to writer: inout MessageWriter, sequence: inout UInt32) throws(NetlinkError) {
+        let object = named("chain", chain.name)
+        let result = try memory.object(object) { nftnl_chain_alloc() }
         defer { nftnl_chain_free(result) }
-        nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_TABLE.rawValue), tableName)
-        nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
+        try setNames(ofChain: result, chain.name, object)
         if let hook = chain.hook {
             nftnl_chain_set_u32(result, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), hook.point.rawValue)
             nftnl_chain_set_s32(result, UInt16(NFTNL_CHAIN_PRIO.rawValue), hook.priority)
-            nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_TYPE.rawValue), hook.kind.rawValue)
+            try memory.set("\(object): its type") {
+                nftnl_chain_set_str(result, UInt16(NFTNL_CHAIN_TYPE.rawValue), hook.kind.rawValue)
+            }
             nftnl_chain_set_u32(result, UInt16(NFTNL_CHAIN_POLICY.rawValue), 1)
         }
         if let comment = chain.comment {
-            setData(UserData.comment(comment)) { bytes, count in
-                _ = nftnl_chain_set_data(result, UInt16(NFTNL_CHAIN_USERDATA.rawValue), bytes, count)
+            try setData(UserData.comment(comment), "\(object): its comment") { bytes, count in
+                nftnl_chain_set_data(result, UInt16(NFTNL_CHAIN_USERDATA.rawValue), bytes, count)
             }
         }
-        message(NFTMessage.newChain, flags: NetlinkFlag.create, to: &writer, sequence: &sequence) {
+        try message(NFTMessage.newChain, flags: NetlinkFlag.create, to: &writer, sequence: &sequence) {
             nftnl_chain_nlmsg_build_payload($0, result)
         }
     }
 
-    func writeChainDeletion(_ name: String, to writer: inout MessageWriter, sequence: inout UInt32) {
-        guard let chain = nftnl_chain_alloc() else { return }
+    func writeChainDeletion(
+        _ name: String, to writer: inout MessageWriter, sequence: inout UInt32
+    ) throws(NetlinkError) {
+        let object = named("chain", name)
+        let chain = try memory.object(object) { nftnl_chain_alloc() }
         defer { nftnl_chain_free(chain) }
-        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), tableName)
-        nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name)
-        message(NFTMessage.deleteChain, flags: 0, to: &writer, sequence: &sequence) {
+        try setNames(ofChain: chain, name, object)
+        try message(NFTMessage.deleteChain, flags: 0, to: &writer, sequence: &sequence) {
             nftnl_chain_nlmsg_build_payload($0, chain)
         }
     }
 
     /// Removes all rules of a chain.
-    func writeFlush(_ chain: String, to writer: inout MessageWriter, sequence: inout UInt32) {
-        guard let rule = nftnl_rule_alloc() else { return }
+    func writeFlush(_ chain: String, to writer: inout MessageWriter, sequence: inout UInt32) throws(NetlinkError) {
+        // Without the chain the kernel would remove the rules of all chains.
+        let rule = try RuleEncoder(family: family, memory: memory).encode([], table: tableName, chain: chain)
         defer { nftnl_rule_free(rule) }
-        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_TABLE.rawValue), tableName)
-        nftnl_rule_set_str(rule, UInt16(NFTNL_RULE_CHAIN.rawValue), chain)
-        message(NFTMessage.deleteRule, flags: 0, to: &writer, sequence: &sequence) {
+        try message(NFTMessage.deleteRule, flags: 0, to: &writer, sequence: &sequence) {
             nftnl_rule_nlmsg_build_payload($0, rule)
         }
     }
 
-    func writeRules(_ chain: Chain, to writer: inout MessageWriter, sequence: inout UInt32) {
-        let encoder = RuleEncoder(family: family)
+    func writeRules(_ chain: Chain, to writer: inout MessageWriter, sequence: inout UInt32) throws(NetlinkError) {
+        let encoder = RuleEncoder(family: family, memory: memory)
         for rule in chain.rules {
-            guard let encoded = encoder.encode(rule, table: tableName, chain: chain.name) else { continue }
+            let encoded = try encoder.encode(rule, table: tableName, chain: chain.name)
             defer { nftnl_rule_free(encoded) }
-            message(
+            try message(
                 NFTMessage.newRule, flags: NetlinkFlag.create | NetlinkFlag.append, to: &writer, sequence: &sequence
             ) { nftnl_rule_nlmsg_build_payload($0, encoded) }
         }
     }
 
-    private func setData(_ bytes: [UInt8], _ body: (UnsafeRawPointer, UInt32) -> Void) {
-        bytes.withUnsafeBytes { buffer in
-            if let base = buffer.baseAddress, !buffer.isEmpty { body(base, UInt32(buffer.count)) }
+    private func setNames(of set: OpaquePointer, _ name: String, _ object: String) throws(NetlinkError) {
+        try memory.set("\(object): its table") {
+            nftnl_set_set_str(set, UInt16(NFTNL_SET_TABLE.rawValue), tableName)
+        }
+        try memory.set("\(object): its name") { nftnl_set_set_str(set, UInt16(NFTNL_SET_NAME.rawValue), name) }
+    }
+
+    private func setNames(ofChain chain: OpaquePointer, _ name: String, _ object: String) throws(NetlinkError) {
+        try memory.set("\(object): its table") {
+            nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_TABLE.rawValue), tableName)
+        }
+        try memory.set("\(object): its name") {
+            nftnl_chain_set_str(chain, UInt16(NFTNL_CHAIN_NAME.rawValue), name)
+        }
+    }
+
+    private func setData(
+        _ bytes: [UInt8], _ part: String, _ body: (UnsafeRawPointer, UInt32) -> Int32
+    ) throws(NetlinkError) {
+        try memory.set(part) {
+            bytes.withUnsafeBytes { buffer in
+                guard let base = buffer.baseAddress, !buffer.isEmpty else { return 0 }
+                return body(base, UInt32(buffer.count))
+            }
         }
     }
 }

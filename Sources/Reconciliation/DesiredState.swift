@@ -290,15 +290,11 @@ public struct DesiredState: Sendable {
 
     // MARK: Affinity
 
-    /// What the packet path remembers of clients although it must not.
-    public func staleClients(
-        _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]]
-    ) -> [SetID: [Element]] {
-        dataplane.staleClients(family, remembered: remembered, sparing: sparedPools)
-    }
+    /// Where clients may be remembered to go.
+    public var clientClaims: ClientClaims { dataplane.clientClaims(sparing: sparedPools) }
 
-    /// Notes that stale clients have been forgotten.
-    public mutating func forgotStaleClients() { mayHaveStaleClients = false }
+    /// Notes that somebody is looking for stale clients.
+    mutating func notedStaleClients() { mayHaveStaleClients = false }
 
     /// The schema that a full pass starts from.
     ///

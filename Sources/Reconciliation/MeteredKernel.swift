@@ -84,14 +84,19 @@ public final class MeteredKernel<Base: DataplaneKernel>: DataplaneKernel {
     }
 
     /// The kernel's own.
+    public func elements(of set: SetDeclaration, in schema: TableSchema) throws(Base.Failure) -> ObservedElements {
+        try base.elements(of: set, in: schema)
+    }
+
+    /// The kernel's own.
     public func elements(
-        of set: SetDeclaration, in schema: TableSchema
-    ) throws(Base.Failure) -> [ElementKey: ObservedElement] { try base.elements(of: set, in: schema) }
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
+    ) throws(Base.Failure) -> [ElementKey: ObservedElement] { try base.elements(of: set, in: schema, keys: keys) }
 
     /// The kernel's own; what packets have added is not counted.
     public func discard(
-        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
-    ) throws(Base.Failure) { try base.discard(elements, of: set, in: schema) }
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(Base.Failure) -> Int { try base.discard(elements, in: schema, expecting: generation) }
 
     /// Judges a transaction without carrying it out.
     public func check(_ transaction: Transaction) throws(Base.Failure) { try base.check(transaction) }

@@ -39,9 +39,11 @@ public enum SyncPhase: Hashable, Sendable {
 /// The kernel is the memory of what is installed: a full synchronization observes it and commits the difference. After
 /// that, as long as each commit succeeds, the desired state stands in for another look.
 public final class Reconciler<Kernel: DataplaneKernel> {
-    private let kernel: Kernel
+    let kernel: Kernel
     /// What is wanted.
-    public private(set) var desired: DesiredState
+    public private(set) var desired: DesiredState { didSet { claims = nil } }
+    /// `desired.clientClaims`, once they were asked for.
+    var claims: ClientClaims?
     /// Whether the kernel is known to hold the desired state.
     public private(set) var isSynchronized = false
     /// Whether all objects have been loaded. Until then nothing is deleted that no object asks for: an object that is
@@ -51,7 +53,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// table that belongs to another process is an error even if there is nothing to change.
     public var claimsTables = false
     /// The generation after the last own commit or verification.
-    public private(set) var generation: UInt32?
+    public internal(set) var generation: UInt32?
     /// Is told what full synchronizations are at, often.
     public var onPhase: ((SyncPhase) -> Void)?
 
@@ -90,7 +92,6 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             do throws(Kernel.Failure) {
                 var report = try attempt(exclusively: restarts < Self.patientAttempts)
                 report.restarts = restarts
-                try forgetStaleClients()
                 report.staleFlows = desired.takeStaleFlows()
                 report.triggers = desired.takeTriggers()
                 isSynchronized = true
@@ -242,36 +243,18 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         }
         // Only own commits since the last look: the tables are as they were left. Otherwise `verify` looks.
         if before == generation { generation = before &+ UInt32(transactions.count) }
-        try forgetStaleClients()
         isSynchronized = true
         report.staleFlows = desired.takeStaleFlows()
         report.triggers = desired.takeTriggers()
         return report
     }
 
-    /// After an endpoint has left a pool with affinity, takes away what the packet path remembers of its clients: they
-    /// would be sent to it until their time is up. By now no packet can bring such an entry back.
-    private func forgetStaleClients() throws(Kernel.Failure) {
-        guard desired.mayHaveStaleClients else { return }
-        let before = try kernel.generation()
-        var discards: UInt32 = 0
-        for family in IPFamily.allCases {
-            let schema = desired.schema(family)
-            let memories = schema.sets.filter(\.isDynamic)
-            var remembered: [SetID: [ElementKey: ObservedElement]] = [:]
-            for set in memories { remembered[set.id] = try kernel.elements(of: set, in: schema) }
-            let stale = desired.staleClients(family, remembered: remembered)
-            for set in memories {
-                guard let elements = stale[set.id] else { continue }
-                try kernel.discard(elements, of: set, in: schema)
-                discards += 1
-            }
-        }
-        // Own commits only: what somebody else commits meanwhile is for `verify` to see.
-        if discards > 0, before == generation, try kernel.generation() == before &+ discards {
-            generation = before &+ discards
-        }
-        desired.forgotStaleClients()
+    /// Whether commits since the last call may have left clients that are remembered for endpoints which their pool has no longer:
+    /// then somebody has to look (`ClientLook`).
+    public func takeStaleClients() -> Bool {
+        guard desired.mayHaveStaleClients else { return false }
+        desired.notedStaleClients()
+        return true
     }
 }
 

@@ -36,32 +36,16 @@ extension Dataplane.Record {
 }
 
 extension Dataplane {
-    /// What the packet path remembers of clients although it must not: entries of pools that are gone, or for endpoints
-    /// that their pool has no longer. A client with such an entry would be sent there until it expires.
+    /// Where the clients of each pool with affinity may be remembered to go.
     ///
-    /// - Parameters:
-    ///   - remembered: the elements of the memories of a family's table, by set.
-    ///   - spared: numbers of pools that are left as they are in the tables, whoever's they are.
-    public func staleClients(
-        _ family: IPFamily, remembered: [SetID: [ElementKey: ObservedElement]], sparing spared: Set<UInt32>
-    ) -> [SetID: [Element]] {
-        var pools: [UInt32: Set<Backend>] = [:]
-        for key in affineServices { pools.merge(record(key)?.pools(of: family) ?? [:]) { $1 } }
-        var stale: [SetID: [Element]] = [:]
-        let addresses = remembered[.affinity] ?? [:]
-        let ports = remembered[.affinityPort] ?? [:]
-        for (key, element) in addresses {
-            let number = UInt32(bigEndian: key[family == .ipv4 ? 8 : 12])
-            if pools[number] == nil && spared.contains(number) { continue }
-            var data: ElementKey? = element.value
-            if family == .ipv6 { data = ports[key].map { element.value.with($0.value[0], at: 16) } }
-            let backend = data.flatMap { Backend(data: $0, family) }
-            if let backend, pools[number]?.contains(backend) == true { continue }
-            stale[.affinity, default: []].append(Element(key))
-            if ports[key] != nil { stale[.affinityPort, default: []].append(Element(key)) }
+    /// - Parameter spared: numbers of pools that are left as they are in the tables, whoever's they are.
+    public func clientClaims(sparing spared: Set<UInt32>) -> ClientClaims {
+        var claims = ClientClaims(spared: spared)
+        for key in affineServices {
+            guard let record = record(key) else { continue }
+            for family in IPFamily.allCases { claims.add(record.pools(of: family), family) }
         }
-        for key in ports.keys where addresses[key] == nil { stale[.affinityPort, default: []].append(Element(key)) }
-        return stale
+        return claims
     }
 
     /// Counts the timeouts that a Service needs.
@@ -115,13 +99,5 @@ extension Dataplane {
             }
         }
         return numbers
-    }
-}
-
-extension ElementKey {
-    fileprivate func with(_ word: UInt32, at offset: Int) -> ElementKey {
-        var result = self
-        result[offset] = word
-        return result
     }
 }

@@ -8,7 +8,10 @@ extension StaleFlows {
         let before = old.map(Self.places) ?? [:]
         let after = new.map(Self.places) ?? [:]
         for (place, usable) in after {
-            if let former = before[place], !Self.canMakeStale(former, usable) { continue }
+            if let former = before[place], !Self.canMakeStale(former, usable) {
+                if former != usable { grow(place, usable) }
+                continue
+            }
             serve(place, usable, isFresh: before[place]?.isEmpty ?? true)
         }
         for (place, former) in before where after[place] == nil { withdraw(place, former) }

@@ -27,6 +27,9 @@ public struct StaleFlows: Sendable {
     private(set) var rules: [Place: Rule] = [:]
     /// Frontends with an address to which flows may have begun that nobody translated.
     private(set) var fresh: Set<Place> = []
+    /// Frontends that have more endpoints than before. No flow has become stale by that; but who is still looking for flows that an
+    /// earlier change made stale must not take those to a new endpoint for such.
+    private var grown: [Place: [Backend]] = [:]
     /// The addresses of this node that accept node ports.
     public var nodePortAddresses: Set<IPAddress> = []
     /// Addresses that accepted node ports until now.
@@ -37,6 +40,9 @@ public struct StaleFlows: Sendable {
 
     /// Whether nothing has to be looked at.
     public var isEmpty: Bool { rules.isEmpty }
+
+    /// Whether there is nothing that an earlier look has to know of either.
+    public var saysNothing: Bool { rules.isEmpty && grown.isEmpty && formerNodePortAddresses.isEmpty }
 
     // MARK: Verdict
 
@@ -125,13 +131,20 @@ public struct StaleFlows: Sendable {
     /// - Parameter isFresh: whether nobody may have translated them until now.
     mutating func serve(_ place: Place, _ usable: [Backend], isFresh: Bool) {
         rules[place] = .served(usable)
+        grown[place] = nil
         if isFresh && place.address != nil { fresh.insert(place) }
+    }
+
+    /// The place may lead to more endpoints (sorted) than before.
+    mutating func grow(_ place: Place, _ usable: [Backend]) {
+        if rules[place] != nil { rules[place] = .served(usable) } else { grown[place] = usable }
     }
 
     /// The place is no frontend any longer; its flows led to these endpoints.
     ///
     /// Within one change, a Service that takes the place over has the word.
     mutating func withdraw(_ place: Place, _ former: some Sequence<Backend>) {
+        grown[place] = nil
         switch rules[place] {
         case nil: rules[place] = .withdrawn(Set(former))
         case .withdrawn(let others): rules[place] = .withdrawn(others.union(former))
@@ -152,12 +165,18 @@ public struct StaleFlows: Sendable {
             case (.withdrawn(let before), .withdrawn(let after)): rules[place] = .withdrawn(before.union(after))
             default: rules[place] = rule
             }
+            grown[place] = nil
         }
+        for (place, usable) in later.grown { grow(place, usable) }
     }
+
+    /// Forgets what only matters to earlier looks.
+    public mutating func forgetGrowth() { grown = [:] }
 
     /// Forgets what is said of frontends that are served: all of them are about to be noted anew.
     public mutating func keepWithdrawn() {
         fresh = []
+        grown = [:]
         rules = rules.filter { if case .withdrawn = $0.value { true } else { false } }
     }
 }

@@ -89,10 +89,21 @@ extension ProxyMetrics {
         for (family, label) in zip(IPFamily.allCases, Self.families) {
             deleted.add(Double(deletedFlows[family] ?? 0), Metric.Label("ip_family", label))
         }
+        var forgotten = Metric(
+            "fairlead_affinity_forgotten_clients_total", .counter,
+            "Clients with affinity that were forgotten because their endpoint had gone.")
+        for (family, label) in zip(IPFamily.allCases, Self.families) {
+            forgotten.add(Double(forgottenClients[family] ?? 0), Metric.Label("ip_family", label))
+        }
+        var failing = Metric(
+            "fairlead_cleanup_failing", .gauge, "1 while a clean-up after commits has failed several times in a row.")
+        for cleanup in Cleanup.allCases {
+            failing.add(failingCleanups[cleanup] == true ? 1 : 0, Metric.Label("of", cleanup.rawValue))
+        }
         return [
             Self.both(
                 "conntrack_reconciler_sync_duration_seconds", .histogram, "Time of one look for such entries.",
-                .histogram(flowSeconds)), deleted,
+                .histogram(flowSeconds)), deleted, forgotten, failing,
         ]
     }
 

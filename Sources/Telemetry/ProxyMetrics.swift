@@ -57,6 +57,10 @@ public struct ProxyMetrics: Sendable {
     public private(set) var flowSeconds = Histogram(start: 0.001, factor: 2, count: 15)
     /// Conntrack entries deleted because their flow was stale.
     public private(set) var deletedFlows: [IPFamily: Int] = [:]
+    /// Clients with affinity that were forgotten because their endpoint had gone.
+    public private(set) var forgottenClients: [IPFamily: Int] = [:]
+    /// Whether a kind of clean-up after commits has failed for a while.
+    public var failingCleanups: [Cleanup: Bool] = [:]
     /// Seconds from what triggered a change of an EndpointSlice to its being in the kernel.
     public private(set) var programmingSeconds: [IPFamily: Histogram] = [:]
     /// The last success.
@@ -151,6 +155,17 @@ public struct ProxyMetrics: Sendable {
     public mutating func cleanedFlows(deleted: [IPFamily: Int], duration: Duration) {
         flowSeconds.observe(duration / .seconds(1))
         deletedFlows.merge(deleted) { $0 + $1 }
+    }
+
+    /// A look at remembered clients ended.
+    public mutating func forgotten(_ clients: [IPFamily: Int]) { forgottenClients.merge(clients) { $0 + $1 } }
+
+    /// What is cleaned up after commits.
+    public enum Cleanup: String, CaseIterable, Sendable {
+        /// Conntrack entries of stale flows.
+        case flows
+        /// Clients with affinity that are remembered for endpoints which have gone.
+        case clients
     }
 
     /// A round failed.

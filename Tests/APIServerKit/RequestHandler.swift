@@ -71,6 +71,13 @@ final class RequestHandler: ChannelInboundHandler {
             stream.begin(.ok, type: "text/html", length: text.utf8.count)
             stream.send(Array(text.utf8))
             stream.end()
+        case .endless:
+            stream.begin(.ok, type: "text/plain")
+            let endless = NIOLoopBound(stream, eventLoop: channel.eventLoop)
+            let piece = [UInt8](repeating: 0x78, count: 16 << 10)
+            channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(1)) { task in
+                if channel.isActive { endless.value.send(piece) } else { task.cancel() }
+            }
         case .hangUp: stream.cut()
         case .errorEvent(let code, let reason, let message):
             stream.begin(.ok, type: Self.protobuf + ";stream=watch")

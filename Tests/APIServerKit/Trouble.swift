@@ -23,6 +23,8 @@ public struct Trouble: Sendable {
         case garbage(afterBytes: Int)
         /// The body comes in small pieces.
         case drip(bytes: Int, milliseconds: Int64)
+        /// An answer 200 whose body never ends.
+        case endless
         /// The answer comes late.
         case delay(milliseconds: Int64)
     }

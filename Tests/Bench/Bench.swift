@@ -10,6 +10,8 @@ enum BenchPart: String, CaseIterable {
     case stages
     /// Single changes under the daemon.
     case daemon
+    /// Single changes while the daemon looks through a full conntrack table, against without.
+    case looks
     /// Packets: new connections and established ones.
     case path
     /// `--service-counters`.
@@ -56,6 +58,7 @@ struct Bench {
             tables += try ProbeTables(bench: self, work: work, probe: probe).measure(services: services)
         }
         if parts.contains(.daemon) { tables += try DaemonLatency(bench: self, files: files, work: work).measure() }
+        if parts.contains(.looks) { tables += try LookLatency(bench: self, files: files, work: work).measure() }
         if parts.contains(.path) { tables += try PathCost(bench: self, files: files, work: work).measure() }
         if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
         return (tables, seconds)

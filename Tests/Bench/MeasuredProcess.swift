@@ -69,6 +69,18 @@ final class MeasuredProcess {
         return (ContinuousClock.now - start).seconds
     }
 
+    /// How often the process has said the words on standard error until now.
+    func count(of words: String) -> Int {
+        var entry = pollfd(fd: errors, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, 0) > 0, entry.revents & Int16(POLLIN) != 0 {
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = read(errors, &buffer, buffer.count)
+            if count <= 0 { break }
+            messages += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        return messages.split(separator: words, omittingEmptySubsequences: false).count - 1
+    }
+
     /// Waits for the end, which has to be a success.
     func finish(within limit: Duration = .seconds(600)) throws(TestKitError) -> ProcessCost {
         let deadline = start + limit

@@ -66,17 +66,24 @@ public final class FaultyKernel<Base: DataplaneKernel>: DataplaneKernel {
     }
 
     /// Reads the elements of one set.
-    public func elements(
-        of set: SetDeclaration, in schema: TableSchema
-    ) throws(Base.Failure) -> [ElementKey: ObservedElement] {
+    public func elements(of set: SetDeclaration, in schema: TableSchema) throws(Base.Failure) -> ObservedElements {
         try perform(.elements) { () throws(Base.Failure) in try base.elements(of: set, in: schema) }
+    }
+
+    /// Reads elements by key.
+    public func elements(
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
+    ) throws(Base.Failure) -> [ElementKey: ObservedElement] {
+        try perform(.elements) { () throws(Base.Failure) in try base.elements(of: set, in: schema, keys: keys) }
     }
 
     /// Removes elements that may be gone already.
     public func discard(
-        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
-    ) throws(Base.Failure) {
-        try perform(.discard) { () throws(Base.Failure) in try base.discard(elements, of: set, in: schema) }
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(Base.Failure) -> Int {
+        try perform(.discard) { () throws(Base.Failure) in
+            try base.discard(elements, in: schema, expecting: generation)
+        }
     }
 
     /// Judges a transaction.

@@ -22,6 +22,13 @@ public final class SimulatedKernel: DataplaneKernel {
     /// Called before the generation is read.
     public var beforeGeneration: (SimulatedKernel) -> Void = { _ in }
 
+    /// How many sets were dumped.
+    public private(set) var dumps = 0
+    /// Called after each dump of a set.
+    public var afterDump: (SimulatedKernel) -> Void = { _ in }
+    /// Called after each reading by key.
+    public var afterReadingByKey: (SimulatedKernel) -> Void = { _ in }
+
     /// An empty kernel.
     public init() {}
 
@@ -131,20 +138,45 @@ public final class SimulatedKernel: DataplaneKernel {
     }
 
     /// Reads the elements of one set.
+    public func elements(of set: SetDeclaration, in schema: TableSchema) throws(SimulatedRefusal) -> ObservedElements {
+        dumps += 1
+        let elements = ObservedElements(ruleset.elements(schema.family, set.name).mapValues { ObservedElement(of: $0) })
+        afterDump(self)
+        return elements
+    }
+
+    /// Reads elements by key.
     public func elements(
-        of set: SetDeclaration, in schema: TableSchema
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
     ) throws(SimulatedRefusal) -> [ElementKey: ObservedElement] {
-        ruleset.tables[schema.family]?.sets[set.name]?.elements.mapValues { ObservedElement(of: $0) } ?? [:]
+        let elements = ruleset.elements(schema.family, set.name)
+        afterReadingByKey(self)
+        return keys.reduce(into: [:]) { found, key in found[key] = elements[key].map { ObservedElement(of: $0) } }
     }
 
     /// Removes elements that may be gone already.
     public func discard(
-        _ elements: [Element], of set: SetDeclaration, in schema: TableSchema
-    ) throws(SimulatedRefusal) {
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(SimulatedRefusal) -> Int {
         var transaction = Transaction(tableName: schema.name)
-        transaction.append(schema.family, .destroyElements(set, elements))
+        for (set, elements) in elements where !elements.isEmpty {
+            transaction.append(schema.family, .destroyElements(set, elements))
+        }
+        if transaction.isEmpty { return 0 }
+        if generation != currentGeneration { throw .staleGeneration }
         try ruleset.apply(transaction)
         currentGeneration &+= 1
+        return 1
+    }
+
+    /// Writes what a packet would have the rules remember: no commit, no new generation.
+    public func remember(_ element: Element, in set: String, _ family: IPFamily) {
+        ruleset[family].sets[set]?.elements[element.key] = element
+    }
+
+    /// Forgets it as the kernel does when its time is up.
+    public func expire(_ key: ElementKey, in set: String, _ family: IPFamily) {
+        ruleset[family].sets[set]?.elements[key] = nil
     }
 
     /// Judges a transaction without carrying it out.

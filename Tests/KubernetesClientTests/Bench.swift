@@ -110,8 +110,10 @@ final class Bench: Sendable {
 
     /// Asks for the nodes; whether that is what comes.
     func isAnswered(on connection: APIConnection) async throws(APIError) -> Bool {
-        let answer = try await connection.collect(APIRequest(path: "/api/v1/nodes")).bytes
-        return answer.readableBytesView.starts(with: Array("k8s".utf8))
+        try await connection.perform(APIRequest(path: "/api/v1/nodes"), silence: .seconds(60)) {
+            (body) async throws(APIError) in
+            try await body.collect(limit: 1 << 20).readableBytesView.starts(with: Array("k8s".utf8))
+        }
     }
 }
 

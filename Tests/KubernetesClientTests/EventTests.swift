@@ -168,6 +168,21 @@ struct EventRecorderTests {
         try server.requests.map { try JSONDecoder().decode(Document.self, from: Data($0.body)) }
     }
 
+    @Test("Of an Event's answer no more than 64 KiB are read: one without end is a success all the same")
+    func endlessAnswer() async throws {
+        try await Bench.run { bench in
+            bench.server.add(Trouble(.endless, times: 1) { $0.method == "POST" })
+            try await recording(bench) { recorder in
+                recorder.record(EventLedgerTests.event())
+                try await eventually("a request") { bench.server.requests.count == 1 }
+                recorder.record(EventLedgerTests.event())
+                // A patch: the server has the Event.
+                try await eventually("a patch") { bench.server.requests.count == 2 }
+            }
+            #expect(bench.server.requests.map(\.method) == ["POST", "PATCH"])
+        }
+    }
+
     @Test("An event becomes an Event, and its repetition a series of it")
     func posts() async throws {
         try await Bench.run { bench in

@@ -15,14 +15,14 @@ struct EncodingTests {
     }
 
     @Test("Nothing is sent that was in memory by chance")
-    func padding() {
+    func padding() throws {
         // Memory that is used again has something in it.
         for _ in 0..<8 {
             let dirty = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
             dirty.initializeMemory(as: UInt8.self, repeating: 0xA5)
             dirty.deallocate()
         }
-        let bytes = NftablesKernel.bytes(of: KernelBench.transaction(Tables.random(seed: 3, count: 6)))
+        let bytes = try NftablesKernel.bytes(of: KernelBench.transaction(Tables.random(seed: 3, count: 6)))
         let padding = bytes.withUnsafeBytes { buffer in
             MessageSequence(buffer).flatMap { Self.padding($0.attributes) }
         }

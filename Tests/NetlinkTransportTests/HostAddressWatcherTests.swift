@@ -1,7 +1,9 @@
 import FairleadTestKit
-import NetlinkTransport
+import Glibc
 import NetworkTypes
 import Testing
+
+@testable import NetlinkTransport
 
 /// Addresses of a namespace, and what the kernel tells of their changes.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
@@ -137,5 +139,23 @@ struct HostAddressWatcherTests {
         }
         let usual: Set<IPAddress> = ["127.0.0.1", "::1", "192.0.2.1", "2001:db8::1", "2001:db8::3"]
         #expect(found.filter { !$0.isLinkLocal } == usual)
+    }
+
+    @Test("one whose socket fails ends, so that another one can be made, and does not spin", .timeLimit(.minutes(1)))
+    func failing() async throws {
+        let namespace = try Self.namespace()
+        let (watcher, descriptor) = try namespace.inside { () throws(NetlinkError) in
+            let socket = try NetlinkSocket(netlinkProtocol: RouteMessage.netlinkProtocol)
+            let descriptor = socket.descriptor
+            return (try HostAddressWatcher(followsDefaultRoutes: false, socket: socket), descriptor)
+        }
+        let (counter, task) = Self.count(watcher)
+        _ = try await counter.settle()
+        // In the place of the socket, something that is always readable and no socket. The thread sees it when it is woken up.
+        let stranger = open("/dev/zero", O_RDONLY | O_CLOEXEC)
+        defer { close(stranger) }
+        #expect(dup2(stranger, descriptor) == descriptor)
+        try namespace.ip(["addr add 10.9.9.9/32 dev one"])
+        await task.value
     }
 }

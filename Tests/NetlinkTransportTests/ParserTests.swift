@@ -34,15 +34,15 @@ struct ParserTests {
         return seen
     }
 
-    private func batch() -> [UInt8] {
+    private func batch() throws(NetlinkError) -> [UInt8] {
         let transaction = KernelBench.transaction(Tables.random(seed: 3, count: 2))
-        let batch = BatchEncoder.encode(transaction, generation: 7, firstSequence: 1, isComplete: true)
+        let batch = try BatchEncoder.encode(transaction, generation: 7, firstSequence: 1, isComplete: true)
         return Array(batch.writer.bytes)
     }
 
     @Test("A batch is read message by message to its end")
-    func whole() {
-        let bytes = batch()
+    func whole() throws {
+        let bytes = try batch()
         bytes.withUnsafeBytes { buffer in
             let messages = Array(MessageSequence(buffer))
             #expect(messages.map(\.sequence) == (1...UInt32(messages.count)).map { $0 })
@@ -55,8 +55,8 @@ struct ParserTests {
     }
 
     @Test("Bytes that end too early never lead beyond the end")
-    func truncated() {
-        let bytes = Array(batch().prefix(4000))
+    func truncated() throws {
+        let bytes = Array(try batch().prefix(4000))
         for count in 0..<bytes.count where count < 600 || count % 37 == 0 {
             // A buffer of exactly this size: reading beyond it is an error that a checked build notices.
             let part = Array(bytes[..<count])
@@ -65,9 +65,9 @@ struct ParserTests {
     }
 
     @Test("Changed and random bytes never crash a parser", arguments: UInt64(1)...4)
-    func random(seed: UInt64) {
+    func random(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        let bytes = Array(batch().prefix(3000))
+        let bytes = Array(try batch().prefix(3000))
         var seen = 0
         for _ in 0..<150 {
             var changed = bytes

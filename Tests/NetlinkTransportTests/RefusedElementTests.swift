@@ -52,13 +52,17 @@ private final class NarrowKernel: DataplaneKernel {
         return set
     }
 
-    func elements(
-        of set: SetDeclaration, in schema: TableSchema
-    ) throws(NetlinkError) -> [ElementKey: ObservedElement] { try kernel.elements(of: set, in: schema) }
-
-    func discard(_ elements: [Element], of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) {
-        try kernel.discard(elements, of: set, in: schema)
+    func elements(of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) -> ObservedElements {
+        try kernel.elements(of: set, in: schema)
     }
+
+    func elements(
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
+    ) throws(NetlinkError) -> [ElementKey: ObservedElement] { try kernel.elements(of: set, in: schema, keys: keys) }
+
+    func discard(
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(NetlinkError) -> Int { try kernel.discard(elements, in: schema, expecting: generation) }
 
     func check(_ transaction: Transaction) throws(NetlinkError) { try kernel.check(transaction) }
 }

@@ -27,17 +27,21 @@ final class EncodingKernel: DataplaneKernel {
     }
 
     func commit(_ transaction: Transaction, expecting generation: UInt32?) throws(NetlinkError) {
-        let batch = NftablesKernel.bytes(of: transaction)
+        let batch = try NftablesKernel.bytes(of: transaction)
         bytes += batch.count
         if keeps { batches.append(batch) }
         current += 1
     }
 
+    func elements(of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) -> ObservedElements { [:] }
+
     func elements(
-        of set: SetDeclaration, in schema: TableSchema
+        of set: SetDeclaration, in schema: TableSchema, keys: [ElementKey]
     ) throws(NetlinkError) -> [ElementKey: ObservedElement] { [:] }
 
-    func discard(_ elements: [Element], of set: SetDeclaration, in schema: TableSchema) throws(NetlinkError) {}
+    func discard(
+        _ elements: [(set: SetDeclaration, elements: [Element])], in schema: TableSchema, expecting generation: UInt32
+    ) throws(NetlinkError) -> Int { 0 }
 
     func check(_ transaction: Transaction) throws(NetlinkError) {}
 }

@@ -15,6 +15,9 @@ public final class EventRecorder: Sendable {
         var hasNews = false
     }
 
+    /// What an Event has, by far: of a longer answer the rest is not read.
+    static let bodyLimit = 64 << 10
+
     private let connection: APIConnection
     private let controller: String
     private let instance: String
@@ -82,7 +85,8 @@ public final class EventRecorder: Sendable {
 
     private func send(_ message: EventLedger.Message) async {
         do throws(APIError) {
-            _ = try await connection.collect(try request(message))
+            // The status says all: what else the answer has is the Event itself, or whatever somebody in between makes up.
+            try await connection.perform(try request(message), bodyLimit: Self.bodyLimit)
             state.withLock { $0.ledger.sent(message, at: now) }
         } catch {
             if Task.isCancelled { return }

@@ -166,15 +166,16 @@ extension APIConnection {
         return body
     }
 
-    /// Sends a request and collects the body of the answer.
-    func collect(_ request: APIRequest) async throws(APIError) -> (bytes: ByteBuffer, type: String) {
+    /// Sends a request of whose answer nothing matters but whether it is a success.
+    ///
+    /// - Parameter bodyLimit: so many bytes of the answer are read, so that the connection can be used again. Of a longer one the rest is
+    ///   left, and the connection goes with it.
+    func perform(_ request: APIRequest, bodyLimit: Int) async throws(APIError) {
         try await perform(request, silence: options.silenceLimit) { (body) async throws(APIError) in
-            (try await body.collect(limit: Self.bodyLimit), body.type)
+            var count = 0
+            while count <= bodyLimit, let piece = try await body.next() { count += piece.readableBytes }
         }
     }
-
-    /// More than a list of a million EndpointSlices has.
-    private static let bodyLimit = 4 << 30
 }
 
 /// The body of an answer, piece by piece.
