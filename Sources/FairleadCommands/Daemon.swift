@@ -34,6 +34,10 @@ actor Daemon {
     var drift: DriftWatch
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
+    /// Whether there should be a Node object of this node's name, and is none.
+    var isNodeMissing = false
+    var lookup: NodeLookup
+    var reminder = TroubleReminder()
     private let localhost: LocalhostRoute?
 
     /// How often the daemon looks whether there is anything to be tried again.
@@ -50,8 +54,9 @@ actor Daemon {
 
     init(
         kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports,
-        ownsTables: Bool, logger: Logger
+        lookup: NodeLookup = NodeLookup(names: nil), ownsTables: Bool, logger: Logger
     ) {
+        self.lookup = lookup
         self.events = events
         self.kernel = kernel
         self.board = board
@@ -88,6 +93,7 @@ actor Daemon {
         } else {
             attempt("change") { () throws(NetlinkError) in try reconciler.apply(update.changes) }
         }
+        judgeNode(after: update)
         reportFindings()
         publish()
     }
@@ -114,6 +120,7 @@ actor Daemon {
                 localhost?.open()
             }
             retryDelay = Self.firstRetry
+            if lastFailure != nil { logger.notice("the kernel is in line again", metadata: ["cause": "\(cause)"]) }
             lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
             flows.remove(report.staleFlows)
@@ -153,7 +160,7 @@ actor Daemon {
         sourceFindings = findings
     }
 
-    private func reportFindings() {
+    func reportFindings() {
         let news = reconciler.takeNewFindings()
         Session.report(news, logger)
         events.found(news)
@@ -174,6 +181,7 @@ actor Daemon {
     private func refreshNode() {
         guard hasStarted, reconciler.isSynchronized else { return }
         attempt("addresses") { () throws(NetlinkError) in try reconciler.refreshNode() }
+        reportFindings()
         publish()
     }
 
@@ -186,6 +194,7 @@ actor Daemon {
         while !Task.isCancelled {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
+            remindOfTroubles()
             if hasStarted {
                 localhost?.tick()
                 watchTables()

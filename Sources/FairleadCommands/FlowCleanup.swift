@@ -10,6 +10,7 @@ final class FlowCleanup {
     let cleaner: FlowCleaner<ConntrackKernel>
     private let logger: Logger
     private let note: (FlowCleanupReport) -> Void
+    private var hasFailed = false
 
     /// - Parameter note: told of each look, for metrics.
     init(_ logger: Logger, note: @escaping (FlowCleanupReport) -> Void = { _ in }) {
@@ -39,10 +40,13 @@ final class FlowCleanup {
         case nil: return
         case .done(let report):
             note(report)
+            if hasFailed { logger.notice("stale UDP and SCTP flows can be removed again") }
+            hasFailed = false
             let count = report.deleted.values.reduce(0, +)
             logger.log(level: count > 0 ? .info : .debug, "removed stale flows", metadata: Self.metadata(report))
         case .failed(let error, let report, let delay):
             note(report)
+            hasFailed = true
             let reason = error.map { "\($0)" } ?? "the kernel refused to delete \(report.refused) of them (EBUSY)"
             logger.warning(
                 "stale UDP and SCTP flows could not be removed: \(reason)\(isLast ? "" : "; trying again")",

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KubernetesConfiguration
+import KubernetesModel
 import Logging
 import NetlinkTransport
 import NetworkTypes
@@ -89,6 +90,9 @@ extension Settings {
         guard let name = name.isEmpty ? HostAddresses.nodeName() : name else {
             throw ValidationError("--node-name is needed: the system does not tell the host's name")
         }
+        if !NameRule.subdomain.accepts(name) {
+            throw ValidationError("--node-name is needed: the host's name \(name.quoted) cannot be a Node's")
+        }
         var settings = NodeSettings(nodeName: name, nodePortAddresses: nodePortAddresses)
         settings.primaryAddress = IPAddress(configuration.bindAddress).flatMap { $0.isUnspecified ? nil : $0 }
         return settings
@@ -111,9 +115,8 @@ extension Settings {
         return sections.contains { draft.says("\($0).minSyncPeriod") } ? configuration.minSyncPeriod.duration : .zero
     }
 
-    /// Says what a missing range costs, and what no option can have.
+    /// Says what no option can have.
     func warn() {
-        configuration.warnOfMissingRange(logger)
         for block in nodePortAddresses.blocksWithLoopback where !(servesLocalhostNodePorts && block.family == .ipv4) {
             logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
         }

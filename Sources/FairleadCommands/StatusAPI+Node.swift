@@ -10,8 +10,8 @@ extension StatusAPI {
         let view = await views.current()
         let board = board.current
         return NodeStatus(
-            health: board.health, journal: board.journal, metrics: board.metrics, reading: reading,
-            findings: view?.findings ?? [], node: nodeName, countsConnections: countsConnections,
+            health: board.health, journal: board.journal, metrics: board.metrics, troubles: board.troubles,
+            reading: reading, findings: view?.findings ?? [], node: nodeName, countsConnections: countsConnections,
             frontendSets: Self.frontendSets, endpointSet: "backends", at: .now)
     }
 

@@ -28,6 +28,8 @@ public final class StatusBoard: Sendable {
         public var metrics: ProxyMetrics
         /// What was done to the tables lately.
         public var journal = SyncJournal()
+        /// Why the node is not in line with the cluster, or may not stay so.
+        public var troubles = Troubles()
         /// Grows with each change of what the daemon wants.
         public var revision: UInt64 = 0
 
