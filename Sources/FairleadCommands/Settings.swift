@@ -125,8 +125,8 @@ extension Settings {
         for family in open where own.contains(where: { $0.family == family && NodePortAddresses.isOrdinary($0) }) {
             logger.warning(
                 """
-                --nodeport-addresses: no range of \(family): node ports are served on all its addresses, as with \
-                kube-proxy; with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
+                --nodeport-addresses: no range of \(family): node ports are served on all its addresses \
+                (\(OptionStatement.familyWithoutRange)); with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
                 """)
         }
     }

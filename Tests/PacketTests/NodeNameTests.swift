@@ -105,7 +105,7 @@ struct NodeNameTests {
 
     @Test(
         "a name that cannot be a Node's is wrong usage",
-        arguments: ["$(NODE_NAME)", "${HOSTNAME}", "node_1", "-node", "a b", "node1."])
+        arguments: ["$(NODE_NAME)", "${HOSTNAME}", "node_1", ".node", "a b", "node1."])
     func impossible(_ name: String) async throws {
         let namespace = try NetworkNamespace("name")
         for command in ["run", "render", "diff", "apply"] {
