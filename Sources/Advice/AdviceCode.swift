@@ -60,6 +60,10 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     case singleNode = "single-node"
     /// All endpoints in one zone.
     case singleZone = "single-zone"
+    /// Nodes whose pods have addresses outside of clusterCIDR.
+    case podCIDROutsideClusterCIDR = "pod-cidr-outside-cluster-cidr"
+    /// detectLocalMode NodeCIDR, and Nodes without a podCIDR.
+    case nodeWithoutPodCIDR = "node-without-pod-cidr"
 
     /// The codes in a list with commas or blanks between them, and what is none.
     public static func list(_ text: String) -> (known: [AdviceCode], unknown: [String]) {
@@ -103,6 +107,8 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .singleEndpoint: "A single endpoint"
         case .singleNode: "All endpoints on one node"
         case .singleZone: "All endpoints in one zone"
+        case .podCIDROutsideClusterCIDR: "A podCIDR outside of clusterCIDR"
+        case .nodeWithoutPodCIDR: "detectLocalMode NodeCIDR with Nodes that have no podCIDR"
         }
     }
 

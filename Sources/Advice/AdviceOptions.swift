@@ -1,4 +1,5 @@
 import KubernetesModel
+import NetworkTypes
 
 /// What stands between clients outside and the nodes.
 public enum LoadBalancerKind: String, Hashable, Sendable, CaseIterable {
@@ -44,12 +45,22 @@ public enum Environment: String, Hashable, Sendable, CaseIterable {
     case autoscaledCloud = "autoscaled-cloud"
 }
 
+/// How the dataplane tells which sources are pods of the cluster, where Nodes can be held against it.
+public enum PodSources: Hashable, Sendable {
+    /// By `clusterCIDR`.
+    case clusterCIDRs([CIDR])
+    /// By the podCIDRs of each node (`detectLocalMode` NodeCIDR).
+    case nodeCIDRs
+}
+
 /// What the operator knows and the objects may not tell.
 public struct AdviceOptions: Hashable, Sendable {
     /// The load balancer in front of Services of type LoadBalancer; nil: what annotations, classes and Nodes suggest.
     public var loadBalancer: LoadBalancerKind?
     /// Where the cluster runs; nil: what Nodes suggest.
     public var environment: Environment?
+    /// How sources are told to be in the cluster; nil if nobody said.
+    public var podSources: PodSources?
     /// Codes that nobody wants to hear of.
     public var ignored: Set<AdviceCode> = []
 

@@ -5,8 +5,8 @@ import KubernetesModel
 /// It judges by Services, EndpointSlices and Nodes alone. What these cannot tell (does a pod need the client's address? do nodes
 /// come and go?) it takes from signs, and each finding names them. `docs/advice.md` explains every rule.
 public struct Advisor: Sendable {
-    private let cluster: ClusterState
-    private let options: AdviceOptions
+    let cluster: ClusterState
+    let options: AdviceOptions
     private let facts: ClusterFacts
     private let unreadable: [Finding]
     private let oddValues: [Finding]
@@ -50,6 +50,7 @@ public struct Advisor: Sendable {
         }
         if !options.ignored.contains(.invalidObject) { result += invalidObjects(keys) }
         result += oddValues(keys)
+        if keys == nil { result += nodeFindings.filter { !options.ignored.contains($0.code) } }
         return result.sorted(by: AdviceFinding.precedes)
     }
 

@@ -1,7 +1,9 @@
 import Advice
 import ArgumentParser
+import KubernetesConfiguration
 import KubernetesModel
 import Logging
+import ServiceDataplane
 
 extension LoadBalancerKind: ExpressibleByArgument {}
 extension Advice.Environment: ExpressibleByArgument {}
@@ -69,6 +71,7 @@ struct Advise: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "table (for people), json or sarif (for code scanning).")
     var output = Form.table
 
+    @OptionGroup var detection: DetectionOptions
     @OptionGroup var source: SourceOptions
     @OptionGroup var file: FileOptions
     @OptionGroup var log: LogOptions
@@ -82,9 +85,10 @@ struct Advise: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // Advice is about all nodes: none of them has options.
+        // Advice is about all nodes: none of them has options, but for how sources are told to be in the cluster.
         let settings = try Settings(
-            file: file, source: source, node: try NodeOptions.parse([]), log: log, failure: Self.failed)
+            file: file, source: source, node: try NodeOptions.parse([]), log: log, others: [detection],
+            failure: Self.failed)
         let logger = settings.logger
         let choice = try settings.source(failure: Self.failed)
         guard let reading = await ObjectReading(choice, nodeName: nil, details: true, logger), reading.isWhole else {
@@ -92,6 +96,8 @@ struct Advise: AsyncParsableCommand {
         }
         var cluster = ClusterState()
         _ = cluster.apply(reading.update.changes)
+        var options = options
+        options.podSources = settings.podSources
         let advisor = Advisor(cluster, options: options, findings: reading.update.findings)
         // Errors about objects are advice.
         Session.report(reading.update.findings.filter { $0.severity < .error || $0.subject == nil }, logger)
@@ -132,6 +138,18 @@ struct Advise: AsyncParsableCommand {
         case .table: AdviceText.text(report)
         case .json: AdviceJSON.text(report)
         case .sarif: AdviceSARIF.text(report)
+        }
+    }
+}
+
+extension Settings {
+    /// How sources are told to be in the cluster, if anybody said so.
+    fileprivate var podSources: PodSources? {
+        guard ["clusterCIDR", "detectLocalMode"].contains(where: draft.says) else { return nil }
+        return switch configuration.localDetector {
+        case .clusterCIDRs(let ranges): .clusterCIDRs(ranges)
+        case .nodeCIDRs: .nodeCIDRs
+        case .bridge, .interfacePrefix: nil
         }
     }
 }

@@ -57,15 +57,19 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
                 + "(default: primary)",
             discussion: """
                 primary: the first address of each family in the Node object; without one, the address of the default \
-                route. A family without a range accepts them on all its addresses, as with kube-proxy. Loopback \
-                addresses never accept node ports.
+                route. \(OptionStatement.sentence(OptionStatement.familyWithoutRange)) \
+                \(OptionStatement.sentence(OptionStatement.familyWithoutPrimary)) Loopback addresses never accept node \
+                ports.
                 """))
     var nodeportAddresses: [String] = []
 
     @Option(
         help: ArgumentHelp(
             "Primary address of the node, in place of the Node object's.",
-            discussion: "Nothing listens on it; see --nodeport-addresses. 0.0.0.0 and :: change nothing."))
+            discussion: """
+                Nothing listens on it; see --nodeport-addresses, also for what a loopback address means. 0.0.0.0 and :: \
+                change nothing.
+                """))
     var bindAddress: String?
 
     @OptionGroup var detection: DetectionOptions

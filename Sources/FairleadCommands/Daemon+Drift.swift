@@ -78,7 +78,10 @@ extension Daemon {
     /// node costs more.
     func watchTables() {
         if drift.pace.settle(at: .now) {
-            board.update { $0.metrics.isDriftContested = false }
+            board.update {
+                $0.metrics.isDriftContested = false
+                $0.troubles.end(.contested)
+            }
             logger.notice("the tables are left alone again")
         }
         if drift.isProtected {
@@ -92,7 +95,11 @@ extension Daemon {
             drift.start(watcher, Task { await self.follow(watcher) })
             // What happened before it listened.
             verify()
-            logger.info("listening for changes of the tables by other programs")
+            // What was complained of at a higher level is taken back there.
+            logger.log(
+                level: drift.hasComplained ? .notice : .info,
+                "listening for changes of the tables by other programs")
+            drift.hasComplained = false
         } catch {
             if !drift.hasComplained {
                 logger.error("\(error); foreign changes of the tables are looked for every \(Self.verifyInterval)")
@@ -118,13 +125,19 @@ extension Daemon {
 
     /// Another program's changes were repaired.
     func noteRepair(_ report: SyncReport, by committer: Committer?) {
+        let name = committer.map { "\($0)" } ?? "unknown"
         drift.pace.repaired(at: .now)
         let pace = drift.pace
         board.update {
             $0.metrics.driftRepairs += 1
             $0.metrics.isDriftContested = pace.isContest
+            if pace.isContest {
+                $0.troubles.note(
+                    .contested,
+                    "another program (\(name)) keeps changing the tables: each repair waits \(pace.wait.components.seconds) s",
+                    at: .now)
+            }
         }
-        let name = committer.map { "\($0)" } ?? "unknown"
         logger.warning(
             "the tables had been changed by another program; repaired",
             metadata: ["by": "\(name)", "changes": "\(report.summary)"])

@@ -26,6 +26,7 @@ extension Daemon {
         let commit = isFull || !report.counts.isEmpty ? commit(report, cause, duration, at: now) : nil
         board.update {
             $0.health.applied(at: now)
+            $0.troubles.end(.kernel)
             $0.journal.succeeded(commit)
             $0.metrics.programmed(report.triggers, at: now)
             if isFull || report.transactions > 0 {
@@ -60,6 +61,7 @@ extension Daemon {
         board.update {
             $0.metrics.failed()
             $0.journal.failed(failure)
+            $0.troubles.note(.kernel, reason, at: failure.time)
         }
     }
 
@@ -82,7 +84,9 @@ extension Daemon {
         board.update { status in
             status.revision += 1
             status.health.eligibility = NodeEligibility(
-                of: desired.cluster.node(desired.settings.nodeName), knowsNodes: desired.cluster.nodeCount > 0)
+                of: desired.cluster.node(desired.settings.nodeName), isMissing: isNodeMissing)
+            noteTroubles(&status, at: .now)
+            status.metrics.isNodeMissing = isNodeMissing
             status.metrics.kernel = meter
             status.metrics.findings = findings
             status.metrics.localGaps = localGaps

@@ -35,6 +35,10 @@ actor Daemon {
     private(set) var sourceFindings: [Finding] = []
     private let flows: FlowCleanup
     private let clients: ClientCleanup
+    /// Whether there should be a Node object of this node's name, and is none.
+    var isNodeMissing = false
+    var lookup: NodeLookup
+    var reminder = TroubleReminder()
     private let localhost: LocalhostRoute?
 
     /// How often the daemon looks whether there is anything to be tried again.
@@ -49,8 +53,9 @@ actor Daemon {
 
     init(
         kernel: sending NftablesKernel, desired: DesiredState, board: StatusBoard, events: EventReports,
-        ownsTables: Bool, logger: Logger
+        lookup: NodeLookup = NodeLookup(names: nil), ownsTables: Bool, logger: Logger
     ) {
+        self.lookup = lookup
         self.events = events
         self.kernel = kernel
         self.board = board
@@ -97,6 +102,7 @@ actor Daemon {
         } else if !reconciler.postpone(update.changes, at: .now, pace: pace) {
             attempt("change") { () throws(NetlinkError) in try reconciler.apply(update.changes) }
         }
+        judgeNode(after: update)
         reportFindings()
         publish()
     }
@@ -127,6 +133,7 @@ actor Daemon {
                 localhost?.open()
             }
             pace.succeeded()
+            if lastFailure != nil { logger.notice("the kernel is in line again", metadata: ["cause": "\(cause)"]) }
             lastFailure = nil
             log(report, cause: cause, duration: clock.now - start)
         } catch {
@@ -164,7 +171,7 @@ actor Daemon {
         sourceFindings = findings
     }
 
-    private func reportFindings() {
+    func reportFindings() {
         let news = reconciler.takeNewFindings()
         Session.report(news, logger)
         events.found(news)
@@ -179,6 +186,7 @@ actor Daemon {
     private func refreshNode() {
         guard hasStarted, reconciler.isSynchronized else { return }
         attempt("addresses") { () throws(NetlinkError) in try reconciler.refreshNode() }
+        reportFindings()
         publish()
     }
 
@@ -192,6 +200,7 @@ actor Daemon {
             try? await clock.sleep(for: Self.watchInterval)
             flows.tick()
             clients.tick(for: self)
+            remindOfTroubles()
             if hasStarted {
                 localhost?.tick()
                 watchTables()

@@ -1,6 +1,5 @@
 import ArgumentParser
 import KubernetesConfiguration
-import Logging
 import NetworkTypes
 import ServiceDataplane
 
@@ -57,15 +56,5 @@ extension KubeProxyConfiguration {
         case .bridgeInterface: .bridge(detectLocal.bridgeInterface)
         case .interfaceNamePrefix: .interfacePrefix(detectLocal.interfaceNamePrefix)
         }
-    }
-
-    /// Says what a missing range costs.
-    func warnOfMissingRange(_ logger: Logger) {
-        guard localDetector == .clusterCIDRs([]) else { return }
-        logger.warning(
-            """
-            without --cluster-cidr no pod can be told from a client outside: nothing is masqueraded on its way to a \
-            ClusterIP, and pods are subject to externalTrafficPolicy Local as clients outside are
-            """)
     }
 }

@@ -94,7 +94,9 @@ struct Explain: AsyncParsableCommand {
         guard await session.load(logger, allNodes: true) else { throw Self.failed }
         let code: Int32
         do throws(ExplainFailure) {
-            var views = try NodeViews(desired: session.desired, view: view, isNamed: options.nodeName != nil, logger)
+            var views = try NodeViews(
+                desired: session.desired, view: view?.lowercased(), isNamed: options.nodeName != nil, logger)
+            session.report(views.nodeFindings, logger)
             if live { try views.readKernel(logger) }
             code = answer(views, logger)
         } catch {
@@ -156,8 +158,8 @@ enum ExplainFailure: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .unknownNode(let name, let known):
-            "there is no Node \"\(name)\"; --node takes one of \(known.prefix(8).joined(separator: ", "))"
-                + (known.count > 8 ? " …" : "")
+            "there is no Node \"\(name)\"; --node takes one of "
+                + NearestNames.of(name, in: known, limit: 8).joined(separator: ", ") + (known.count > 8 ? " …" : "")
         case .kernel(let error): "\(error)"
         case .noKernel: "the kernel's rules cannot be read"
         }

@@ -74,6 +74,7 @@ actor FlowCleanup {
         switch outcome {
         case nil: return
         case .done(let report):
+            if failures > 0 { logger.notice("stale UDP and SCTP flows can be removed again") }
             failures = 0
             note(report)
             let count = report.deleted.values.reduce(0, +)

@@ -33,6 +33,11 @@ struct ProxyOptions: ParsableArguments, KubeProxyOptions {
 
     func validate() throws {
         for flag in accepted where !flag.contains("=") { throw ValidationError("--\(flag) needs a value") }
+        for flag in accepted {
+            let name = flag.prefix { $0 != "=" }
+            guard KubeProxyArguments.switches.contains(String(name)) else { continue }
+            throw ValidationError("--\(name): true or false, not \"\(flag.dropFirst(name.count + 1))\"")
+        }
     }
 
     var given: [(name: String, value: String)] {
@@ -54,6 +59,9 @@ enum KubeProxyArguments {
     /// The hidden option.
     static let carrier = "kube-proxy-flag"
 
+    /// The switches that ArgumentParser takes without a value only.
+    static let switches: Set<String> = ["cleanup", "help", "init-only", "version"]
+
     /// The flags that `fairlead run` has an option for.
     static let options: Set<String> = [
         "bind-address", "bind-address-hard-fail", "cleanup", "cluster-cidr", "config", "conntrack-max-per-core",
@@ -65,8 +73,39 @@ enum KubeProxyArguments {
         "write-config-to",
     ]
 
-    /// Translates the arguments of the process, without its own name. Those of other commands than `run` stay as they are.
+    /// Options of Fairlead's own that take a text, of which an empty one is as none; kube-proxy's flags know it of themselves.
+    private static let ownTexts: Set<String> = ["context", "node-name"]
+
+    /// Leaves out options whose value is empty, where that is as if they were not there: templates write such lines.
+    private static func withoutEmptyTexts(_ arguments: [String]) -> [String] {
+        var result: [String] = []
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            if argument == "--" { return result + [argument] + rest }
+            let isText =
+                split(argument).map { name, _ in
+                    KubeProxyFlag.named(name)?.isAbsentIfEmpty ?? ownTexts.contains(name)
+                } ?? false
+            guard isText, let (_, value) = split(argument) else {
+                result.append(argument)
+                continue
+            }
+            if let value {
+                if !value.isEmpty { result.append(argument) }
+            } else if let value = rest.popFirst(), !value.isEmpty {
+                result += [argument, value]
+            } else if rest.isEmpty, arguments.last == argument {
+                // Without a value, which is for the parser to say.
+                result.append(argument)
+            }
+        }
+        return result
+    }
+
+    /// Translates the arguments of the process, without its own name. Those of other commands than `run` stay as they are,
+    /// but for options with empty values.
     static func translate(_ arguments: [String]) -> [String] {
+        let arguments = withoutEmptyTexts(arguments)
         guard arguments.first == "run" else { return arguments }
         var result = ["run"]
         var rest = arguments.dropFirst()
@@ -76,9 +115,15 @@ enum KubeProxyArguments {
                 result.append(argument)
                 continue
             }
-            if ["cleanup", "help", "init-only", "version"].contains(flag.name) {
-                // Without a value for ArgumentParser; `--version=raw` is kube-proxy's.
-                if value.map({ KubeProxyFlag.boolean($0) ?? true }) ?? true { result.append("--\(flag.name)") }
+            if switches.contains(flag.name) {
+                // Without a value for ArgumentParser; `--version=raw` is kube-proxy's. A value that makes no sense is for
+                // `ProxyOptions` to refuse: an empty variable must not clean up.
+                let isRaw = flag.name == "version" && value == "raw"
+                switch value.map({ isRaw ? true : KubeProxyFlag.boolean($0) }) ?? true {
+                case true?: result.append("--\(flag.name)")
+                case false?: break
+                case nil: result += ["--\(carrier)", "\(flag.name)=\(value ?? "")"]
+                }
             } else if options.contains(flag.name) {
                 // ArgumentParser takes an empty value only as an argument of its own.
                 let isEmpty = value?.isEmpty ?? false

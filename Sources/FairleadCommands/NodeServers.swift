@@ -31,6 +31,7 @@ struct NodeServers: Sendable {
         self.board = board
         listeners = ListenerSet { event in
             Self.log(event, logger)
+            board.update { $0.troubles.note(event, at: .now) }
             guard case .failed(let failure) = event, let check = board.current.checks[failure.address.port] else {
                 return
             }
@@ -87,8 +88,21 @@ struct NodeServers: Sendable {
     private static func log(_ event: ListenerEvent, _ logger: Logger) {
         switch event {
         case .opened(let address): logger.info("listening", metadata: ["address": "\(address)"])
+        case .openedAtLast(let address):
+            logger.notice("listening on \(address) now", metadata: ["address": "\(address)"])
         case .closed(let address): logger.info("no longer listening", metadata: ["address": "\(address)"])
         case .failed(let failure): logger.warning("\(failure); trying again every \(Self.retryInterval)")
+        }
+    }
+}
+
+extension Troubles {
+    /// Keeps which servers cannot listen.
+    fileprivate mutating func note(_ event: ListenerEvent, at now: Moment) {
+        switch event {
+        case .failed(let failure): note(.listen, of: "\(failure.address)", "\(failure)", at: now)
+        case .opened(let address), .openedAtLast(let address), .closed(let address):
+            end(.listen, of: "\(address)")
         }
     }
 }

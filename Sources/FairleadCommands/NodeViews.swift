@@ -12,6 +12,8 @@ import ServicePolicy
 struct NodeViews {
     let situation: Situation
     private var desired: DesiredState
+    /// What is wrong with the node.
+    let nodeFindings: [Finding]
     private let wanted: [IPFamily: Explainer]
     private var kernel: [IPFamily: KernelView] = [:]
     private var surroundings: SurroundingNotes?
@@ -38,6 +40,7 @@ struct NodeViews {
             own.formUnion(Wiring.addresses(logger) ?? [])
         }
         let tables = desired.tables()
+        nodeFindings = desired.nodeFindings
         let situation = Situation(
             cluster: desired.cluster, dataplane: desired.dataplane, node: desired.nodeContext, ownAddresses: own,
             healthChecks: desired.ledger.healthChecks, held: desired.held)

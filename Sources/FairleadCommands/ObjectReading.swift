@@ -10,6 +10,8 @@ struct ObjectReading {
     private(set) var update: ClusterUpdate
     /// Whether everything could be read; if not, why has been logged.
     private(set) var isWhole: Bool
+    /// The names of other Nodes, if an API server was asked for one Node and has none of its name.
+    private(set) var otherNodes: [String] = []
     /// Where the objects stand, if they come from files and details were asked for.
     private(set) var locations: [ObjectID: SourceLocation] = [:]
 
@@ -19,7 +21,7 @@ struct ObjectReading {
     ///   - nodeName: the Node that an API server is asked for; nil for all.
     ///   - details: whether what only advice reads is read, too.
     init?(_ source: SourceChoice, nodeName: String?, details: Bool = false, _ logger: Logger) async {
-        await self.init(source, details: details, logger) { (connection) async throws(APIError) in
+        await self.init(source, details: details, nodeName: nodeName, logger) { (connection) async throws(APIError) in
             try await connection.readCluster(nodeName: nodeName, details: details)
         }
     }
@@ -32,7 +34,7 @@ struct ObjectReading {
     }
 
     private init?(
-        _ source: SourceChoice, details: Bool, _ logger: Logger,
+        _ source: SourceChoice, details: Bool, nodeName: String? = nil, _ logger: Logger,
         _ ask: (APIConnection) async throws(APIError) -> ClusterUpdate
     ) async {
         switch source {
@@ -51,6 +53,9 @@ struct ObjectReading {
                 let connection = try Wiring.connection(settings, logger)
                 let result: Result<ClusterUpdate, APIError>
                 do throws(APIError) { result = .success(try await ask(connection)) } catch { result = .failure(error) }
+                if let nodeName, let found = try? result.get(), !found.tells(of: nodeName) {
+                    otherNodes = await connection.nodeNamesForHint(logger)
+                }
                 await connection.shutdown()
                 update = try result.get()
                 isWhole = true
@@ -59,5 +64,14 @@ struct ObjectReading {
                 return nil
             }
         }
+    }
+}
+
+extension ClusterUpdate {
+    /// Whether there is a Node of this name, if only one that makes no sense.
+    fileprivate func tells(of nodeName: String) -> Bool {
+        let id = ObjectID(kind: .node, key: ObjectKey(name: nodeName))
+        return findings.contains { $0.subject == id }
+            || changes.contains { if case .applied(let object) = $0 { object.id == id } else { false } }
     }
 }

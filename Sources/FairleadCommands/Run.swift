@@ -44,20 +44,21 @@ struct Run: AsyncParsableCommand {
         )
         let logger = settings.logger
         if try process.runsInstead(settings) { return }
-        let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, logger)
+        let board = StatusBoard(version: Fairlead.version)
+        let feed = try Self.open(try settings.source(), nodeName: try settings.node().nodeName, board, logger)
         settings.warn()
         guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .plain) else { throw ExitCode.failure }
         guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
         let leavesFlag = kernel.makesOwnedTables
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressFollower(settings)
-        let board = StatusBoard(version: Fairlead.version)
         let events = EventReports(feed.connection, nodeName: try settings.node().nodeName, logger)
         var desired = try Wiring.desiredState(settings)
         desired.answersHealthChecks = true
         desired.countTriggers(after: Moment.now.microseconds * 1000)
         let daemon = Daemon(
-            kernel: kernel, desired: desired, board: board, events: events, ownsTables: ownTables, logger: logger)
+            kernel: kernel, desired: desired, board: board, events: events, lookup: feed.nodeLookup(logger),
+            ownsTables: ownTables, logger: logger)
         let counters = ServiceCounters(options: settings.dataplane, logger: logger)
         let servers = NodeServers(
             settings.configuration, board: board, counters: counters,
@@ -85,7 +86,9 @@ struct Run: AsyncParsableCommand {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
             group.addTask {
-                await feed.run(pace: Pace(period: settings.minSyncPeriod), logger) { await daemon.take($0) }
+                await feed.run(pace: Pace(period: settings.minSyncPeriod), board: board, logger) {
+                    await daemon.take($0)
+                }
             }
             if events.isActive { group.addTask { await events.run() } }
             group.addTask { await daemon.follow(addresses) }
@@ -112,8 +115,10 @@ struct Run: AsyncParsableCommand {
 }
 
 extension Run {
-    private static func open(_ choice: SourceChoice, nodeName: String, _ logger: Logger) throws -> ObjectFeed {
-        do throws(APIError) { return try ObjectFeed(choice, nodeName: nodeName, logger) } catch {
+    private static func open(
+        _ choice: SourceChoice, nodeName: String, _ board: StatusBoard, _ logger: Logger
+    ) throws -> ObjectFeed {
+        do throws(APIError) { return try ObjectFeed(choice, nodeName: nodeName, board: board, logger) } catch {
             logger.error("\(error)")
             throw ExitCode.failure
         }

@@ -29,6 +29,16 @@ struct Session {
         let nodeName = allNodes ? nil : desired.settings.nodeName
         guard let reading = await ObjectReading(source, nodeName: nodeName, logger) else { return false }
         take(reading.update, logger)
+        // From an API server either all Nodes came, or the names of the others were asked for.
+        let names = allNodes ? desired.cluster.nodes.map(\.name) : reading.otherNodes
+        let lookup =
+            switch source {
+            case .manifests: NodeLookup(names: nil)
+            case .api: NodeLookup(names: { [] }, answer: names)
+            }
+        var update = reading.update
+        update.readiness = reading.isWhole ? .complete : .partial
+        desired.nodeAbsence = lookup.absence(after: update, nodeName: desired.settings.nodeName)
         return reading.isWhole
     }
 
@@ -76,7 +86,9 @@ enum Wiring {
         let logger = settings.logger
         return DesiredState(
             options: settings.dataplane, settings: try settings.node(),
-            host: HostFacts(addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) }))
+            host: HostFacts(
+                addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) },
+                interfaces: { HostAddresses.interfaceNames() }))
     }
 
     /// The addresses of this network namespace; nil if they cannot be read, which is logged.

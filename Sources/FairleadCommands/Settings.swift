@@ -1,5 +1,6 @@
 import ArgumentParser
 import KubernetesConfiguration
+import KubernetesModel
 import Logging
 import NetlinkTransport
 import NetworkTypes
@@ -89,6 +90,9 @@ extension Settings {
         guard let name = name.isEmpty ? HostAddresses.nodeName() : name else {
             throw ValidationError("--node-name is needed: the system does not tell the host's name")
         }
+        if !NameRule.subdomain.accepts(name) {
+            throw ValidationError("--node-name is needed: the host's name \(name.quoted) cannot be a Node's")
+        }
         var settings = NodeSettings(nodeName: name, nodePortAddresses: nodePortAddresses)
         settings.primaryAddress = IPAddress(configuration.bindAddress).flatMap { $0.isUnspecified ? nil : $0 }
         return settings
@@ -111,9 +115,8 @@ extension Settings {
         return sections.contains { draft.says("\($0).minSyncPeriod") } ? configuration.minSyncPeriod.duration : .zero
     }
 
-    /// Says what a missing range costs, and what no option can have.
+    /// Says what no option can have.
     func warn() {
-        configuration.warnOfMissingRange(logger)
         for block in nodePortAddresses.blocksWithLoopback where !(servesLocalhostNodePorts && block.family == .ipv4) {
             logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
         }
@@ -122,8 +125,8 @@ extension Settings {
         for family in open where own.contains(where: { $0.family == family && NodePortAddresses.isOrdinary($0) }) {
             logger.warning(
                 """
-                --nodeport-addresses: no range of \(family): node ports are served on all its addresses, as with \
-                kube-proxy; with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
+                --nodeport-addresses: no range of \(family): node ports are served on all its addresses \
+                (\(OptionStatement.familyWithoutRange)); with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
                 """)
         }
     }

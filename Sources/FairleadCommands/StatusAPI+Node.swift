@@ -14,8 +14,8 @@ extension StatusAPI {
             ($1.element.severity, $0.offset) < ($0.element.severity, $1.offset)
         }
         var status = NodeStatus(
-            health: board.health, journal: board.journal, metrics: board.metrics, reading: reading,
-            findings: findings.map(\.element), node: nodeName, countsConnections: countsConnections,
+            health: board.health, journal: board.journal, metrics: board.metrics, troubles: board.troubles,
+            reading: reading, findings: findings.map(\.element), node: nodeName, countsConnections: countsConnections,
             frontendSets: Self.frontendSets, endpointSet: "backends", at: .now)
         status.healthCheckPorts = self.board.healthCheckPorts.keys.sorted()
         return status

@@ -6,7 +6,8 @@ import NetworkTypes
 extension ConfigurationDraft {
     /// What is wrong with the values, in the order of the keys; empty if nothing is.
     ///
-    /// A configuration that kube-proxy accepts is accepted. Fairlead also takes several ranges of one family in
+    /// A configuration that kube-proxy accepts is accepted, but for a `hostnameOverride` that no Node can have: with that
+    /// kube-proxy never comes to serve. Fairlead also takes several ranges of one family in
     /// `clusterCIDR`, and `all` in `nodePortAddresses`.
     public var problems: [ConfigurationError] {
         var found: [ConfigurationError] = []
@@ -18,6 +19,7 @@ extension ConfigurationDraft {
         if !values.logging.vmodule.items.isEmpty, values.logging.format != "text" {
             check("logging.vmodule", "needs logging.format text")
         }
+        check("hostnameOverride", Self.nodeName(values.hostnameOverride))
         check("bindAddress", IPAddress(values.bindAddress) == nil ? "is no IP address" : nil)
         for (key, address) in [
             ("healthzBindAddress", values.healthzAddress), ("metricsBindAddress", values.metricsAddress),
@@ -104,6 +106,14 @@ extension ConfigurationDraft {
         if choices.contains(value) || orEmpty && value.isEmpty { return nil }
         let list = choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
         return "must be \(list)\(orEmpty ? ", or empty" : ""), is \(value.quoted)"
+    }
+
+    private static func nodeName(_ text: String) -> String? {
+        let name = text.trimmingBlanks.lowercased()
+        if name.isEmpty || NameRule.subdomain.accepts(name) { return nil }
+        let isVariable = ["$", "{{", "%"].contains { name.contains($0) }
+        let hint = isVariable ? "; it looks like a variable that nothing has replaced by its value" : ""
+        return "\(text.quoted) cannot be the name of a Node: at most 253 of a-z, 0-9, - and .\(hint)"
     }
 
     private static func cidr(_ text: some StringProtocol) -> String? {

@@ -24,6 +24,8 @@ extension KubeProxyConfiguration {
         /// Takes what a flag was given; false if that makes no sense.
         let readFlag: @Sendable (String, inout KubeProxyConfiguration) -> Bool
         let noun: String
+        /// Whether it is a text, or a list or map of texts.
+        let isOfTexts: Bool
         let isDefault: @Sendable (KubeProxyConfiguration) -> Bool
         let yaml: @Sendable (KubeProxyConfiguration) -> String
 
@@ -37,6 +39,9 @@ extension KubeProxyConfiguration {
             self.effect = effect
             self.objection = objection
             noun = Value.noun
+            isOfTexts =
+                Value.self == String.self || Value.self == [String].self || Value.self == [String: Bool].self
+                || Value.self == ModuleVerbosities.self
             read = { node, configuration throws(FieldError) in
                 let value = try Value.read(node)
                 if zeroIsValue || !value.isZero { configuration[keyPath: field] = value }

@@ -25,7 +25,7 @@ extension KubeProxyConfiguration {
         Key("logging.options.text.infoBufferSize", \.logging.text.infoBufferSize, .none(writtenAtOnce)),
         Key("logging.options.json.splitStream", \.logging.json.splitStream, .none(oneStream)),
         Key("logging.options.json.infoBufferSize", \.logging.json.infoBufferSize, .none(writtenAtOnce)),
-        Key("hostnameOverride", \.hostnameOverride, .takes("the Node's name, in lower case")),
+        Key("hostnameOverride", \.hostnameOverride, .takes("the Node's name, in lower case; one that no Node can have is wrong")),
         Key(
             "bindAddress", \.bindAddress,
             .takes(
@@ -135,8 +135,9 @@ extension KubeProxyConfiguration {
     private static let node: [Key] = [
         Key(
             "nodePortAddresses", \.nodePortAddresses,
-            .takes("by default `primary`, as in kube-proxy's mode nftables; a family without a range has no node ports")
-        ),
+            .takes(
+                "by default `primary`, as in kube-proxy's mode nftables; \(OptionStatement.familyWithoutRange); "
+                    + OptionStatement.familyWithoutPrimary)),
         Key("oomScoreAdj", \.oomScoreAdj, .takes("of the process `run`"), zeroIsValue: true),
         Key(
             "conntrack.maxPerCore", \.conntrack.maxPerCore, .takes(""), zeroIsValue: true),

@@ -26,6 +26,17 @@ public struct KubeProxyFlag: Sendable {
         }
     }
 
+    /// Whether an empty value is as none: for kube-proxy's texts and lists. Numbers, durations and switches have no empty value,
+    /// and an empty address of a server means that there is none.
+    public var isAbsentIfEmpty: Bool {
+        switch meaning {
+        case .key("healthzBindAddress"), .key("metricsBindAddress"): false
+        case .key(let path): KubeProxyConfiguration.key(path)?.isOfTexts ?? false
+        case .keyOfMode: false
+        case .own: ["config", "log-backtrace-at", "log-dir", "log-file", "master", "write-config-to"].contains(name)
+        }
+    }
+
     private init(_ name: String, _ meaning: Meaning, isBoolean: Bool = false) {
         self.name = name
         self.meaning = meaning

@@ -50,7 +50,8 @@ struct ManifestFile {
     private var decoder: ManifestDecoder
     private var stamp: FileSystem.Stamp?
     private var content = Content.unknown
-    private var failure: ManifestError?
+    /// Why the file as it is now is not in force; nil if it is.
+    private(set) var failure: ManifestError?
     /// Objects in force that are not in the good version of the file.
     private var kept: Set<ObjectID> = []
     /// Whether an object stands in the file twice.

@@ -10,6 +10,8 @@ public struct ManifestUpdate: Sendable, Equatable {
     public var findings: [Finding] = []
     /// Files that cannot be used, each reported once for each content. Their last good version stays in force.
     public var failures: [ManifestError] = []
+    /// All files and paths that cannot be used now, not only new ones, in path order.
+    public var failing: [ManifestError] = []
     /// Objects of kinds that the dataplane has no use for, in the files that were read.
     public var skipped: [SkippedObject] = []
     /// Whether every file has been good at least once. Until then the consumer must not delete what it does not know:
@@ -64,6 +66,7 @@ public struct ManifestSet {
     /// The files that something is wrong with, and those that were never good: an update must not visit all files.
     private var faulty: Set<Rank> = []
     private var neverGood: Set<Rank> = []
+    private var failing: Set<Rank> = []
     /// The file whose definition of an object is in force.
     private var owners: [ObjectID: Rank] = [:]
     /// Objects that several files define, with those files.
@@ -142,6 +145,7 @@ public struct ManifestSet {
             changes.count <= Self.sortedChanges
             ? changes.sorted { $0.key < $1.key }.map(\.value) : Array(changes.values)
         update.failures = failures
+        update.failing = roots.compactMap(\.failure) + failing.sorted().compactMap { files[$0]?.failure }
         update.skipped = skippedNews
         skippedNews = []
         update.findings = findings
@@ -181,6 +185,7 @@ extension ManifestSet {
         if case .missing = outcome {
             faulty.remove(rank)
             neverGood.remove(rank)
+            failing.remove(rank)
             if isKnown { hasNews = true }
             if roots[rank.root].isDirectory == true {
                 for (id, entry) in file.objects { release(id, entry.object, rank) }
@@ -192,6 +197,7 @@ extension ManifestSet {
         }
         files[rank] = file
         if file.findings.isEmpty { faulty.remove(rank) } else { faulty.insert(rank) }
+        if file.failure == nil { failing.remove(rank) } else { failing.insert(rank) }
         if file.wasGood { neverGood.remove(rank) } else { neverGood.insert(rank) }
         switch outcome {
         case .unchanged, .missing: break
@@ -230,6 +236,7 @@ extension ManifestSet {
         guard let file = files.removeValue(forKey: rank) else { return }
         faulty.remove(rank)
         neverGood.remove(rank)
+        failing.remove(rank)
         for (id, entry) in file.objects { release(id, entry.object, rank) }
         hasNews = true
     }

@@ -42,6 +42,7 @@ final class UpdateMailbox: Sendable {
     private struct Pending {
         var changes: [ObjectID: ClusterChange] = [:]
         var failures: [String: ManifestError] = [:]
+        var failing: [ManifestError] = []
         var findings: [Finding] = []
         var skipped: [SkippedObject] = []
         var isComplete = false
@@ -71,6 +72,7 @@ final class UpdateMailbox: Sendable {
                 if let id = change.id { folded.changes[id] = change }
             }
             for failure in update.failures { folded.failures[failure.path] = failure }
+            folded.failing = update.failing
             folded.findings = update.findings
             // They are for a debug line only: nothing may pile up for a slow consumer.
             if folded.skipped.count < Self.skippedLimit { folded.skipped += update.skipped }
@@ -86,6 +88,7 @@ final class UpdateMailbox: Sendable {
         var update = ManifestUpdate()
         update.changes = folded.changes.sorted { $0.key < $1.key }.map(\.value)
         update.failures = folded.failures.sorted { $0.key < $1.key }.map(\.value)
+        update.failing = folded.failing
         update.findings = folded.findings
         update.skipped = folded.skipped
         update.isComplete = folded.isComplete

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import NetworkTypes
 
 /// The addresses of the network namespace in which the calling thread is.
@@ -19,6 +20,20 @@ public enum HostAddresses {
         var address = fl_address()
         if fl_primary_address(family == .ipv4 ? 2 : 10, &address) == 0, let found = IPAddress(address) { return found }
         return ((try? all()) ?? []).first { $0.family == family && !$0.isLoopback && !$0.isLinkLocal }
+    }
+
+    /// The names of all interfaces, whether they are up or not; nil if they cannot be read.
+    public static func interfaceNames() -> [String]? {
+        guard let first = if_nameindex() else { return nil }
+        defer { if_freenameindex(first) }
+        var names: [String] = []
+        var entry = first
+        // An entry of zeros is the end.
+        while let name = entry.pointee.if_name {
+            names.append(String(cString: name))
+            entry += 1
+        }
+        return names
     }
 
     /// The node's name as the system has it, in lower case, as a kubelet registers it.

@@ -7,9 +7,11 @@ import Telemetry
 public enum ListenerEvent: Hashable, Sendable {
     /// It listens.
     case opened(ListenAddress)
+    /// It listens, after it was told that it does not.
+    case openedAtLast(ListenAddress)
     /// It does not listen, and is tried again. Told once for each reason.
     case failed(ListenFailure)
-    /// It listens no longer, because nothing asks for it.
+    /// It listens no longer, because nothing asks for it; or it never did, and is not tried again.
     case closed(ListenAddress)
 }
 
@@ -51,13 +53,17 @@ public actor ListenerSet {
             _ = listener.drain()
             report(.closed(address))
         }
-        for address in failures.keys where wanted[address] == nil { failures[address] = nil }
+        for (address, failure) in failures where wanted[address] == nil {
+            failures[address] = nil
+            if !failure.isMissingFamily { report(.closed(address)) }
+        }
         for (address, respond) in wanted.sorted(by: { $0.key < $1.key }) where listeners[address] == nil {
             do throws(ListenFailure) {
                 listeners[address] = try await HTTPListener.open(
                     address, on: group, limits: limits, acceptsProxyHeader: proxied.contains(address), respond: respond)
-                failures[address] = nil
-                report(.opened(address))
+                let failure = failures.removeValue(forKey: address)
+                let wasTold = failure.map { !$0.isMissingFamily } ?? false
+                report(wasTold ? .openedAtLast(address) : .opened(address))
             } catch {
                 if failures[address] != error, !error.isMissingFamily { report(.failed(error)) }
                 failures[address] = error

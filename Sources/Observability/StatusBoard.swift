@@ -30,6 +30,8 @@ public final class StatusBoard: Sendable {
         public var journal = SyncJournal()
         /// What is wrong with the node itself, not with objects.
         public var nodeFindings: [Finding] = []
+        /// Why the node is not in line with the cluster, or may not stay so.
+        public var troubles = Troubles()
         /// Grows with each change of what the daemon wants.
         public var revision: UInt64 = 0
 

@@ -15,7 +15,7 @@ public struct DesiredState: Sendable {
     public let options: DataplaneOptions
     /// What the operator decides about the node.
     public let settings: NodeSettings
-    private let host: HostFacts
+    let host: HostFacts
     /// What the Services are to the tables.
     public internal(set) var dataplane: Dataplane
     /// Services of which an object makes no sense: what the kernel has of them stays as it is.
@@ -40,6 +40,13 @@ public struct DesiredState: Sendable {
     var policyFindings: [ObjectKey: [Finding]] = [:]
     /// Health check ports, and what else is known of Services besides their elements.
     public private(set) var ledger = ServiceLedger()
+    /// What is wrong with the node itself, as it was looked at last.
+    public internal(set) var nodeFindings: [Finding] = []
+    private var takenOfNode: [Finding] = []
+    /// What it means that there is no Node object of this node's name.
+    public var nodeAbsence = NodeAbsence.undecided {
+        didSet { if nodeAbsence != oldValue { reviewNode() } }
+    }
     /// The Services whose findings may have changed since they were last taken, and what was taken.
     var touched: Set<ObjectKey> = []
     private var taken: [ObjectKey: [Finding]] = [:]
@@ -68,7 +75,7 @@ public struct DesiredState: Sendable {
     /// The same objects on another node.
     public func seen(by settings: NodeSettings, host: HostFacts) -> DesiredState {
         var other = DesiredState(options: options, settings: settings, host: host)
-        (other.cluster, other.held) = (cluster, held)
+        (other.cluster, other.held, other.nodeAbsence) = (cluster, held, nodeAbsence)
         return other
     }
 
@@ -85,7 +92,7 @@ public struct DesiredState: Sendable {
     /// Whether the addresses of the node's interfaces could be read when they were looked at last.
     public private(set) var knowsAddresses = true
     /// Those that were read last.
-    private var addresses: [IPAddress] = []
+    private(set) var addresses: [IPAddress] = []
 
     /// Looks at the node: what it contributes to the tables now. Addresses that cannot be read stay as they were.
     private mutating func lookAtNode() -> NodeData {
@@ -105,6 +112,7 @@ public struct DesiredState: Sendable {
         if options.servesLocalhostNodePorts {
             data.nodePortAddresses.append(.v4(IPv4Address(rawValue: 127 << 24 | 1)))
         }
+        reviewNode()
         return data
     }
 
@@ -122,7 +130,7 @@ public struct DesiredState: Sendable {
 
     /// What policy finds, by Service and in order.
     public var findings: [Finding] {
-        policyFindings.sorted { $0.key < $1.key }.flatMap(\.value) + ledger.findings
+        nodeFindings + policyFindings.sorted { $0.key < $1.key }.flatMap(\.value) + ledger.findings
     }
 
     /// The findings that are new since the last call. Costs what changed, not what there is.
@@ -139,6 +147,10 @@ public struct DesiredState: Sendable {
             let now = ledger.findings
             news += replace(takenOfLedger, by: now)
             takenOfLedger = now
+        }
+        if takenOfNode != nodeFindings {
+            news += replace(takenOfNode, by: nodeFindings)
+            takenOfNode = nodeFindings
         }
         return news
     }

@@ -4,7 +4,8 @@ import NetworkTypes
 /// Which addresses of the node accept node ports (`--nodeport-addresses`).
 public enum NodePortAddresses: Hashable, Sendable {
     /// The Node object's first address of each family: `InternalIP`, else `ExternalIP`; without a Node object the
-    /// address that the node itself reaches the outside world from.
+    /// address that the node itself reaches the outside world from. Of a family without such an address, or with a
+    /// loopback one, all as with `all`: so it is with kube-proxy 1.36.
     case primary
     /// Every address of the node but loopback and link-local ones.
     case all
@@ -24,10 +25,9 @@ public enum NodePortAddresses: Hashable, Sendable {
     ) -> [IPAddress] {
         switch self {
         case .primary:
-            IPFamily.allCases.compactMap { family in
-                let override = override.flatMap { $0.family == family ? $0 : nil }
-                let address = override ?? node.map { $0.primaryAddress(family) } ?? outgoing(family)
-                return address.flatMap { $0.isLoopback || $0.isUnspecified ? nil : $0 }
+            IPFamily.allCases.flatMap { family in
+                let address = Self.primary(family, node: node, override: override, outgoing: outgoing)
+                return address.map { [$0] } ?? Self.unique(host.filter { $0.family == family && Self.isOrdinary($0) })
             }
         case .all: Self.unique(host.filter(Self.isOrdinary))
         case .within(let blocks):
@@ -38,6 +38,26 @@ public enum NodePortAddresses: Hashable, Sendable {
                         : !address.isLoopback && blocks.contains { $0.contains(address) }
                 })
         }
+    }
+
+    /// The families that have node ports on all addresses of the node although `primary` is asked for: there is no primary
+    /// address of theirs. Those that the node has no ordinary address of are left out.
+    public func familiesWithoutPrimary(
+        node: Node?, host: [IPAddress], override: IPAddress? = nil, outgoing: (IPFamily) -> IPAddress?
+    ) -> [IPFamily] {
+        guard case .primary = self else { return [] }
+        return IPFamily.allCases.filter { family in
+            Self.primary(family, node: node, override: override, outgoing: outgoing) == nil
+                && host.contains { $0.family == family && Self.isOrdinary($0) }
+        }
+    }
+
+    private static func primary(
+        _ family: IPFamily, node: Node?, override: IPAddress?, outgoing: (IPFamily) -> IPAddress?
+    ) -> IPAddress? {
+        let override = override.flatMap { $0.family == family ? $0 : nil }
+        let address = override ?? node.map { $0.primaryAddress(family) } ?? outgoing(family)
+        return address.flatMap { $0.isLoopback || $0.isUnspecified ? nil : $0 }
     }
 
     /// The families that blocks were given for the other one of only.
@@ -84,12 +104,16 @@ public struct HostFacts: Sendable {
     public var addresses: @Sendable () -> [IPAddress]?
     /// The address of a family by the default route.
     public var outgoing: @Sendable (IPFamily) -> IPAddress?
+    /// The names of all interfaces; nil if they are not known.
+    public var interfaces: @Sendable () -> [String]?
 
     /// Makes facts.
     public init(
-        addresses: @escaping @Sendable () -> [IPAddress]?, outgoing: @escaping @Sendable (IPFamily) -> IPAddress?
+        addresses: @escaping @Sendable () -> [IPAddress]?, outgoing: @escaping @Sendable (IPFamily) -> IPAddress?,
+        interfaces: @escaping @Sendable () -> [String]? = { nil }
     ) {
         self.addresses = addresses
         self.outgoing = outgoing
+        self.interfaces = interfaces
     }
 }

@@ -77,6 +77,9 @@ public final class Reconciler<Kernel: DataplaneKernel> {
     /// - Returns: whether that is so.
     public func hold(_ services: Set<ObjectKey>) -> Bool { desired.hold(services) }
 
+    /// Says what it means that there is no Node object of this node's name; no commit follows from it.
+    public func judgeNodeAbsence(_ absence: NodeAbsence) { desired.nodeAbsence = absence }
+
     /// Takes changes of objects without committing anything; `synchronize` has to follow.
     public func load(_ changes: [ClusterChange]) {
         _ = desired.load(changes)

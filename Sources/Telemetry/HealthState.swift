@@ -8,7 +8,7 @@ public enum NodeEligibility: Hashable, Sendable {
     case beingDeleted
     /// The cluster autoscaler is about to remove the node.
     case tainted
-    /// There are Node objects, but none of this node.
+    /// There should be a Node object of this node, and is none.
     case absent
 
     /// The taint by which the cluster autoscaler says that it is about to remove a node.
@@ -18,12 +18,12 @@ public enum NodeEligibility: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - node: the node's own object.
-    ///   - knowsNodes: whether there is a Node object at all. Where there is none, as with manifests of Services only,
-    ///     the absence of this node's says nothing. kube-proxy, which always reads its Node from an API server, takes
-    ///     the node for not eligible then.
-    public init(of node: Node?, knowsNodes: Bool) {
+    ///   - isMissing: whether it should be there if it is not: an API server has a Node for each node. Where there is no Node
+    ///     object at all, as with manifests of Services only, or while not everything has been read, the absence of this
+    ///     node's says nothing.
+    public init(of node: Node?, isMissing: Bool) {
         guard let node else {
-            self = knowsNodes ? .absent : .eligible
+            self = isMissing ? .absent : .eligible
             return
         }
         if node.isBeingDeleted {

@@ -9,6 +9,7 @@ extension NodeStatus {
     /// Puts together what is known.
     ///
     /// - Parameters:
+    ///   - troubles: why the node is not in line; what health tells is added.
     ///   - reading: the counters of Services.
     ///   - findings: all findings, the worst first.
     ///   - node: the node's name.
@@ -16,14 +17,16 @@ extension NodeStatus {
     ///   - frontendSets: the names of the sets of which each frontend is in exactly one.
     ///   - endpointSet: the name of the set of all usable endpoints.
     public init(
-        health: HealthState, journal: SyncJournal, metrics: ProxyMetrics, reading: CounterReading, findings: [Finding],
-        node: String, countsConnections: Bool, frontendSets: Set<String>, endpointSet: String, at now: Moment
+        health: HealthState, journal: SyncJournal, metrics: ProxyMetrics, troubles: Troubles = Troubles(),
+        reading: CounterReading, findings: [Finding], node: String, countsConnections: Bool, frontendSets: Set<String>,
+        endpointSet: String, at now: Moment
     ) {
         self.node = node
         version = metrics.version
         time = now.timestamp
         uptimeSeconds = now.uptime.seconds
         sync = Sync(health, journal, metrics, at: now)
+        sync.troubles = Self.standing(health, troubles, isStarting: sync.state == .starting, at: now)
         counts = Counts(metrics, frontendSets, endpointSet)
         transactions = journal.commits.map(Transaction.init)
         protection = Protection(driftRepairs: metrics.driftRepairs, restarts: metrics.restarts)
@@ -41,6 +44,26 @@ extension NodeStatus {
         }
         self.findings = Excerpt(findings.prefix(Self.limit).map(Problem.init), limit: Self.limit)
         self.findings.total = findings.count
+    }
+}
+
+extension NodeStatus {
+    private static func standing(
+        _ health: HealthState, _ troubles: Troubles, isStarting: Bool, at now: Moment
+    ) -> [Trouble] {
+        var troubles = troubles
+        if let pending = health.oldestPending, health.lastUpdated != nil, !health.isHealthy(at: now) {
+            troubles.note(.late, "a change has waited for longer than \(Int(health.patience.seconds)) s", at: pending)
+        }
+        if isStarting, troubles.isEmpty {
+            let start = Moment(microseconds: now.microseconds - now.uptime.microseconds, uptime: .zero)
+            troubles.note(.starting, "the first lists of objects are not complete yet", at: start)
+        }
+        return troubles.all.map { place, trouble in
+            Trouble(
+                code: place.code.rawValue, text: trouble.text, since: trouble.since.timestamp,
+                seconds: max((now.uptime - trouble.since.uptime).seconds, 0))
+        }
     }
 }
 
@@ -95,6 +118,9 @@ extension NodeStatus.Transaction {
 extension Duration {
     /// The whole of it in seconds.
     fileprivate var seconds: Double { self / .seconds(1) }
+
+    /// The whole of it in microseconds.
+    fileprivate var microseconds: Int64 { Int64(self / .microseconds(1)) }
 }
 
 extension IPFamily {

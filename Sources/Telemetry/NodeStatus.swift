@@ -27,6 +27,18 @@ public struct NodeStatus: Codable, Hashable, Sendable {
         public var retryInSeconds: Double?
     }
 
+    /// A reason why the node is not in line, or may not stay so.
+    public struct Trouble: Codable, Hashable, Sendable {
+        /// Its kind: a raw value of `Troubles.Code`.
+        public var code: String
+        /// What is wrong, in one line.
+        public var text: String
+        /// Since when.
+        public var since: String
+        /// Seconds since then.
+        public var seconds: Double
+    }
+
     /// How the rules and the objects agree.
     public struct Sync: Codable, Hashable, Sendable {
         /// Whether they do.
@@ -45,6 +57,8 @@ public struct NodeStatus: Codable, Hashable, Sendable {
         public var lastFailure: Failure?
         /// Failures since the start.
         public var failures: Int
+        /// Why the node is not in line, or may not stay so; an older daemon does not tell.
+        public var troubles: [Trouble]?
     }
 
     /// How many there are.

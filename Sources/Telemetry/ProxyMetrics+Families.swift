@@ -146,6 +146,9 @@ extension ProxyMetrics {
                 Double(refusedServices)),
             found, ports,
             Metric(
+                "fairlead_node_missing", .gauge, "1 while there is no Node object of this node's name.",
+                isNodeMissing ? 1 : 0),
+            Metric(
                 "fairlead_drift_repairs_total", .counter,
                 "Repairs of tables that another program had changed.", Double(driftRepairs)),
             Metric(

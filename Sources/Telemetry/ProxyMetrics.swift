@@ -77,6 +77,8 @@ public struct ProxyMetrics: Sendable {
     public var heldServices = 0
     /// Services that stay as they are because the kernel refuses an element of theirs.
     public var refusedServices = 0
+    /// Whether there should be a Node object of the node's name, and is none.
+    public var isNodeMissing = false
     /// Ports that lack a local endpoint under a Local policy.
     public var localGaps: [LocalGap: Int] = [:]
     /// Findings that hold now.

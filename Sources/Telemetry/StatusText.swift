@@ -9,6 +9,11 @@ public enum StatusText {
         var lines = [
             "\(status.node): fairlead \(status.version), up \(span(status.uptimeSeconds))", "  " + sync(status.sync),
         ]
+        // The kernel's refusal is told with the last failure.
+        for trouble in status.sync.troubles ?? [] where trouble.code != Troubles.Code.kernel.rawValue {
+            let code = trouble.code.printable
+            lines.append("  trouble (\(code), for \(span(trouble.seconds))): \(trouble.text.printable)")
+        }
         if let failure = status.sync.lastFailure {
             let retry = failure.retryInSeconds.map { "; tried again in \(span($0))" } ?? ", mended since"
             lines.append("  last failure \(failure.time) (\(failure.cause)): \(failure.reason)\(retry)")
@@ -39,6 +44,8 @@ public enum StatusText {
             "pending=\(status.sync.pendingChanges)", "failures=\(status.sync.failures)",
             "repairs=\(status.protection.driftRepairs)", "findings=\(status.findings.total)",
         ]
+        let codes = Set((status.sync.troubles ?? []).map(\.code)).sorted()
+        if !codes.isEmpty { words.append("troubles=\(codes.joined(separator: ",").printable)") }
         return words.joined(separator: " ") + "\n"
     }
 

@@ -2,6 +2,7 @@ import Advice
 import Foundation
 import KubernetesModel
 import ManifestSource
+import NetworkTypes
 import Testing
 
 /// The example clusters of docs/samples/advice: each says in its first lines what there is to find.
@@ -21,13 +22,28 @@ import Testing
         return result
     }
 
+    /// The line `# options: --cluster-cidr RANGE` or `# options: --detect-local-mode NodeCIDR`.
+    private static func options(_ name: String) throws -> AdviceOptions {
+        var options = AdviceOptions()
+        for line in try Repository.lines("\(directory)/\(name)") where line.hasPrefix("# options: ") {
+            let words = line.dropFirst("# options: ".count).split(separator: " ")
+            if words == ["--detect-local-mode", "NodeCIDR"] {
+                options.podSources = .nodeCIDRs
+            } else {
+                try #require(words.count == 2 && words[0] == "--cluster-cidr")
+                options.podSources = .clusterCIDRs([try #require(CIDR(String(words[1])))])
+            }
+        }
+        return options
+    }
+
     private static func findings(_ name: String) throws -> [AdviceFinding] {
         var manifests = ManifestSet(paths: [Repository.path("\(directory)/\(name)")], details: true)
         let update = manifests.load()
         try #require(update.failures.isEmpty)
         var cluster = ClusterState()
         _ = cluster.apply(update.changes)
-        return Advisor(cluster, findings: update.findings).findings()
+        return Advisor(cluster, options: try options(name), findings: update.findings).findings()
     }
 
     @Test("in an example cluster exactly what it says is found", arguments: names)

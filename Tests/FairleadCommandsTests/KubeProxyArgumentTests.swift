@@ -133,6 +133,52 @@ extension Run {
         #expect(!endsAtOnce())
     }
 
+    /// Those whose empty value is as none, as kube-proxy has it.
+    private static let texts: [String] = [
+        "bind-address", "cluster-cidr", "config", "detect-local-mode", "feature-gates", "hostname-override",
+        "ipvs-exclude-cidrs", "ipvs-scheduler", "kube-api-content-type", "kubeconfig", "log-backtrace-at", "log-dir",
+        "log-file", "logging-format", "master", "nodeport-addresses", "pod-bridge-interface",
+        "pod-interface-name-prefix", "proxy-mode", "show-hidden-metrics-for-version", "vmodule", "write-config-to",
+        "node-name", "context",
+    ]
+
+    @Test("a flag with an empty value is as if absent, for every command and in every spelling", arguments: texts)
+    func emptyTexts(_ name: String) {
+        for command in ["run", "render", "diff", "apply", "explain", "advise"] {
+            let rest = ["--strict-local", "--log-level", "debug"]
+            for empty in [["--\(name)="], ["--\(name)", ""], ["--\(name.replacing("-", with: "_"))="]] {
+                if empty[0].contains("_"), ["node-name", "context"].contains(name) { continue }
+                #expect(KubeProxyArguments.translate([command] + empty + rest) == [command] + rest, "\(empty)")
+                #expect(KubeProxyArguments.translate([command] + rest + empty) == [command] + rest, "\(empty)")
+            }
+        }
+    }
+
+    @Test("an empty address of a server means that there is none; numbers, durations and switches have no empty value")
+    func otherEmptyValues() throws {
+        let others = Set(KubeProxyFlag.all.filter { !$0.isAbsentIfEmpty }.map(\.name))
+        #expect(others.isDisjoint(with: Self.texts))
+        for name in others.subtracting(["healthz-bind-address", "metrics-bind-address"]).sorted() {
+            // What has no effect is not looked at.
+            if case .own(.none) = KubeProxyFlag.named(name)?.meaning { continue }
+            #expect(throws: (any Error).self, "--\(name)=") { _ = try parse(["--\(name)="]).draft }
+        }
+        let values = try parse(["--healthz-bind-address=", "--metrics-bind-address="]).draft.configuration
+        #expect(values.healthzAddress.isEmpty && values.metricsAddress.isEmpty)
+    }
+
+    @Test("--cleanup with a value that makes no sense does not clean up", arguments: ["", "yes", "2"])
+    func emptyCleanup(_ value: String) {
+        for name in ["cleanup", "init-only"] {
+            do {
+                _ = try parse(["--\(name)=\(value)"])
+                Issue.record("accepted --\(name)=\(value)")
+            } catch {
+                #expect(Run.message(for: error) == "--\(name): true or false, not \"\(value)\"")
+            }
+        }
+    }
+
     @Test func otherArgumentsStayAsTheyAre() throws {
         let others = ["run", "--log-level", "debug", "--strict-local", "--", "--v=3"]
         #expect(KubeProxyArguments.translate(others) == others)

@@ -155,3 +155,35 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
         #expect(draft.configuration == expected)
     }
 }
+
+/// `--help` says what the configuration has.
+@Suite struct HelpTests {
+    private static func help(columns: Int = 4000) -> String {
+        Run.helpMessage(columns: columns).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    @Test("--help has the statements about options that documents and keys have")
+    func statements() {
+        let help = Self.help()
+        for statement in OptionStatement.all { #expect(help.contains(OptionStatement.sentence(statement)), "\(statement)") }
+    }
+
+    @Test("the defaults that --help names are those of the configuration")
+    func defaults() {
+        let values = KubeProxyConfiguration()
+        let help = Self.help()
+        for (option, expected) in [
+            ("--healthz-bind-address", values.healthzAddress), ("--metrics-bind-address", values.metricsAddress),
+            ("--detect-local-mode", values.detectLocalMode), ("--oom-score-adj", "\(values.oomScoreAdj)"),
+            ("--log-format", values.logging.format), ("--conntrack-max-per-core", "\(values.conntrack.maxPerCore)"),
+            ("--conntrack-min", "\(values.conntrack.min)"),
+            ("--conntrack-tcp-timeout-established", "\(values.conntrack.tcpEstablishedTimeout)"),
+            ("--conntrack-tcp-timeout-close-wait", "\(values.conntrack.tcpCloseWaitTimeout)"),
+        ] {
+            let start = help.firstRange(of: "\(option) <")
+            let text = start.map { help[$0.lowerBound...] } ?? ""
+            let told = text.firstRange(of: "(default: ").map { text[$0.upperBound...].prefix { $0 != ")" } }
+            #expect(told.map(String.init) == expected, "\(option)")
+        }
+    }
+}

@@ -67,4 +67,46 @@ import Testing
             #expect(Array(lines[rows]) == expected)
         }
     }
+
+    private static func words(_ document: String) throws -> String {
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+        let file = try #require(fopen("\(root)/docs/\(document)", "r"))
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased()
+    }
+
+    @Test(
+        "what a family without a range means is said alike in all documents",
+        arguments: ["kube-proxy.md", "operations.md", "semantics.md"])
+    func statements(_ document: String) throws {
+        let words = try Self.words(document)
+        for statement in OptionStatement.all { #expect(words.contains(statement.lowercased()), "\(statement)") }
+        // Each place that speaks of it does so in these words.
+        let places = ["a family without a range", "a family without a primary address"]
+        for (start, statement) in zip(places, OptionStatement.all) {
+            let spoken = words.ranges(of: start).count
+            #expect(spoken == words.ranges(of: statement.lowercased()).count, "\(start)")
+        }
+    }
+
+    @Test("defaults that docs/operations.md names are those of the configuration")
+    func defaults() throws {
+        let values = KubeProxyConfiguration()
+        let conntrack = values.conntrack
+        let words = try Self.words("operations.md")
+        for (row, expected) in [
+            ("`--conntrack-max-per-core`, `--conntrack-min`", "\(conntrack.maxPerCore), \(conntrack.min)"),
+            ("`--conntrack-tcp-timeout-established`", "\(conntrack.tcpEstablishedTimeout.seconds / 3600)h"),
+            ("`--conntrack-tcp-timeout-close-wait`", "\(conntrack.tcpCloseWaitTimeout.seconds / 3600)h"),
+            ("`--conntrack-udp-timeout`, `--conntrack-udp-timeout-stream`", "\(conntrack.udpTimeout.seconds)"),
+            ("`--healthz-bind-address`", "`\(values.healthzAddress)`"),
+            ("`--metrics-bind-address`", "`\(values.metricsAddress)`"),
+        ] {
+            #expect(words.contains("| \(row) | \(expected) |"), "\(row)")
+        }
+    }
 }

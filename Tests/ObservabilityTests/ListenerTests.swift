@@ -231,7 +231,8 @@ struct ListenerTests {
         #expect(try await first.curl(Self.url).standardOutput == "first")
         await first.set.shutDown()
         await second.serve { _ in .text("second") }
-        #expect(second.events.all.last == .opened(Bench.address))
+        // Whoever read that it cannot listen reads that it does.
+        #expect(second.events.all.last == .openedAtLast(Bench.address))
         #expect(try await first.curl(Self.url).standardOutput == "second")
         await second.set.shutDown()
     }

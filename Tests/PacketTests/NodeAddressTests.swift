@@ -163,6 +163,46 @@ struct NodeAddressTests {
         #expect(bench.daemon.daemon.output.ranges(of: "no range of").count == 1)
     }
 
+    @Test(
+        "a Node without an address of one family: node ports of it are on all addresses, and a warning says so",
+        arguments: IPFamily.allCases)
+    func familyWithoutPrimary(_ family: IPFamily) async throws {
+        let other: IPFamily = family == .ipv4 ? .ipv6 : .ipv4
+        let own = Manifest.node("node1", [other == .ipv4 ? "172.30.0.11" : "fd00:172:30::11"])
+        try await Self.expectAllAddresses(
+            of: family, but: other, in: try await Bench([], nodes: Manifest.documents([own, Manifest.others])),
+            because: "Node node1: status.addresses: has no address of \(family)")
+    }
+
+    @Test("a bindAddress of 127.0.0.1 or ::1: node ports of the family are on all addresses, and a warning says so")
+    func loopbackBindAddress() async throws {
+        for family in IPFamily.allCases {
+            let address = family == .ipv4 ? "127.0.0.1" : "::1"
+            try await Self.expectAllAddresses(
+                of: family, but: family == .ipv4 ? .ipv6 : .ipv4, in: try await Bench(["--bind-address", address]),
+                because: "Node node1: --bind-address \(address) is a loopback address")
+        }
+    }
+
+    /// Connections from outside to each of the node's addresses, in both families.
+    private static func expectAllAddresses(
+        of family: IPFamily, but other: IPFamily, in bench: Bench, because reason: String
+    ) async throws {
+        let output = { bench.daemon.daemon.output }
+        try await bench.daemon.daemon.waitForOutput("\(reason): node ports are served on all addresses of \(family)")
+        let (first, second) = (bench.daemon.cluster.node1, secondAddress)
+        #expect(try await bench.answers("local-1", at: first.address(family)), "\(output())")
+        #expect(try await bench.answers("local-1", at: second[family == .ipv4 ? 0 : 1]), "\(output())")
+        // The other family keeps to its primary address.
+        #expect(try await bench.answers("local-1", at: first.address(other)), "\(output())")
+        #expect(try await bench.answers(nil, at: second[other == .ipv4 ? 0 : 1]), "\(output())")
+        // New addresses are followed, loopback never serves.
+        let address = guest(family)
+        try bench.node.ip(["address add \(address)/\(family == .ipv4 ? "32" : "128 nodad") dev eth1"])
+        #expect(try await bench.answers("local-1", at: address), "\(output())")
+        #expect(try await bench.accepts(family, [], butNot: ["127.0.0.1", "::1"]))
+    }
+
     @Test("all leaves link-local addresses out")
     func linkLocal() async throws {
         let bench = try await Bench(Self.all)

@@ -31,8 +31,51 @@ import Testing
         #expect(desired.nodeContext.addresses.map(\.description) == expected)
     }
 
-    @Test func loopbackAcceptsNoNodePorts() throws {
-        let desired = try Self.desired(override: "127.0.0.1")
-        #expect(desired.nodePortAddresses.map(\.description) == ["fd00::1"])
+    private static let ordinary = ["10.0.0.1", "10.0.0.2", "127.0.0.1", "fd00::1", "fd00::2", "fe80::1", "::1"]
+
+    private static func desired(
+        _ own: [String], override: String? = nil, host: [String] = ordinary
+    ) throws -> DesiredState {
+        var node = Node(name: "here")
+        node.internalIPs = try own.map(address)
+        var settings = NodeSettings(nodeName: "here")
+        settings.primaryAddress = try override.map(address)
+        let addresses = try host.map(address)
+        var desired = DesiredState(
+            options: DataplaneOptions(), settings: settings,
+            host: HostFacts(addresses: { addresses }, outgoing: { _ in nil }))
+        _ = desired.load([.applied(.node(node))])
+        _ = desired.tables()
+        return desired
+    }
+
+    private static func openFamilies(_ desired: DesiredState) -> [String] {
+        desired.nodeFindings.filter { $0.code == "no-primary-address" }.map(\.message)
+    }
+
+    @Test("bindAddress 127.0.0.1 leaves IPv4 with node ports on all its addresses, and a finding says so")
+    func loopback() throws {
+        let desired = try Self.desired(["10.0.0.1", "fd00::1"], override: "127.0.0.1")
+        #expect(desired.nodePortAddresses.map(\.description) == ["10.0.0.1", "10.0.0.2", "fd00::1"])
+        let messages = Self.openFamilies(desired)
+        #expect(messages.count == 1)
+        #expect(messages.first?.hasPrefix("--bind-address 127.0.0.1 is a loopback address: ") == true, "\(messages)")
+        #expect(messages.first?.contains("node ports are served on all addresses of IPv4") == true, "\(messages)")
+    }
+
+    @Test("a Node without an address of one family has node ports on all addresses of it, and a finding says so")
+    func missingFamily() throws {
+        let desired = try Self.desired(["10.0.0.2"])
+        #expect(desired.nodePortAddresses.map(\.description) == ["10.0.0.2", "fd00::1", "fd00::2"])
+        let messages = Self.openFamilies(desired)
+        #expect(messages.count == 1)
+        #expect(messages.first?.hasPrefix("has no address of IPv6: node ports are served on all") == true, "\(messages)")
+    }
+
+    @Test("a host that has no ordinary address of the family is not worth a finding")
+    func singleStack() throws {
+        let desired = try Self.desired(["10.0.0.1"], host: ["10.0.0.1", "127.0.0.1", "::1", "fe80::1"])
+        #expect(desired.nodePortAddresses.map(\.description) == ["10.0.0.1"])
+        #expect(Self.openFamilies(desired).isEmpty)
     }
 }

@@ -86,13 +86,13 @@ func moment(_ seconds: Double) -> Moment {
         var node = Node(name: "here")
         node.taints = test.taints
         node.isBeingDeleted = test.isBeingDeleted
-        #expect(NodeEligibility(of: node, knowsNodes: true) == test.expected)
+        #expect(NodeEligibility(of: node, isMissing: false) == test.expected)
     }
 
     @Test("a missing Node object speaks against the node only where there are others")
     func absence() {
-        #expect(NodeEligibility(of: nil, knowsNodes: true) == .absent)
-        #expect(NodeEligibility(of: nil, knowsNodes: false) == .eligible)
+        #expect(NodeEligibility(of: nil, isMissing: true) == .absent)
+        #expect(NodeEligibility(of: nil, isMissing: false) == .eligible)
     }
 
     @Test("/healthz and /livez have kube-proxy's JSON")

@@ -19,14 +19,14 @@ actor Reflector {
 
     init(
         _ resource: WatchedResource, _ timing: ReflectorTiming, connection: APIConnection, mailbox: UpdateMailbox,
-        logger: Logger
+        logger: Logger, report: @escaping SourceReport = { _, _ in }
     ) {
         self.resource = resource
         self.timing = timing
         self.connection = connection
         self.mailbox = mailbox
         machine = ReflectorMachine(resource, timing)
-        journal = ReflectorJournal(resource.name, logger)
+        journal = ReflectorJournal(resource.name, logger, report)
     }
 
     private var now: Duration { .now - start }

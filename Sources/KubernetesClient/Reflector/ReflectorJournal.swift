@@ -4,13 +4,15 @@ import Logging
 struct ReflectorJournal {
     private let name: String
     private let logger: Logger
+    private let report: SourceReport
     private var trouble: APIError?
     private var since: ContinuousClock.Instant?
     private var hasToldAbsence = false
 
-    init(_ name: String, _ logger: Logger) {
+    init(_ name: String, _ logger: Logger, _ report: @escaping SourceReport) {
         self.name = name
         self.logger = logger
+        self.report = report
     }
 
     /// A request has failed, and the machine has been told.
@@ -24,6 +26,8 @@ struct ReflectorJournal {
             let level: Logger.Level = hasToldAbsence ? .debug : .info
             logger.log(level: level, "\(name) cannot be followed and are taken as none: \(error)")
             hasToldAbsence = true
+            (trouble, since) = (nil, nil)
+            report(name, nil)
             return
         }
         // A watch that has to begin anew is part of the API's life.
@@ -35,6 +39,7 @@ struct ReflectorJournal {
             metadata: ["following": "\(name)", "retry": "\(Self.seconds(delay))"])
         guard !isOrdinary else { return }
         trouble = error
+        report(name, error)
         if since == nil { since = .now }
     }
 
@@ -46,6 +51,7 @@ struct ReflectorJournal {
             metadata: ["following": "\(name)", "after": "\(Self.seconds(.now - since))"])
         self.since = nil
         trouble = nil
+        report(name, nil)
     }
 
     private static func seconds(_ duration: Duration) -> String {

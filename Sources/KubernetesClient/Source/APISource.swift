@@ -1,6 +1,10 @@
 import KubernetesModel
 import Logging
 
+/// Takes how following a kind of objects fares: the plural of the kind, and why its objects cannot be had now; nil once the
+/// server has answered again. What is a part of the API's life, such as a watch that has to begin anew, is not told.
+public typealias SourceReport = @Sendable (_ resource: String, _ failure: APIError?) -> Void
+
 /// The cluster as the Kubernetes API tells it: Services, EndpointSlices, this Node and ServiceCIDRs, listed and watched.
 ///
 /// ``run()`` does the work until its task is cancelled; ``updates`` has the news. What has been told stays told until the
@@ -11,6 +15,7 @@ public final class APISource: Sendable {
     private let timing: ReflectorTiming
     private let logger: Logger
     private let mailbox: UpdateMailbox
+    private let report: SourceReport
 
     /// So many changes wait at the most, and a page of a list more, before the reflectors stop to read.
     public static let waitingLimit = 10_000
@@ -20,13 +25,14 @@ public final class APISource: Sendable {
     /// - Parameters:
     ///   - connection: Where to ask. It stays open when the source ends.
     ///   - nodeName: The Node to follow; no other one is told.
+    ///   - report: Is told how each kind of objects fares.
     public convenience init(
         _ connection: APIConnection, nodeName: String, timing: ReflectorTiming = ReflectorTiming(),
-        waitingLimit: Int = APISource.waitingLimit, logger: Logger
+        waitingLimit: Int = APISource.waitingLimit, logger: Logger, report: @escaping SourceReport = { _, _ in }
     ) {
         self.init(
             connection, WatchedResource.all(nodeName: nodeName), timing: timing, waitingLimit: waitingLimit,
-            logger: logger)
+            logger: logger, report: report)
     }
 
     /// Prepares a source that tells of one Service with its EndpointSlices, and of all Nodes; nothing is sent yet.
@@ -35,13 +41,14 @@ public final class APISource: Sendable {
     public convenience init(_ connection: APIConnection, about service: ObjectKey, logger: Logger) {
         self.init(
             connection, WatchedResource.around(service), timing: ReflectorTiming(), waitingLimit: Self.waitingLimit,
-            logger: logger)
+            logger: logger, report: { _, _ in })
     }
 
     private init(
         _ connection: APIConnection, _ resources: [WatchedResource], timing: ReflectorTiming, waitingLimit: Int,
-        logger: Logger
+        logger: Logger, report: @escaping SourceReport
     ) {
+        self.report = report
         self.connection = connection
         self.timing = timing
         self.logger = logger
@@ -57,7 +64,7 @@ public final class APISource: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for resource in resources {
                 let reflector = Reflector(
-                    resource, timing, connection: connection, mailbox: mailbox, logger: logger)
+                    resource, timing, connection: connection, mailbox: mailbox, logger: logger, report: report)
                 group.addTask { await reflector.run() }
             }
         }

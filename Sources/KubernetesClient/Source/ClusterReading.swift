@@ -21,6 +21,27 @@ extension APIConnection {
         try await read(WatchedResource.around(service), details: false)
     }
 
+    /// The names of Nodes: of the first two thousand at the most, for a hint in a message.
+    ///
+    /// - Throws: ``APIError`` if the first request fails.
+    public func nodeNames() async throws(APIError) -> [String] {
+        let resource = WatchedResource(kind: .node, paths: ["/api/v1/nodes"])
+        var names: [String] = []
+        var token = ""
+        for _ in 0..<4 {
+            do throws(APIError) {
+                let page = try await page(of: resource, path: resource.paths[0], token: token, details: false)
+                names += page.items.map(\.id.key.name)
+                token = page.continueToken
+            } catch {
+                if names.isEmpty { throw error }
+                token = ""
+            }
+            if token.isEmpty { break }
+        }
+        return names
+    }
+
     private func read(_ resources: [WatchedResource], details: Bool) async throws(APIError) -> ClusterUpdate {
         var update = ClusterUpdate()
         for resource in resources {
@@ -49,29 +70,35 @@ extension APIConnection {
     private func items(
         of resource: WatchedResource, path: String, details: Bool
     ) async throws(APIError) -> [DecodedObject] {
-        let timing = ReflectorTiming()
-        let kind = resource.kind
         var items: [DecodedObject] = []
         var token = ""
         repeat {
-            let order = ReflectorMachine.Order.list(
-                path: path, resourceVersion: token.isEmpty ? "0" : "", limit: timing.pageSize, continueToken: token)
-            let page = try await perform(order.request(for: resource), silence: timing.listSilence) {
-                (body) async throws(APIError) in
-                try body.requireProtobuf()
-                var decoder = ListDecoder(kind: kind, details: details)
-                while let piece = try await body.next() {
-                    do throws(WireError) {
-                        try piece.withUnsafeReadableBytes { (bytes) throws(WireError) in try decoder.append(bytes) }
-                    } catch { throw APIError(.nonsense, error.description) }
-                }
-                do throws(WireError) { return try decoder.finish() } catch {
-                    throw APIError(.nonsense, error.description)
-                }
-            }
+            let page = try await page(of: resource, path: path, token: token, details: details)
             items += page.items
             token = page.continueToken
         } while !token.isEmpty
         return items
+    }
+
+    private func page(
+        of resource: WatchedResource, path: String, token: String, details: Bool
+    ) async throws(APIError) -> ObjectListPage {
+        let timing = ReflectorTiming()
+        let kind = resource.kind
+        let order = ReflectorMachine.Order.list(
+            path: path, resourceVersion: token.isEmpty ? "0" : "", limit: timing.pageSize, continueToken: token)
+        return try await perform(order.request(for: resource), silence: timing.listSilence) {
+            (body) async throws(APIError) in
+            try body.requireProtobuf()
+            var decoder = ListDecoder(kind: kind, details: details)
+            while let piece = try await body.next() {
+                do throws(WireError) {
+                    try piece.withUnsafeReadableBytes { (bytes) throws(WireError) in try decoder.append(bytes) }
+                } catch { throw APIError(.nonsense, error.description) }
+            }
+            do throws(WireError) { return try decoder.finish() } catch {
+                throw APIError(.nonsense, error.description)
+            }
+        }
     }
 }

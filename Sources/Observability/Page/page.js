@@ -85,8 +85,11 @@ function showSync(status) {
     sync.lastSuccessSeconds === undefined ? "never in line yet" : "in line " + span(sync.lastSuccessSeconds) + " ago",
     sync.healthy ? "" : "unhealthy"]);
   const failure = sync.lastFailure;
-  byId("trouble").textContent = sync.state !== "failing" ? "" : "The kernel cannot be brought in line: " +
-    failure.reason + "; tried again in " + span(failure.retryInSeconds || 0);
+  const troubles = (sync.troubles || []).filter((one) => one.code !== "kernel").map((one) => one.text);
+  if (sync.state === "failing") troubles.unshift("The kernel cannot be brought in line: " +
+    failure.reason + "; tried again in " + span(failure.retryInSeconds || 0));
+  const trouble = troubles.join(" · ");
+  if (byId("trouble").textContent !== trouble) byId("trouble").textContent = trouble;
 }
 
 function showNumbers(status) {
