@@ -138,7 +138,7 @@ struct UpgradeTests {
         for step in recording.transactions.flatMap(\.steps) {
             if case .deleteTable = step.operation { Issue.record("a table was deleted") }
         }
-        for transaction in recording.transactions { #expect(NftablesKernel.bytes(of: transaction).count <= limit) }
+        for transaction in recording.transactions { #expect(try NftablesKernel.bytes(of: transaction).count <= limit) }
         if elder == .everyForm { #expect(recording.transactions.count > 6) }
         #expect(try reconciler.synchronize().transactions == 0)
         let sets = try await nft.list(["sets"]) + nft.list(["maps"])
