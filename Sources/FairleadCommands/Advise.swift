@@ -1,7 +1,9 @@
 import Advice
 import ArgumentParser
+import KubernetesConfiguration
 import KubernetesModel
 import Logging
+import ServiceDataplane
 
 extension LoadBalancerKind: ExpressibleByArgument {}
 extension Advice.Environment: ExpressibleByArgument {}

@@ -165,7 +165,9 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
     @Test("--help has the statements about options that documents and keys have")
     func statements() {
         let help = Self.help()
-        for statement in OptionStatement.all { #expect(help.contains(OptionStatement.sentence(statement)), "\(statement)") }
+        for statement in OptionStatement.all {
+            #expect(help.contains(OptionStatement.sentence(statement)), "\(statement)")
+        }
     }
 
     @Test("the defaults that --help names are those of the configuration")
@@ -180,9 +182,9 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
             ("--conntrack-tcp-timeout-established", "\(values.conntrack.tcpEstablishedTimeout)"),
             ("--conntrack-tcp-timeout-close-wait", "\(values.conntrack.tcpCloseWaitTimeout)"),
         ] {
-            let start = help.range(of: "\(option) <")
+            let start = help.firstRange(of: "\(option) <")
             let text = start.map { help[$0.lowerBound...] } ?? ""
-            let told = text.range(of: "(default: ").map { text[$0.upperBound...].prefix { $0 != ")" } }
+            let told = text.firstRange(of: "(default: ").map { text[$0.upperBound...].prefix { $0 != ")" } }
             #expect(told.map(String.init) == expected, "\(option)")
         }
     }
