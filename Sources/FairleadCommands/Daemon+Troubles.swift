@@ -41,7 +41,9 @@ extension Daemon {
             lookup.answer = nil
             reconciler.judgeNodeAbsence(lookup.absence(after: update, nodeName: name))
         }
-        if !isNodeMissing, wasMissing { logger.notice("there is a Node of this name again", metadata: ["node": "\(name)"]) }
+        if !isNodeMissing, wasMissing {
+            logger.notice("there is a Node of this name again", metadata: ["node": "\(name)"])
+        }
         askForNames()
     }
 

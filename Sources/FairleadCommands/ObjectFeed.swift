@@ -52,7 +52,9 @@ enum ObjectFeed: Sendable {
     /// Hands all news to the consumer, one after the other, until cancelled.
     ///
     /// - Parameter board: is told which files cannot be used.
-    func run(pace: Pace, board: StatusBoard? = nil, _ logger: Logger, _ take: @Sendable (ClusterUpdate) async -> Void) async {
+    func run(pace: Pace, board: StatusBoard? = nil, _ logger: Logger, _ take: @Sendable (ClusterUpdate) async -> Void)
+        async
+    {
         switch self {
         case .manifests(let watcher):
             var failing: Set<String> = []

@@ -1,5 +1,4 @@
 import KubernetesModel
-
 import ManifestSource
 
 /// What a key of kube-proxy's configuration, or one of its flags, does in Fairlead.

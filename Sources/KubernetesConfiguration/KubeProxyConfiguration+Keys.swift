@@ -25,7 +25,9 @@ extension KubeProxyConfiguration {
         Key("logging.options.text.infoBufferSize", \.logging.text.infoBufferSize, .none(writtenAtOnce)),
         Key("logging.options.json.splitStream", \.logging.json.splitStream, .none(oneStream)),
         Key("logging.options.json.infoBufferSize", \.logging.json.infoBufferSize, .none(writtenAtOnce)),
-        Key("hostnameOverride", \.hostnameOverride, .takes("the Node's name, in lower case; one that no Node can have is wrong")),
+        Key(
+            "hostnameOverride", \.hostnameOverride,
+            .takes("the Node's name, in lower case; one that no Node can have is wrong")),
         Key(
             "bindAddress", \.bindAddress,
             .takes(

@@ -105,7 +105,9 @@ public struct TroubleReminder: Sendable {
     public init(interval: Duration = .seconds(300)) { self.interval = interval }
 
     /// Those to be said again now.
-    public mutating func due(_ troubles: Troubles, at now: Moment) -> [(place: Troubles.Place, trouble: Troubles.Trouble)] {
+    public mutating func due(_ troubles: Troubles, at now: Moment) -> [(
+        place: Troubles.Place, trouble: Troubles.Trouble
+    )] {
         let all = troubles.all
         let before = told
         told = [:]

@@ -59,7 +59,8 @@ struct CommandTests {
         let outside = Self.sample("pod-cidr-outside")
         #expect(try await Self.run(outside).status == 0, "nobody said what clusterCIDR is")
         let told = try await Self.run(outside + ["--cluster-cidr", "10.128.0.0/16"])
-        #expect(told.status == 1 && told.standardOutput.contains("pod-cidr-outside-cluster-cidr  Node node2"), "\(told)")
+        #expect(
+            told.status == 1 && told.standardOutput.contains("pod-cidr-outside-cluster-cidr  Node node2"), "\(told)")
         #expect(told.standardOutput.contains("2 Nodes have a podCIDR outside of it, such as node2 with 10.129.2.0/24"))
         #expect(try await Self.run(outside + ["--cluster-cidr", "10.128.0.0/15,fd00::/16"]).status == 0)
         let directory = try TemporaryDirectory()
@@ -71,7 +72,8 @@ struct CommandTests {
             """, to: "config.conf")
         #expect(try await Self.run(outside + ["--config", file]).status == 1)
         let missing = try await Self.run(Self.sample("pod-cidr-missing") + ["--detect-local-mode", "NodeCIDR"])
-        #expect(missing.status == 1 && missing.standardOutput.contains("1 Node without spec.podCIDRs: node2"), "\(missing)")
+        #expect(
+            missing.status == 1 && missing.standardOutput.contains("1 Node without spec.podCIDRs: node2"), "\(missing)")
     }
 
     private struct Report: Decodable {

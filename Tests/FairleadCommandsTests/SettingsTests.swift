@@ -165,7 +165,9 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
     @Test("--help has the statements about options that documents and keys have")
     func statements() {
         let help = Self.help()
-        for statement in OptionStatement.all { #expect(help.contains(OptionStatement.sentence(statement)), "\(statement)") }
+        for statement in OptionStatement.all {
+            #expect(help.contains(OptionStatement.sentence(statement)), "\(statement)")
+        }
     }
 
     @Test("the defaults that --help names are those of the configuration")

@@ -14,7 +14,8 @@ struct NodeNameTests {
         var codes: [String] = []
         for path in ["healthz", "livez"] {
             let program = Program(
-                "curl", ["-sg", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:10256/\(path)"])
+                "curl",
+                ["-sg", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:10256/\(path)"])
             codes.append(try await namespace.execute(program).standardOutput)
         }
         return codes
@@ -31,12 +32,13 @@ struct NodeNameTests {
 
     private static let node = ObjectID(kind: .node, key: ObjectKey(name: "node1"))
 
-    @Test("over the API a node name that no Node has fails /healthz and not /livez, and is told with the nearest names")
+    @Test("over the API a node name that no Node has fails /healthz, not /livez, and is told with the nearest names")
     func wrongName() async throws {
         let bench = try await APIBench([.ready("local-1")])
         let node = bench.cluster.node1.namespace
         let daemon = try await bench.start(["--node-name", "Node1.corp.example"])
-        try await daemon.waitForOutput("Node node1.corp.example: there is no Node of this name; the nearest names are node1, ")
+        try await daemon.waitForOutput(
+            "Node node1.corp.example: there is no Node of this name; the nearest names are node1, ")
         #expect(try await Self.health(node) == ["503", "200"], "\(daemon.output)")
         #expect(try await Self.metric(node) == 1)
         let status = try await Self.status(node)
@@ -109,18 +111,23 @@ struct NodeNameTests {
     func impossible(_ name: String) async throws {
         let namespace = try NetworkNamespace("name")
         for command in ["run", "render", "diff", "apply"] {
-            let result = try await FairleadCommand().run([command, "--manifests", "/dev/null", "--node-name", name], in: namespace)
+            let result = try await FairleadCommand().run(
+                [command, "--manifests", "/dev/null", "--node-name", name], in: namespace)
             #expect(result.status == 64, "\(result)")
             #expect(result.standardError.contains("\"\(name)\" cannot be the name of a Node"), "\(result)")
             #expect(result.standardError.contains("looks like a variable") == name.contains("$"), "\(result)")
         }
     }
 
-    @Test("status says why the node is not in line while the API server answers 401 or 403 to every list", arguments: [401, 403])
+    @Test(
+        "status says why the node is not in line while the API server answers 401 or 403 to every list",
+        arguments: [401, 403])
     func refused(_ code: Int) async throws {
         let bench = try await APIBench([.ready("local-1")])
         let kinds: [ObjectID.Kind] = [.service, .endpointSlice, .node]
-        for kind in kinds { bench.server.add(.lists(kind, .status(code, reason: "Refused", message: "not you"), times: 6)) }
+        for kind in kinds {
+            bench.server.add(.lists(kind, .status(code, reason: "Refused", message: "not you"), times: 6))
+        }
         let daemon = try await bench.start()
         let node = bench.cluster.node1.namespace
         let isTold = try await eventually(within: .seconds(30)) {
@@ -148,7 +155,7 @@ struct NodeNameTests {
         try await bench.daemon.waitForOutput("broken.yaml is in force again")
     }
 
-    @Test("'cannot listen; trying again' has a counterpart in the log when it does listen, and so has a failing commit")
+    @Test("'cannot listen; trying again' has a counterpart in the log when it does listen, as has a failing commit")
     func listening() async throws {
         let bench = try await DaemonBench([.ready("local-1")])
         let node = bench.cluster.node1.namespace
@@ -172,7 +179,8 @@ extension DaemonBench {
     /// Whether the kernel lets the daemon own its tables.
     fileprivate var owns: Bool {
         get async throws {
-            let metrics = try await cluster.node1.namespace.execute(Program("curl", ["-s", "http://127.0.0.1:10249/metrics"]))
+            let metrics = try await cluster.node1.namespace.execute(
+                Program("curl", ["-s", "http://127.0.0.1:10249/metrics"]))
             return metrics.standardOutput.contains(#"fairlead_table_protected{ip_family="IPv4"} 1"#)
         }
     }

@@ -69,7 +69,8 @@ import Testing
         #expect(desired.nodePortAddresses.map(\.description) == ["10.0.0.2", "fd00::1", "fd00::2"])
         let messages = Self.openFamilies(desired)
         #expect(messages.count == 1)
-        #expect(messages.first?.hasPrefix("has no address of IPv6: node ports are served on all") == true, "\(messages)")
+        #expect(
+            messages.first?.hasPrefix("has no address of IPv6: node ports are served on all") == true, "\(messages)")
     }
 
     @Test("a host that has no ordinary address of the family is not worth a finding")

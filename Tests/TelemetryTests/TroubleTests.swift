@@ -62,7 +62,8 @@ import Testing
         let status = Self.status(troubles, at: 5)
         #expect(status.sync.troubles?.map(\.code) == ["source"] && status.sync.troubles?[0].seconds == 4)
         let text = StatusText.page(status)
-        #expect(text.contains("  trouble (source, for 4 s): nodes: GET https://x/api/v1/nodes: 403 Forbidden\n"), "\(text)")
+        #expect(
+            text.contains("  trouble (source, for 4 s): nodes: GET https://x/api/v1/nodes: 403 Forbidden\n"), "\(text)")
         #expect(StatusText.line(status).contains(" troubles=source\n"))
     }
 
