@@ -53,7 +53,12 @@ extension SourceCase {
     private static func serviceCIDR(_ blocks: String) -> SourceCase {
         SourceCase(
             testDescription: "ServiceCIDR {\(blocks)}",
-            text: "apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: x}\nspec: {cidrs: [\(blocks)]}\n")
+            text: """
+                apiVersion: networking.k8s.io/v1
+                kind: ServiceCIDR
+                metadata: {name: x}
+                spec: {cidrs: [\(blocks)]}
+                """)
     }
 
     private static let strange = [
