@@ -185,7 +185,7 @@ let package = Package(
             name: "PacketTests",
             dependencies: [
                 "APIServerKit", "DataplaneTestKit", "FairleadTestKit", "ManifestSource", "KubernetesModel",
-                "NetworkTypes", "fairlead", "fairlead-bench",
+                "KubernetesWire", "WireTestKit", "ServicePolicy", "NetworkTypes", "fairlead", "fairlead-bench",
             ], exclude: ["Upgrade"], swiftSettings: strict),
         .testTarget(
             name: "LoadBalancerTests",

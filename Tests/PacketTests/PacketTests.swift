@@ -60,7 +60,8 @@ struct PacketTable: Sendable {
     func appliedScene() async throws -> Scene { try await applied.value() }
 
     static let usual = PacketTable(
-        policyScenarios + refusalScenarios + endpointScenarios + sliceScenarios + frontendScenarios)
+        policyScenarios + refusalScenarios + endpointScenarios + sliceScenarios + frontendScenarios
+            + oddValueScenarios)
     static let hints = PacketTable(
         hintScenarios,
         nodes: Manifest.documents([

@@ -80,6 +80,18 @@ let sourceRangeScenarios: [Scenario] = [
         expectations: [
             .from(["node1"], to: loadBalancer, open), .from(["client", "local-caller"], to: loadBalancer, .dropped),
         ]),
+    .restricted(
+        "ranges that are all unusable let nobody in", ["198.51.100.10", "10.0.0.0/33", "2001:db8:100::10"],
+        expectations: [
+            .from(["client", "second-client", "local-caller", "node1"], to: loadBalancer, .dropped),
+            .from(["client", "second-client"], to: [.clusterIP, .nodePort, .externalIP], open),
+        ]),
+    .restricted(
+        "a range that is unusable does not cost the others",
+        ["198.51.100.10", "198.051.100.010/32", "2001:db8:100::10/128", "::/129"],
+        expectations: [
+            .from(["client"], to: loadBalancer, open), .from(["second-client", "node1"], to: loadBalancer, .dropped),
+        ]),
 ]
 
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))

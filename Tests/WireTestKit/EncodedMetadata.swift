@@ -50,7 +50,7 @@ public struct EncodedMetadata: Hashable, Sendable {
     }
 
     /// The seconds since 1970 of `2024-01-31T12:34:56Z`; nil for anything else.
-    private static func seconds(_ text: String) -> Int? {
+    public static func seconds(_ text: String) -> Int? {
         guard text.utf8.count == 20, text.hasSuffix("Z") else { return nil }
         let numbers = text.dropLast().split(whereSeparator: { "-T:".contains($0) }).compactMap { Int($0) }
         guard numbers.count == 6 else { return nil }

@@ -1,0 +1,178 @@
+/// Values that API servers accept, or keep from earlier versions, and some that only manifests can have.
+extension SourceCase {
+    /// One case for each value, beside values that are in order.
+    static let oddValues: [SourceCase] =
+        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels
+
+    private static func service(_ spec: String, metadata: String = "", status: String = "") -> SourceCase {
+        SourceCase(
+            testDescription: "Service {\(metadata)} {\(spec)} {\(status)}",
+            text: """
+                apiVersion: v1
+                kind: Service
+                metadata: {name: web, namespace: shop\(metadata.isEmpty ? "" : ", ")\(metadata)}
+                spec: {\(spec)}
+                status: {loadBalancer: {ingress: [\(status)]}}
+                """)
+    }
+
+    private static func balanced(_ spec: String = "", metadata: String = "", status: String = "") -> SourceCase {
+        let more = spec.isEmpty ? "" : ", \(spec)"
+        return service(
+            "type: LoadBalancer, clusterIP: 10.96.0.1, ports: [{port: 80, nodePort: 30080}]\(more)", metadata: metadata,
+            status: status)
+    }
+
+    private static func slice(
+        _ endpoints: String, ports: String = "{port: 8080}", type: String = "IPv4", labels: String = ""
+    ) -> SourceCase {
+        SourceCase(
+            testDescription: "EndpointSlice \(type) {\(endpoints)} {\(ports)} {\(labels)}",
+            text: """
+                apiVersion: discovery.k8s.io/v1
+                kind: EndpointSlice
+                metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web\(labels)}}
+                addressType: \(type)
+                ports: [\(ports)]
+                endpoints: [\(endpoints)]
+                """)
+    }
+
+    private static func node(_ addresses: String, podCIDRs: String = "") -> SourceCase {
+        SourceCase(
+            testDescription: "Node {\(addresses)} {\(podCIDRs)}",
+            text: """
+                apiVersion: v1
+                kind: Node
+                metadata: {name: node1}
+                spec: {podCIDRs: [\(podCIDRs)]}
+                status: {addresses: [\(addresses)]}
+                """)
+    }
+
+    private static func serviceCIDR(_ blocks: String) -> SourceCase {
+        SourceCase(
+            testDescription: "ServiceCIDR {\(blocks)}",
+            text: """
+                apiVersion: networking.k8s.io/v1
+                kind: ServiceCIDR
+                metadata: {name: x}
+                spec: {cidrs: [\(blocks)]}
+                """)
+    }
+
+    private static let strange = [
+        "192.0.2.007", "::ffff:192.0.2.7", "127.0.0.1", "::1", "0.0.0.0", "::", "224.0.1.1", "ff02::1", "169.254.1.1",
+        "FE80::1", "fe80::1%eth0", " ", "lb.example.com", " 192.0.2.7", "192.0.2.256", "192.0.2.7\\n",
+        "0:0:0:0:0:0:0:1", "::FFFF:127.0.0.1", "1.2.3", "0x7f.0.0.1",
+    ]
+
+    private static let oddAddresses: [SourceCase] =
+        strange.flatMap { text in
+            [
+                balanced("externalIPs: [\"\(text)\", 192.0.2.9]"),
+                balanced(status: "{ip: \"\(text)\"}, {ip: 192.0.2.8, ipMode: VIP}"),
+                service("clusterIP: \"\(text)\", ports: [{port: 80}]"),
+                service("clusterIPs: [\"\(text)\", \"fd00::7\"], ports: [{port: 80}]"),
+            ]
+        }
+        + [
+            service("clusterIP: 010.96.0.1, clusterIPs: [10.96.0.1], ports: [{port: 80}]"),
+            service("clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, 10.96.0.2], ports: [{port: 80}]"),
+            service("clusterIP: 10.96.0.1, clusterIPs: [10.96.0.2], ports: [{port: 80}]"),
+            service("clusterIP: None, clusterIPs: [10.96.0.1], ports: [{port: 80}]"),
+            service("clusterIP: None, clusterIPs: [None, 10.96.0.1], ports: [{port: 80}]"),
+            service("clusterIPs: [10.96.0.1, None], ports: [{port: 80}]"),
+        ]
+
+    private static let oddPorts: [SourceCase] =
+        [0, -1, 65536, 70000, 2_147_483_647].flatMap { number in
+            [
+                service("clusterIP: 10.96.0.1, ports: [{name: a, port: \(number)}, {name: b, port: 80}]"),
+                service("clusterIP: 10.96.0.1, ports: [{port: \(number)}]"),
+                slice("{addresses: [10.0.0.1]}", ports: "{name: a, port: 8080}, {name: b, port: \(number)}"),
+            ]
+        }
+        + [-1, 65536, 70000, 2_147_483_647].flatMap { number in
+            [
+                service("type: NodePort, clusterIP: 10.96.0.1, ports: [{port: 80, nodePort: \(number)}]"),
+                balanced("externalTrafficPolicy: Local, healthCheckNodePort: \(number)"),
+            ]
+        }
+        + [
+            slice("{addresses: [10.0.0.1]}", ports: "{name: a, port: null}"),
+            slice("{addresses: [10.0.0.1]}", ports: "{name: a, port: 1}, {name: a, port: 2}"),
+            slice("{addresses: [10.0.0.1]}", ports: "{port: 1}, {port: 2}"),
+            slice("{addresses: [10.0.0.1]}", ports: "{name: A_b, port: 1}, {name: b, port: 2}"),
+            service("clusterIP: 10.96.0.1"),
+            service("clusterIP: 10.96.0.1, ports: [{name: a, port: 80}, {name: a, port: 81}]"),
+            service("clusterIP: 10.96.0.1, ports: [{name: a, port: 80}, {name: b, port: 80}]"),
+            service("clusterIP: 10.96.0.1, ports: [{port: 80}, {name: b, port: 81}]"),
+            service("clusterIP: 10.96.0.1, ports: [{name: A_b, port: 80}, {name: b, port: 81}]"),
+            service(
+                "type: NodePort, clusterIP: 10.96.0.1, "
+                    + "ports: [{name: a, port: 80, nodePort: 30080}, {name: b, port: 81, nodePort: 30080}]"),
+            service("clusterIP: 10.96.0.1, ports: [{port: 80, nodePort: 30080}]"),
+            balanced("externalTrafficPolicy: Local, healthCheckNodePort: 30080"),
+            balanced("sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}"),
+            balanced("sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 100000}}"),
+        ]
+
+    private static let oddChoices: [SourceCase] = [
+        service("type: Tunnel, clusterIP: 10.96.0.1, ports: [{port: 80}]"),
+        service("clusterIP: 10.96.0.1, ports: [{name: a, port: 80, protocol: QUIC}, {name: b, port: 80}]"),
+        service("clusterIP: 10.96.0.1, ports: [{port: 80, protocol: tcp}]"), balanced("externalTrafficPolicy: local"),
+        balanced("internalTrafficPolicy: Zone"), balanced("sessionAffinity: Cookie"),
+        balanced(status: "{ip: 192.0.2.1, ipMode: Tunnel}, {ip: 192.0.2.2}"),
+        slice("{addresses: [10.0.0.1]}", type: "IPv5"), slice("{addresses: [10.0.0.1]}", type: "ipv4"),
+        slice("{addresses: [10.0.0.1]}", type: "\"\""),
+        slice("{addresses: [10.0.0.1]}", ports: "{name: a, port: 1, protocol: QUIC}, {name: b, port: 2}"),
+    ]
+
+    private static let strangeBlocks = [
+        "010.0.0.0/8", " 10.0.0.0/8 ", "10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/08", "::ffff:10.0.0.0/104",
+        "fd00::1/64", "fd00::/129", "fe80::1%eth0/64", "", " ", "nonsense",
+    ]
+
+    private static let oddRanges: [SourceCase] =
+        strangeBlocks.flatMap { text in
+            [
+                balanced("loadBalancerSourceRanges: [\"\(text)\"]", status: "{ip: 192.0.2.1}"),
+                balanced("loadBalancerSourceRanges: [\"\(text)\", 192.0.2.0/24]", status: "{ip: 192.0.2.1}"),
+                balanced(metadata: annotation("\(text)")), balanced(metadata: annotation("\(text), 192.0.2.0/24")),
+                node("{type: InternalIP, address: 172.30.0.11}", podCIDRs: "\"\(text)\", \"fd00:1::/64\""),
+                serviceCIDR("\"\(text)\", \"fd00:1::/64\""), serviceCIDR("\"\(text)\""),
+            ]
+        }
+        + [serviceCIDR("10.0.0.0/8, 11.0.0.0/8"), serviceCIDR("")]
+
+    private static func annotation(_ text: String) -> String {
+        "annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: \"\(text)\"}"
+    }
+
+    private static let oddEndpoints: [SourceCase] =
+        (strange + ["fd00::1", "10.0.0.01"]).flatMap { text in
+            [
+                slice("{addresses: [\"\(text)\"]}, {addresses: [10.0.0.1]}"),
+                slice("{addresses: [\"\(text)\"]}, {addresses: [\"fd00::2\"]}", type: "IPv6"),
+                slice("{addresses: [\"\(text)\"]}, {addresses: [10.0.0.1]}", type: "FQDN"),
+            ]
+        }
+        + [slice("{addresses: []}, {addresses: [10.0.0.1]}"), slice("{nodeName: a}, {addresses: [10.0.0.1, \"x\"]}")]
+
+    private static let oddNodes: [SourceCase] = (strange + [""]).flatMap { text in
+        ["InternalIP", "ExternalIP", "Hostname"].map {
+            node("{type: \($0), address: \"\(text)\"}, {type: InternalIP, address: 172.30.0.11}")
+        }
+    }
+
+    private static let oddLabels: [SourceCase] = [
+        balanced(metadata: "labels: {service.kubernetes.io/headless: \"\"}"),
+        balanced(metadata: "labels: {service.kubernetes.io/headless: \"no\"}"),
+        balanced(metadata: "labels: {service.kubernetes.io/service-proxy-name: other}"),
+        balanced(metadata: "labels: {service.kubernetes.io/service-proxy-name: \"\"}"),
+        slice("{addresses: [10.0.0.1]}", labels: ", service.kubernetes.io/headless: \"\""),
+        slice("{addresses: [10.0.0.1]}", labels: ", service.kubernetes.io/service-proxy-name: other"),
+        slice("{addresses: [10.0.0.1]}", labels: ", service.kubernetes.io/service-proxy-name: \"\""),
+    ]
+}
