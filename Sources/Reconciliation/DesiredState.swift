@@ -5,9 +5,7 @@ import ServiceDataplane
 import ServicePolicy
 import Telemetry
 
-/// The state of the cluster together with what the node makes of it.
-///
-/// This is where the pure stages meet: objects become policy, policy becomes elements.
+/// The state of the cluster with what the node makes of it: here objects become policy, and policy becomes elements.
 public struct DesiredState: Sendable {
     /// The objects.
     public private(set) var cluster = ClusterState()
