@@ -211,7 +211,7 @@ public struct DesiredState: Sendable {
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
         if !keepingUnknown { staleFlows.noteWithdrawn(in: observed) { retained.keeps($0, $1, $2) } }
-        dataplane.retireTimeouts { keepingUnknown || retained.keepsAny(of: $0) }
+        dataplane.retireTimeouts { keepingUnknown || retained.timeouts.contains($0) }
         planner.finish(dataplane) { family, set, key in keepingUnknown || retained.keeps(family, set, key) }
         for transaction in planner.drain() { try emit(transaction) }
     }
@@ -297,7 +297,7 @@ public struct DesiredState: Sendable {
 
     /// The schema that a full pass starts from.
     ///
-    /// - Parameter existingSets: the names of the sets that the tables have.
+    /// - Parameter existingSets: the names of the sets and chains that the tables have.
     public func expectedSchema(_ family: IPFamily, existingSets: [Set<String>]) -> TableSchema {
         Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),

@@ -262,7 +262,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         var discards: UInt32 = 0
         for family in IPFamily.allCases {
             let schema = desired.schema(family)
-            let memories = schema.sets.filter(\.isDynamic)
+            let memories = schema.sets.filter { $0.id == .affinity || $0.id == .affinityPort }
             var remembered: [SetID: [ElementKey: ObservedElement]] = [:]
             for set in memories { remembered[set.id] = try kernel.elements(of: set, in: schema) }
             let stale = desired.staleClients(family, remembered: remembered)

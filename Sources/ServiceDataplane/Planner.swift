@@ -76,7 +76,7 @@ public struct Planner {
                 builder.trail(family, plan.trailing)
             }
             schemas[family] = schema
-            for set in schemas[family]?.sets ?? [] {
+            for set in schema.sets where schema.verdicts[set.id] == nil {
                 installed.forEachUnclaimed(family, set.id) { key, value in
                     if keeps(family, set.id, key) { return }
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
@@ -124,7 +124,9 @@ public struct Planner {
     private mutating func grow(to dataplane: Dataplane) {
         for family in IPFamily.allCases {
             let schema = dataplane.schema(family)
-            guard let old = schemas[family], old.sets.count < schema.sets.count else { continue }
+            guard let old = schemas[family],
+                old.sets.count < schema.sets.count || old.chains.count < schema.chains.count
+            else { continue }
             builder.lead(family, SchemaPlan(from: old, to: schema).leading)
             schemas[family] = schema
         }
@@ -160,7 +162,7 @@ extension Dataplane {
     /// What the tables provide for now.
     public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
 
-    /// The affinity timeouts that tables with these sets provide for, and these.
+    /// The affinity timeouts that tables with these sets and chains provide for, and these.
     public static func timeouts(
         providedBy names: some Sequence<Set<String>>, and needed: Set<Int>
     ) -> AffinityTimeouts { AffinityTimeouts(AffinityTimeouts.provided(by: names).union(needed)) }

@@ -12,6 +12,8 @@ public struct RetainedServices: Sendable {
     public private(set) var externalLocal: Set<ObjectKey> = []
     /// The numbers of their pools with affinity.
     private(set) var poolNumbers: Set<UInt32> = []
+    /// The timeouts of these pools in seconds.
+    public private(set) var timeouts: Set<Int> = []
     private var kept: [IPFamily: [SetID: Set<ElementKey>]] = [:]
 
     /// Looks in the tables for what they have of the Services.
@@ -32,15 +34,12 @@ public struct RetainedServices: Sendable {
     /// Calls the body for what is left as it is in sets that Services share, as far as it is there.
     func forEachShared(in tables: [IPFamily: ObservedTable], _ body: (IPFamily, SetID, ElementKey) -> Void) {
         for (family, sets) in kept {
-            for set in [SetID.clusterIPs, .backends, .localBackends, .hairpin] {
+            for set in SharedElements.sets {
                 guard let found = tables[family]?.elements[set] else { continue }
                 for key in sets[set] ?? [] where found.position(of: key) != nil { body(family, set, key) }
             }
         }
     }
-
-    /// Whether any element of a set, in either table, is part of what is left as it is.
-    public func keepsAny(of set: SetID) -> Bool { kept.values.contains { $0[set]?.isEmpty == false } }
 
     private mutating func keepFrontends(
         _ table: ObservedTable, _ family: IPFamily, _ names: [String: ObjectKey]
@@ -76,9 +75,11 @@ public struct RetainedServices: Sendable {
                 sets[.hairpin, default: []].insert(endpoint.hairpin)
             }
         }
-        for key in (table.elements[.clusterIPs] ?? [:]).keys
-        where frontends.contains(where: { $0.hasAddress(key, bytes: addressBytes) }) {
-            sets[.clusterIPs, default: []].insert(key)
+        for set in [SetID.clusterIPs, .externalAddresses] {
+            for key in (table.elements[set] ?? [:]).keys
+            where frontends.contains(where: { $0.hasAddress(key, bytes: addressBytes) }) {
+                sets[set, default: []].insert(key)
+            }
         }
         keepRanges(table, addressBytes: addressBytes, frontends, in: &sets)
         keepPoolNumbers(table, in: &sets)
@@ -106,8 +107,9 @@ public struct RetainedServices: Sendable {
             }
         }
         poolNumbers.formUnion(numbers.map { UInt32(bigEndian: $0[0]) })
-        for (set, elements) in table.elements where set >= .firstStickyTimeout {
-            sets[set, default: []].formUnion(numbers.intersection(elements.keys))
+        for (number, element) in table.elements[.stickyTimeouts] ?? [:] where numbers.contains(number) {
+            sets[.stickyTimeouts, default: []].insert(number)
+            timeouts.insert(Int(UInt32(bigEndian: element.value[0])))
         }
     }
 }

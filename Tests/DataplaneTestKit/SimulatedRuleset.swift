@@ -10,6 +10,12 @@ public struct SimulatedSet: Hashable, Sendable {
 
     /// An empty set.
     public init(_ declaration: SetDeclaration) { self.declaration = declaration }
+
+    /// The chains that the elements lead to, if this is a map of verdicts.
+    var chains: [String] {
+        guard declaration.data.count == 1, case .chain(let prefix) = declaration.data[0] else { return [] }
+        return elements.values.map { "\(prefix)\(UInt32(bigEndian: $0.data?[0] ?? 0))" }
+    }
 }
 
 extension SetDeclaration {
@@ -36,7 +42,7 @@ public struct SimulatedTable: Hashable, Sendable {
         statements.contains { statement in
             switch statement {
             case .lookup(_, let set, _), .destinationNAT(_, let set), .setPriority(_, let set),
-                .update(_, let set, _, _):
+                .dispatch(_, let set), .update(_, let set, _, _):
                 set == name
             case .destinationNATFromTwo(_, let addresses, let ports): addresses == name || ports == name
             default: false
@@ -44,14 +50,15 @@ public struct SimulatedTable: Hashable, Sendable {
         }
     }
 
-    /// Whether any rule leads to the chain.
+    /// Whether any rule, or element of a map of verdicts, leads to the chain.
     func leadsTo(_ name: String) -> Bool {
-        statements.contains { statement in
-            switch statement {
-            case .jump(let chain), .goto(let chain): chain == name
-            default: false
+        sets.values.contains { $0.chains.contains(name) }
+            || statements.contains { statement in
+                switch statement {
+                case .jump(let chain), .goto(let chain): chain == name
+                default: false
+                }
             }
-        }
     }
 
     private var statements: some Sequence<Statement> { chains.values.lazy.flatMap(\.rules).flatMap { $0 } }
