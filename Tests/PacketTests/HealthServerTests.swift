@@ -192,7 +192,7 @@ struct HealthServerTests {
     func held() async throws {
         let bench = try await Bench([.ready("local-1")])
         #expect(try await bench.becomes("200"), "\(bench.daemon.output)")
-        try bench.change(to: [.ready("local-1")], port: 0, extra: "sessionAffinity: nonsense")
+        try bench.change(to: [.ready("local-1")], port: 0, extra: "sessionAffinity: 7")
         try await bench.daemon.waitForOutput("sessionAffinity")
         #expect(try await bench.status() == "200")
         #expect(!bench.daemon.output.contains("healthCheckNodePort"), "\(bench.daemon.output)")

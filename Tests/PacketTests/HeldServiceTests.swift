@@ -36,7 +36,10 @@ struct HeldServiceTests {
 
     @Test(
         "an object that makes no sense costs only itself, and its Service stays as it was",
-        arguments: [manifests(port: "80000", other: 2), manifests(endpoint: "10.128.1.800", other: 2)])
+        arguments: [
+            manifests(port: "80000", other: 2),
+            manifests(other: 2).replacing("{addresses: [\"10.128.1.8\"]", with: "{addresses: \"10.128.1.8\""),
+        ])
     func held(_ broken: String) async throws {
         let namespace = try NetworkNamespace()
         let directory = try TemporaryDirectory()
