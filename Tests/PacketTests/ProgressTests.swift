@@ -63,7 +63,7 @@ struct ProgressTests {
 
     /// Enough Services that a load takes a moment.
     private static func cluster(_ directory: TemporaryDirectory) throws -> [String] {
-        let items = (0..<1500).map { number in
+        let items = (0..<4000).map { number in
             let (name, address) = ("s-\(number)", "10.97.\(number / 250).\(number % 250 + 1)")
             return """
                 {"apiVersion":"v1","kind":"Service","metadata":{"name":"\(name)","namespace":"a"},"spec":{"clusterIP":\
@@ -126,21 +126,21 @@ struct ProgressTests {
         }
         let program = Program(command[0], Array(command.dropFirst()), environment: Self.terminalKind)
         let result = try await namespace.execute(program)
-        #expect(result.standardError.isEmpty && result.standardOutput.hasPrefix("1500 Services served"), "\(result)")
+        #expect(result.standardError.isEmpty && result.standardOutput.hasPrefix("4000 Services served"), "\(result)")
     }
 
     @Test("run shows its first load, and log lines do not mix with it")
     func run() async throws {
         let (namespace, directory) = (try NetworkNamespace("progress"), try TemporaryDirectory())
         let command = [try FairleadCommand().path, "run"] + (try Self.cluster(directory))
-        let screen = try await Self.watch(command, in: namespace, stopAt: "serving services=1500")
+        let screen = try await Self.watch(command, in: namespace, stopAt: "serving services=4000")
         #expect(screen.status == 0)
         #expect(screen.all.contains("reading the objects"), "\(screen)")
         #expect(screen.all.contains(/(planning|committing): [\d,]+ of/), "\(screen)")
         // A line of the log begins where the line of progress was erased, or after another one.
-        #expect(screen.all.contains(/\\u001b\[K20\d\d-[^\\]*notice: serving services=1500/), "\(screen)")
+        #expect(screen.all.contains(/\\u001b\[K20\d\d-[^\\]*notice: serving services=4000/), "\(screen)")
         #expect(screen.all.contains("notice: stopping"), "\(screen)")
-        let after = screen.all.split(separator: "serving services=1500").last ?? ""
+        let after = screen.all.split(separator: "serving services=4000").last ?? ""
         #expect(!after.contains(#"\u2026"#), "progress after the start: \(after)")
     }
 
