@@ -37,7 +37,8 @@ extension ObjectReader {
     ) throws(FieldError) -> Endpoint? {
         let addresses = try node.asMap().list("addresses")
         // The API says that consumers take the first address only.
-        let text = try addresses.first(where: { _ in true })?.asString()
+        var text: String?
+        if let first = addresses.first(where: { _ in true }) { text = try first.asString() }
         let address = text.flatMap { IPAddress($0) }
         guard let address, let text, slice.canHave(address), !IPAddress.isLegacySpelling(text) else {
             guard let address, slice.accepts(address, spelled: text, index, &notes) else {
