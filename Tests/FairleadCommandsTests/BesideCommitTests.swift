@@ -89,14 +89,17 @@ struct BesideCommitTests {
             }
         }
         let task = Task { await follower.run { log.add("look") } }
-        while log.count("open \(names.last ?? "")") == 0 || log.all.suffix(2) != ["look", "look"] {
+        let last = "open \(names.last ?? "")"
+        while !Task.isCancelled, log.count(last) == 0 || log.all.suffix(2) != ["look", "look"] {
             try? await Task.sleep(for: .milliseconds(2))
         }
         task.cancel()
         await task.value
     }
 
-    @Test("a watcher of addresses that ends is replaced until the daemon ends, and the addresses are read anew")
+    @Test(
+        "a watcher of addresses that ends is replaced until the daemon ends, and the addresses are read anew",
+        .timeLimit(.minutes(1)))
     func restart() async {
         let log = Log()
         let first: AddressFollower.Watch = { wakeUp in
@@ -110,7 +113,7 @@ struct BesideCommitTests {
             ])
     }
 
-    @Test("one that could not be opened at the start is opened later")
+    @Test("one that could not be opened at the start is opened later", .timeLimit(.minutes(1)))
     func late() async {
         let log = Log()
         await follow(first: nil, then: ["", "second"], log)

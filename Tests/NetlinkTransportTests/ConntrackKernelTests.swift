@@ -29,6 +29,36 @@ struct ConntrackKernelTests {
         [TransportProtocol.udp, .sctp].map { (family, $0) }
     }
 
+    @Test("entries go while the table is read, a few hundred at a time, each judged anew in the moment before")
+    func judgedTwice() throws {
+        let namespace = try NetworkNamespace("conntrack")
+        try namespace.inside { () throws(NetlinkError) in
+            let entries = (0..<2000).map {
+                Self.entry(.ipv4, .udp, to: 1, 53, target: 11, from: UInt16(1000 + $0))
+            }
+            try ConntrackFixture.make(entries)
+            let filter = FlowFilter(.ipv4, .udp, to: entries[0].flow.destination, port: 53)
+            let kernel = try ConntrackKernel()
+            // A commit makes all of them live after the third part.
+            var parts = 0
+            var isStale = true
+            let removal = try kernel.remove(filter) { _ in
+                isStale
+            } settle: {
+                parts += 1
+                isStale = parts <= 3
+                return true
+            }
+            #expect(parts == 4)
+            #expect(removal.deleted == 3 * 256)
+            #expect(try ConntrackFixture.list(filter).flows.count == 2000 - 3 * 256)
+            // Nothing may be deleted now: it counts as refused.
+            let refused = try kernel.remove(filter, where: { _ in true }, settle: { false })
+            #expect(refused.refused == 2000 - 3 * 256)
+            #expect(refused.deleted == 0)
+        }
+    }
+
     @Test("exactly the stale entries are deleted", arguments: worlds, [true, false])
     func delete(_ world: (family: IPFamily, transport: TransportProtocol), asksForFilter: Bool) throws {
         let (family, transport) = world
