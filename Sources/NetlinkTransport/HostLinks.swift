@@ -131,6 +131,9 @@ public final class HostLinks {
                 if message.flags & NetlinkFlag.dumpInterrupted != 0 { isInterrupted = true }
                 switch message.type {
                 case NetlinkControl.done:
+                    // A dump can fail at its end too.
+                    let code = ErrorReport(message).code
+                    if code != 0 { throw .system(operation: Self.operation, errno: code) }
                     if isInterrupted { throw .interrupted(operation: Self.operation) }
                     return
                 case NetlinkControl.error:
