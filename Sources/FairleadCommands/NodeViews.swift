@@ -67,7 +67,7 @@ struct NodeViews {
             for schema in schemas {
                 let observed = observation.tables[schema.family] ?? ObservedTable()
                 var remembered: [SetID: [ElementKey: ObservedElement]] = [:]
-                for set in schema.sets where set.isDynamic && observed.sets.contains(set.name) {
+                for set in schema.clientMemories where observed.sets.contains(set.name) {
                     let elements = try source.elements(of: set, in: schema)
                     remembered[set.id] = Dictionary(elements.map { ($0.key, $0.value) }) { $1 }
                 }

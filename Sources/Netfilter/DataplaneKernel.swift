@@ -19,7 +19,7 @@ public protocol DataplaneKernel: AnyObject {
     /// - Parameters:
     ///   - tableName: the name of the tables, the same in each family.
     ///   - guesses: how to find the elements of large sets. What is found does not depend on it, only the time.
-    ///   - schemas: makes the schemas to compare with from the names of the sets that each family's table has.
+    ///   - schemas: makes the schemas to compare with from the names of the sets and chains that each family's table has.
     func observe(
         tableName: String, guesses: ElementGuesses, schemas: ([IPFamily: Set<String>]) -> [TableSchema]
     ) throws(Failure) -> Observation

@@ -26,18 +26,24 @@ public enum Statement: Hashable, Sendable {
     case sourceIsLocal
     /// `fib saddr type != local`: the source is not an address of this node.
     case sourceIsNotLocal
+    /// `fib daddr type != local`: the destination is not an address of this node.
+    case destinationIsNotLocal
     /// `iifname` is, or is not, a name, or begins with it.
     case inputInterface(String, isPrefix: Bool, negated: Bool)
     /// `iif != 0`: the packet came through an interface that the hook is told of.
     case hasInputInterface
     /// `counter`.
     case counter
+    /// `meta priority != none`: the packet has a priority.
+    case hasPriority
     /// `meta priority set`: the packet priority becomes what the map holds; no match where the map has no such key.
     case setPriority([Selector], map: String)
     /// `meta priority set 0:0`.
     case resetPriority
+    /// `vmap`: goes to the chain that the map has for the concatenation; no match where the map has no such key.
+    case dispatch([Selector], map: String)
     /// `update`: the map holds the data under the key from now on, for so many seconds. An entry that is there already
-    /// keeps its data and lives on.
+    /// keeps its data and lives on. Without data it is a set.
     case update([Selector], map: String, data: [Selector], seconds: Int)
     /// `dnat to` an address from one map and a port from another, both under the same key.
     case destinationNATFromTwo([Selector], addresses: String, ports: String)
@@ -97,7 +103,8 @@ public struct Chain: Hashable, Sendable {
         public var kind: Kind
         /// The point.
         public var point: Point
-        /// Lower runs earlier; -100 is where destinations are translated, 100 where sources are.
+        /// Lower runs earlier; -100 is where destinations are translated, 100 where sources are. Of nat chains, which all run there,
+        /// it is the order among themselves.
         public var priority: Int32
 
         /// Makes a hook.
@@ -138,14 +145,20 @@ public struct TableSchema: Hashable, Sendable {
     public var sets: [SetDeclaration]
     /// The chains; a chain comes after those that it leads to.
     public var chains: [Chain]
+    /// Elements that belong to the structure: those of maps of verdicts, which come and go with the chains that they lead to.
+    public var verdicts: [SetID: [Element]]
 
     /// Makes a schema.
-    public init(family: IPFamily, name: String, comment: String? = nil, sets: [SetDeclaration], chains: [Chain]) {
+    public init(
+        family: IPFamily, name: String, comment: String? = nil, sets: [SetDeclaration], chains: [Chain],
+        verdicts: [SetID: [Element]] = [:]
+    ) {
         self.family = family
         self.name = name
         self.comment = comment
         self.sets = sets
         self.chains = chains
+        self.verdicts = verdicts
     }
 
     /// The declaration of a set; nil if the table has none of that identity.

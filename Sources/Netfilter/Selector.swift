@@ -8,6 +8,8 @@ public enum Selector: Hashable, Sendable {
     case sourceAddress
     /// The destination address of the IP header.
     case destinationAddress
+    /// How many routers the packet may still pass: the TTL, or IPv6's hop limit.
+    case hopLimit
     /// The transport protocol.
     case transportProtocol
     /// The source port of the transport header.
@@ -18,6 +20,10 @@ public enum Selector: Hashable, Sendable {
     case random(modulus: UInt32)
     /// The packet's priority: scratch space for the number of a pool, from one hook to the next.
     case priority
+    /// The number by which conntrack tells the flow from all others, the same from its first packet on.
+    case connectionID
+    /// A verdict, as data of maps only: `goto` the chain whose name is the prefix and the number that the element holds.
+    case chain(prefix: String)
     /// A hash of the IPv6 source address: half of a key that `nft` can write, which a whole address with more is not.
     case hashedSourceAddress(seed: UInt32)
     /// The destination address of the flow's first packet, before any translation (conntrack, original direction).
@@ -33,11 +39,14 @@ public enum Selector: Hashable, Sendable {
         return switch self {
         case .sourceAddress: "\(ip) saddr"
         case .destinationAddress: "\(ip) daddr"
+        case .hopLimit: family == .ipv4 ? "ip ttl" : "ip6 hoplimit"
         case .transportProtocol: "meta l4proto"
         case .sourcePort: "th sport"
         case .destinationPort: "th dport"
         case .random(let modulus): "numgen random mod \(modulus)"
         case .priority: "meta priority"
+        case .connectionID: "ct id"
+        case .chain: "verdict"
         case .hashedSourceAddress(let seed): "jhash \(ip) saddr mod 4294967295 seed 0x\(String(seed, radix: 16))"
         case .originalDestinationAddress: "ct original \(ip) daddr"
         case .originalProtocol: "ct protocol"
@@ -53,6 +62,9 @@ public enum Selector: Hashable, Sendable {
         case .sourcePort, .destinationPort, .originalDestinationPort: .port
         case .random, .hashedSourceAddress: .slot
         case .priority: .priority
+        case .connectionID: .connectionID
+        case .hopLimit: .number
+        case .chain(let prefix): .verdict(prefix: prefix)
         }
     }
 }
@@ -69,6 +81,12 @@ public enum ValueType: Hashable, Sendable {
     case slot
     /// A packet priority in host byte order: `nft` shows it as two hexadecimal halves.
     case priority
+    /// A number below 256 in the first of four bytes.
+    case number
+    /// A number that conntrack makes up, four bytes.
+    case connectionID
+    /// `goto` a chain; what an element holds is the number that its name ends with, in host byte order.
+    case verdict(prefix: String)
 
     /// The bytes that the field takes in a key: each field is padded to four.
     public func width(_ family: IPFamily) -> Int {
@@ -79,9 +97,11 @@ public enum ValueType: Hashable, Sendable {
     public func valueWidth(_ family: IPFamily) -> Int {
         switch self {
         case .address: family == .ipv4 ? 4 : 16
-        case .transportProtocol: 1
+        case .transportProtocol, .number: 1
         case .port: 2
-        case .slot, .priority: 4
+        case .slot, .priority, .connectionID: 4
+        // The kernel's `struct nft_verdict`.
+        case .verdict: 16
         }
     }
 }

@@ -55,6 +55,12 @@ public struct SetDeclaration: Hashable, Sendable {
     /// Whether this is a map.
     public var isMap: Bool { !data.isEmpty }
 
+    /// The name of the chain that an element leads to; nil if this is no map of verdicts.
+    public func chain(of element: Element) -> String? {
+        guard data.count == 1, case .chain(let prefix) = data[0], let number = element.data?[0] else { return nil }
+        return "\(prefix)\(UInt32(bigEndian: number))"
+    }
+
     /// Whether `nft` shows the key by type (`type ipv4_addr`) and not by `typeof`: a lone address needs no user data.
     public var isPlainAddressSet: Bool { key.count == 1 && data.isEmpty && key[0].valueType == .address }
 }
@@ -91,14 +97,15 @@ extension Statement {
         return switch self {
         case .lookup(let key, let set, let negated): .lookup(key, set: name(set), negated: negated)
         case .setPriority(let key, let map): .setPriority(key, map: name(map))
+        case .dispatch(let key, let map): .dispatch(key, map: name(map))
         case .update(let key, let map, let data, let seconds):
             .update(key, map: name(map), data: data, seconds: seconds)
         case .destinationNATFromTwo(let key, let addresses, let ports):
             .destinationNATFromTwo(key, addresses: name(addresses), ports: name(ports))
         case .destinationNAT(let key, let map): .destinationNAT(key, map: name(map))
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
-            .sourceIsLocal, .sourceIsNotLocal, .inputInterface, .hasInputInterface, .counter, .resetPriority,
-            .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
+            .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface, .hasInputInterface, .counter,
+            .hasPriority, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
             self
         }
     }

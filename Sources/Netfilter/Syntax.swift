@@ -12,6 +12,8 @@ extension Statement {
         case .originalProtocol(let transport): "ct protocol \(transport)"
         case .sourceIsLocal: "fib saddr type local"
         case .sourceIsNotLocal: "fib saddr type != local"
+        case .destinationIsNotLocal: "fib daddr type != local"
+        case .hasPriority: "meta priority != none"
         case .inputInterface(let name, let isPrefix, let negated):
             "iifname \(negated ? "!= " : "")\"\(name)\(isPrefix ? "*" : "")\""
         case .hasInputInterface: "iif != 0"
@@ -19,7 +21,8 @@ extension Statement {
         case .setPriority(let fields, let map): "meta priority set \(fields.text(family)) map @\(map)"
         case .resetPriority: "meta priority set 0:0"
         case .update(let key, let map, let data, let seconds):
-            "update @\(map) { \(key.text(family)) timeout \(seconds)s : \(data.text(family)) }"
+            "update @\(map) { \(key.text(family)) timeout \(seconds)s\(data.isEmpty ? "" : " : \(data.text(family))") }"
+        case .dispatch(let fields, let map): "\(fields.text(family)) vmap @\(map)"
         case .destinationNATFromTwo(let fields, let addresses, let ports):
             "dnat \(family.nftName) to \(fields.text(family)) map @\(addresses) : \(fields.text(family)) map @\(ports)"
         case .destinationNAT(let fields, let map): "dnat \(family.nftName) to \(fields.text(family)) map @\(map)"
@@ -131,8 +134,12 @@ public enum ElementText {
         case .priority:
             let number = UInt32(bigEndian: value[offset])
             return String(number >> 16, radix: 16) + ":" + String(number & 0xFFFF, radix: 16)
-        case .slot:
+        case .number:
+            return "\(value[offset] >> 24)"
+        case .slot, .connectionID:
             return "\(UInt32(bigEndian: value[offset]))"
+        case .verdict(let prefix):
+            return "goto \(prefix)\(UInt32(bigEndian: value[offset]))"
         }
     }
 }

@@ -49,7 +49,13 @@ struct ElementEncoder {
         writeValue(ElementAttribute.key, element.key, bytes: keyBytes, to: &writer)
         if let end = element.keyEnd { writeValue(ElementAttribute.keyEnd, end, bytes: keyBytes, to: &writer) }
         if !isDeletion {
-            if let data = element.data { writeValue(ElementAttribute.data, data, bytes: dataBytes, to: &writer) }
+            if let data = element.data {
+                if let prefix = declaration.data.verdictPrefix {
+                    writeVerdict(prefix + "\(UInt32(bigEndian: data[0]))", to: &writer)
+                } else {
+                    writeValue(ElementAttribute.data, data, bytes: dataBytes, to: &writer)
+                }
+            }
             if let comment = element.comment { UserData.write(comment: comment, to: &writer) }
         }
         writer.endNest(item)
@@ -66,6 +72,15 @@ struct ElementEncoder {
         writeValue(ElementAttribute.key, end, bytes: keyBytes, to: &writer)
         writer.put(ElementAttribute.flags, ElementAttribute.intervalEnd)
         writer.endNest(last)
+    }
+
+    private func writeVerdict(_ chain: String, to writer: inout MessageWriter) {
+        let nest = writer.beginNest(ElementAttribute.data)
+        let verdict = writer.beginNest(ElementAttribute.verdict)
+        writer.put(ElementAttribute.verdictCode, ElementAttribute.goto)
+        writer.put(ElementAttribute.verdictChain, chain)
+        writer.endNest(verdict)
+        writer.endNest(nest)
     }
 
     private func writeValue(_ type: UInt16, _ value: ElementKey, bytes: Int, to writer: inout MessageWriter) {
@@ -162,7 +177,8 @@ enum UserData {
         guard fields.count == 1 else { return 0 }
         switch fields[0].valueType {
         case .slot, .priority: return 1
-        case .address, .port, .transportProtocol: return 2
+        case .address, .port, .transportProtocol, .connectionID, .number: return 2
+        case .verdict: return 0
         }
     }
 
@@ -186,7 +202,7 @@ enum UserData {
     }
 
     private static func typeOf(_ selector: Selector, _ family: IPFamily) -> [UInt8] {
-        let (payload, meta, numgen): (UInt32, UInt32, UInt32) = (7, 9, 23)
+        let (verdict, payload, meta, conntrack, numgen): (UInt32, UInt32, UInt32, UInt32, UInt32) = (1, 7, 9, 12, 23)
         let (transportHeader, ipHeader): (UInt32, UInt32) = (11, family == .ipv4 ? 12 : 13)
         func payloadField(_ header: UInt32, _ field: UInt32) -> [UInt8] {
             expression(payload, entry(0, number(header)) + entry(1, number(field)))
@@ -199,6 +215,12 @@ enum UserData {
         case .destinationPort, .originalDestinationPort: return payloadField(transportHeader, 2)
         case .transportProtocol, .originalProtocol: return expression(meta, entry(0, number(16)))
         case .priority: return expression(meta, entry(0, number(2)))
+        case .hopLimit:
+            // Without a type of its own the field has its length in bits, too.
+            let field = entry(0, number(ipHeader)) + entry(1, number(family == .ipv4 ? 8 : 7))
+            return expression(payload, field + entry(4, number(8)))
+        case .connectionID: return expression(conntrack, entry(0, number(23)) + entry(1, number(.max)))
+        case .chain: return expression(verdict, [])
         case .random(let modulus):
             return expression(numgen, entry(0, number(1)) + entry(1, number(modulus)) + entry(2, number(0)))
         case .hashedSourceAddress:

@@ -113,6 +113,12 @@ enum ElementAttribute {
     static let expression: UInt16 = 7
     static let keyEnd: UInt16 = 10
     static let value: UInt16 = 1
+    /// `NFTA_DATA_VERDICT` and what it holds (`enum nft_verdict_attributes`).
+    static let verdict: UInt16 = 2
+    static let verdictCode: UInt16 = 1
+    static let verdictChain: UInt16 = 2
+    /// `NFT_GOTO`.
+    static let goto = UInt32(bitPattern: -4)
 
     /// The element is the end of an interval (`NFT_SET_ELEM_INTERVAL_END`).
     static let intervalEnd: UInt32 = 1

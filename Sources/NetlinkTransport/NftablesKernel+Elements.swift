@@ -82,6 +82,7 @@ extension NftablesKernel {
         var bounds: [(key: ElementKey, isEnd: Bool)] = []
         dumps += 1
         let isRange = set.isInterval && !set.isIntervalConcatenation
+        let verdictPrefix = set.data.verdictPrefix
         try request(
             NFTMessage.getElement, flags: NetlinkFlag.dump, family: schema.family.netfilterNumber,
             operation: "list the elements of \(set.name)"
@@ -94,7 +95,7 @@ extension NftablesKernel {
                 if isRange {
                     if let element = ReceivedElement(item) { bounds.append((element.key, element.isEnd)) }
                 } else {
-                    ReceivedElement(item)?.insert(into: &elements)
+                    ReceivedElement(item, verdictPrefix: verdictPrefix)?.insert(into: &elements)
                 }
             }
         }
@@ -255,7 +256,8 @@ struct ReceivedElement {
     var comment: UnsafeRawBufferPointer?
     var isEnd = false
 
-    init?(_ item: NetlinkAttribute) {
+    /// - Parameter verdictPrefix: what the chains' names begin with, if the element is of a map of verdicts.
+    init?(_ item: NetlinkAttribute, verdictPrefix: String? = nil) {
         var hasKey = false
         for attribute in item.nested {
             switch attribute.type {
@@ -266,6 +268,8 @@ struct ReceivedElement {
             case ElementAttribute.data, ElementAttribute.keyEnd:
                 if let bytes = attribute.nested.first(ElementAttribute.value)?.value {
                     value = ElementKey(bytes: bytes)
+                } else if let verdictPrefix {
+                    value[0] = Self.number(attribute.nested.first(ElementAttribute.verdict), behind: verdictPrefix)
                 }
             case ElementAttribute.flags: isEnd = (attribute.number ?? 0) & ElementAttribute.intervalEnd != 0
             case ElementAttribute.userData: comment = UserData.commentBytes(attribute.value)
@@ -273,6 +277,16 @@ struct ReceivedElement {
             }
         }
         if !hasKey { return nil }
+    }
+
+    /// The number of the chain that a verdict leads to, in host byte order as elements hold it; the largest one if it is another
+    /// verdict, which no chain of ours has.
+    private static func number(_ verdict: NetlinkAttribute?, behind prefix: String) -> UInt32 {
+        guard let fields = verdict?.nested, fields.first(ElementAttribute.verdictCode)?.number == ElementAttribute.goto,
+            let chain = fields.first(ElementAttribute.verdictChain)?.text, chain.hasPrefix(prefix),
+            let number = UInt32(chain.dropFirst(prefix.count)), chain == "\(prefix)\(number)"
+        else { return .max }
+        return number.bigEndian
     }
 
     func insert(into elements: inout ObservedElements) { elements.insert(key, value, comment: comment) }

@@ -89,7 +89,7 @@ extension NftablesKernel {
 
     /// The names of the sets and maps of a table.
     public func setNames(in table: ForeignRules.Table) throws(NetlinkError) -> Set<String> {
-        try setNames(table.name, table.family)
+        try names(of: NFTMessage.getSet, at: 2, table.name, table.family)
     }
 
     /// Removes, whole or not at all.

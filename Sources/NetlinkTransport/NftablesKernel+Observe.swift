@@ -19,7 +19,10 @@ extension NftablesKernel {
             do throws(NetlinkError) {
                 var names: [IPFamily: Set<String>] = [:]
                 for family in IPFamily.allCases {
-                    try repeating { () throws(NetlinkError) in names[family] = try setNames(tableName, family) }
+                    try repeating { () throws(NetlinkError) in
+                        let sets = try self.names(of: NFTMessage.getSet, at: 2, tableName, family)
+                        names[family] = sets.union(try self.names(of: NFTMessage.getChain, at: 3, tableName, family))
+                    }
                 }
                 var tables: [IPFamily: ObservedTable] = [:]
                 for schema in schemas(names) { tables[schema.family] = try observe(schema, guesses) }
@@ -36,10 +39,15 @@ extension NftablesKernel {
         throw .interrupted(operation: "read the tables")
     }
 
-    func setNames(_ tableName: String, _ family: IPFamily) throws(NetlinkError) -> Set<String> {
+    /// The names of a table's sets, or of its chains.
+    ///
+    /// - Parameter attribute: which attribute has the name.
+    func names(
+        of type: UInt16, at attribute: UInt16, _ tableName: String, _ family: IPFamily
+    ) throws(NetlinkError) -> Set<String> {
         var names: Set<String> = []
-        try list(NFTMessage.getSet, family: family.netfilterNumber, operation: "list sets") { message in
-            if message.attributes.first(1)?.text == tableName, let name = message.attributes.first(2)?.text {
+        try list(type, family: family.netfilterNumber, operation: "list sets and chains") { message in
+            if message.attributes.first(1)?.text == tableName, let name = message.attributes.first(attribute)?.text {
                 names.insert(name)
             }
         }

@@ -40,10 +40,13 @@ struct RuleEncoder {
             load(.originalProtocol, register: 1, to: rule)
             compare(differs: false, transport.rawValue, to: rule)
         case .sourceIsLocal:
-            sourceType(to: rule)
+            addressType(ofDestination: false, to: rule)
             compare(differs: false, UInt32(2), to: rule)
         case .sourceIsNotLocal:
-            sourceType(to: rule)
+            addressType(ofDestination: false, to: rule)
+            compare(differs: true, UInt32(2), to: rule)
+        case .destinationIsNotLocal:
+            addressType(ofDestination: true, to: rule)
             compare(differs: true, UInt32(2), to: rule)
         case .inputInterface(let name, let isPrefix, let negated):
             meta(6, register: 1, to: rule)
@@ -52,6 +55,9 @@ struct RuleEncoder {
             meta(4, register: 1, to: rule)
             compare(differs: true, UInt32(0), to: rule)
         case .counter: add("counter", to: rule) { _ in }
+        case .hasPriority:
+            load(.priority, register: 1, to: rule)
+            compare(differs: true, UInt32(0), to: rule)
         case .setPriority(let fields, let map):
             load(fields, to: rule)
             lookup(map, into: 1, to: rule)
@@ -62,6 +68,9 @@ struct RuleEncoder {
                 setBytes(expression, NFTNL_EXPR_IMM_DATA, UInt32(0))
             }
             setPriority(to: rule)
+        case .dispatch(let fields, let map):
+            load(fields, to: rule)
+            lookup(map, into: 0, to: rule)
         case .update(let key, let map, let data, let seconds): update(key, map, data, seconds, to: rule)
         case .destinationNATFromTwo(let fields, let addresses, let ports):
             translate(fields, addresses, ports, to: rule)
@@ -125,7 +134,7 @@ struct RuleEncoder {
         load(data, from: start, to: rule)
         add("dynset", to: rule) { expression in
             set32(expression, NFTNL_EXPR_DYNSET_SREG_KEY, 1)
-            set32(expression, NFTNL_EXPR_DYNSET_SREG_DATA, Self.register(atByte: start))
+            if !data.isEmpty { set32(expression, NFTNL_EXPR_DYNSET_SREG_DATA, Self.register(atByte: start)) }
             set32(expression, NFTNL_EXPR_DYNSET_OP, 1)
             setBytes(expression, NFTNL_EXPR_DYNSET_TIMEOUT, UInt64(seconds) * 1000)
             setText(expression, NFTNL_EXPR_DYNSET_SET_NAME, map)
@@ -139,11 +148,11 @@ struct RuleEncoder {
         }
     }
 
-    private func sourceType(to rule: RuleDraft) {
+    private func addressType(ofDestination isDestination: Bool, to rule: RuleDraft) {
         add("fib", to: rule) { expression in
             set32(expression, NFTNL_EXPR_FIB_DREG, 1)
             set32(expression, NFTNL_EXPR_FIB_RESULT, 3)
-            set32(expression, NFTNL_EXPR_FIB_FLAGS, 1)
+            set32(expression, NFTNL_EXPR_FIB_FLAGS, isDestination ? 2 : 1)
         }
     }
 
@@ -228,6 +237,7 @@ struct RuleEncoder {
             payload(base: 1, offset: isIPv4 ? 16 : 24, length: address, register: register, to: rule)
         case .sourcePort: payload(base: 2, offset: 0, length: 2, register: register, to: rule)
         case .destinationPort: payload(base: 2, offset: 2, length: 2, register: register, to: rule)
+        case .hopLimit: payload(base: 1, offset: isIPv4 ? 8 : 7, length: 1, register: register, to: rule)
         case .transportProtocol: meta(16, register: register, to: rule)
         case .priority: meta(2, register: register, to: rule)
         case .hashedSourceAddress(let seed):
@@ -249,6 +259,8 @@ struct RuleEncoder {
             }
         case .originalDestinationAddress:
             conntrack(isIPv4 ? 20 : 22, register: register, original: true, to: rule)
+        case .connectionID: conntrack(23, register: register, to: rule)
+        case .chain: break
         case .originalProtocol: conntrack(10, register: register, to: rule)
         case .originalDestinationPort: conntrack(12, register: register, original: true, to: rule)
         }

@@ -210,8 +210,10 @@ enum SetForm {
     static let shownFlags: UInt32 = 0x4 | 0x8 | 0x30 | 0x80
 
     /// The number by which `nft` remembers the types of a concatenation: six bits per field.
+    /// A verdict (`NFT_DATA_VERDICT`) is no type of `nft`.
     static func type(_ fields: [Selector], _ family: IPFamily) -> UInt32 {
-        fields.reduce(0) { $0 << 6 | number($1.valueType, family) }
+        if fields.isVerdict { return 0xFFFF_FF00 }
+        return fields.reduce(0) { $0 << 6 | number($1.valueType, family) }
     }
 
     private static func number(_ type: ValueType, _ family: IPFamily) -> UInt32 {
@@ -219,8 +221,19 @@ enum SetForm {
         case .address: family == .ipv4 ? 7 : 8
         case .transportProtocol: 12
         case .port: 13
-        case .slot: 4
+        case .slot, .connectionID, .number: 4
         case .priority: 23
+        case .verdict: 0
         }
+    }
+}
+
+extension [Selector] {
+    /// Whether these are the data of a map of verdicts.
+    var isVerdict: Bool { verdictPrefix != nil }
+
+    /// What the names of the chains begin with that a map of verdicts leads to; nil for other data.
+    var verdictPrefix: String? {
+        if count == 1, case .chain(let prefix) = self[0] { prefix } else { nil }
     }
 }

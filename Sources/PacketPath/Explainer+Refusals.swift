@@ -24,7 +24,7 @@ extension Explainer {
             result.add(
                 .mend, "add a range with \(result.packet.source) to spec.loadBalancerSourceRanges, if it may come in")
         case .invalid: result.add(.because, "conntrack calls the packet INVALID: it belongs to no connection")
-        case .undefinedPort, .unallocatedClusterIP, .loopbackFromElsewhere, .other:
+        case .undefinedPort, .unallocatedClusterIP, .uncapturedPort, .loopbackFromElsewhere, .other:
             result.add(.because, "a rule of the tables says so; --rules shows it")
         case nil:
             result.add(.because, "nothing in the tables stands for the frontend")

@@ -21,7 +21,7 @@ extension Explainer {
         case .loopbackFromElsewhere:
             result.add(.because, "only \(node) itself may send to 127.0.0.0/8 of its own (--localhost-nodeports)")
         case .invalid: result.add(.because, "conntrack calls the packet INVALID: it belongs to no connection")
-        case .noEndpoint, .internalLocal, .externalLocal, .outsideSourceRanges, .other:
+        case .noEndpoint, .internalLocal, .externalLocal, .outsideSourceRanges, .uncapturedPort, .other:
             result.add(.because, "a rule of the tables says so; --rules shows it")
         case nil: describeUntouched(&result, mentions)
         }
@@ -52,6 +52,13 @@ extension Explainer {
                 let ports = situation.ports(of: mention.service, packet.family)
                 result.add(.because, "only the Service's ports of it are served (\(Self.list(ports, most: 8)))")
             }
+        }
+        let isExternal = mentions.contains { $0.exclusion == nil && $0.field != .clusterIP }
+        if isExternal, !situation.isOwn(packet.destination) {
+            result.add(
+                .because,
+                "\(node) forwards it by its routes. If it comes back, because the router there sends the address here, it is "
+                    + "refused\(packet.transport == .tcp ? " (TCP reset)" : " (ICMP port unreachable)")")
         }
         describeNodePort(&result)
         let endpoints = situation.endpoints(at: packet.destination)

@@ -162,7 +162,7 @@ public struct Explainer: Sendable {
                 Explanation.Reached(
                     backend: backend, share: outcome.probability, nodeName: entry?.nodeName,
                     isTerminating: entry?.cluster == .usedWhileTerminating || entry?.local == .usedWhileTerminating,
-                    masquerade: outcome.masquerade.map { MasqueradeCause($0, schema, options) }))
+                    masquerade: outcome.masquerade.map { MasqueradeCause($0, in: outcome.trace, schema, options) }))
         }
         guard let place = result.place else { return }
         let isLocal = situation.wantsLocal(place, result.source)

@@ -80,6 +80,7 @@ public struct Interpreter: Sendable {
                 continue
             }
             frames.stack[frames.stack.count - 1].next += 1
+            frames.branch.state.rulesCompared += 1
             let step = TraceStep(
                 point: point, chain: frame.chain.name, index: frame.next, rule: frame.chain.rules[frame.next])
             for result in apply(step, frames.branch) {
@@ -163,12 +164,14 @@ public struct Interpreter: Sendable {
             let identity = Identity(fate: fate, isTranslated: state.isTranslated, masquerade: state.masquerade)
             if let position = positions[identity] {
                 result[position].probability += branch.weight
+                result[position].rulesCompared = max(result[position].rulesCompared, state.rulesCompared)
             } else {
                 positions[identity] = result.count
                 result.append(
                     PacketOutcome(
                         probability: branch.weight, fate: fate, isTranslated: state.isTranslated,
-                        masquerade: state.masquerade, trace: state.trace))
+                        masquerade: state.masquerade, trace: state.trace, rulesCompared: state.rulesCompared,
+                        priority: state.priority))
             }
         }
         return result.sorted { left, right in

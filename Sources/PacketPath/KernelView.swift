@@ -47,6 +47,7 @@ public struct KernelView: Sendable {
             default: continue
             }
         }
+        visited.formUnion(outcomes.lazy.flatMap(\.trace).map(\.chain))
         let sets = visited.compactMap { ruleset.chain($0) }.flatMap(\.rules).flatMap { $0 }.flatMap(\.setNames)
         return strangeChains.intersection(visited).union(extraChains).sorted().map { "chain \($0)" }
             + strangeSets.intersection(sets).sorted().map { "set \($0)" }
@@ -58,11 +59,13 @@ extension Statement {
     fileprivate var setNames: [String] {
         switch self {
         case .lookup(_, let set, _): [set]
-        case .setPriority(_, let map), .destinationNAT(_, let map), .update(_, let map, _, _): [map]
+        case .setPriority(_, let map), .dispatch(_, let map), .destinationNAT(_, let map), .update(_, let map, _, _):
+            [map]
         case .destinationNATFromTwo(_, let addresses, let ports): [addresses, ports]
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
-            .sourceIsLocal, .sourceIsNotLocal, .inputInterface, .hasInputInterface, .counter, .resetPriority,
-            .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
+            .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
+            .hasInputInterface, .hasPriority, .counter, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept,
+            .drop, .jump, .goto:
             []
         }
     }

@@ -14,6 +14,8 @@ public struct Packet: Hashable, Sendable {
     public enum ConnectionState: Hashable, Sendable {
         /// The first packet of a flow.
         case new
+        /// The first packet of a flow that another one has announced.
+        case related
         /// A packet that fits no flow; nothing translates it.
         case invalid
     }
@@ -32,6 +34,8 @@ public struct Packet: Hashable, Sendable {
     public var origin: Origin
     /// What conntrack makes of it.
     public var state = ConnectionState.new
+    /// The priority that its sender gave it (SO_PRIORITY, IP_TOS).
+    public var priority: UInt32 = 0
 
     /// Makes the first packet of a connection.
     public init(

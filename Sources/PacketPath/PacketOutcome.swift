@@ -51,6 +51,10 @@ public struct PacketOutcome: Hashable, Sendable {
     public var masquerade: TraceStep?
     /// The rules that it matched, in their order.
     public var trace: [TraceStep]
+    /// How many rules it was compared with, matching or not: what it costs.
+    public var rulesCompared = 0
+    /// The priority that it has in the end.
+    public var priority: UInt32 = 0
 
     /// Whether it reaches an endpoint.
     public var reachesEndpoint: Bool { isTranslated && destination != nil }

@@ -15,6 +15,8 @@ public enum RefusalCause: String, Hashable, Sendable, CaseIterable {
     case unallocatedClusterIP
     /// The source is in none of `loadBalancerSourceRanges`.
     case outsideSourceRanges
+    /// An external or load balancer IP on a port that no Service has; the packet has been here before and came back.
+    case uncapturedPort
     /// 127.0.0.0/8 of this node, from elsewhere.
     case loopbackFromElsewhere
     /// Conntrack calls the packet INVALID, and it belongs to a Service.
@@ -42,6 +44,7 @@ public enum RefusalCause: String, Hashable, Sendable, CaseIterable {
             case .serviceCIDRs: return .unallocatedClusterIP
             case .sourceRanges: return .outsideSourceRanges
             case .loopback: return .loopbackFromElsewhere
+            case .seenFlows: return .uncapturedPort
             default: continue
             }
         }
@@ -66,9 +69,13 @@ public enum MasqueradeCause: String, Hashable, Sendable, CaseIterable {
     /// A rule that says nothing of these.
     case other
 
-    /// Reads the cause from the rule that masquerades.
-    public init(_ step: TraceStep, _ schema: TableSchema, _ options: DataplaneOptions) {
-        let causes = step.rule.sets(schema).compactMap { set -> MasqueradeCause? in
+    /// Reads the cause from the rule that masquerades, and from the last one that led to its chain.
+    ///
+    /// - Parameter trace: the rules that the packet matched.
+    public init(_ step: TraceStep, in trace: [TraceStep], _ schema: TableSchema, _ options: DataplaneOptions) {
+        let entry = trace.last { $0.rule.last == .goto(step.chain) }
+        let sets = (entry?.rule.sets(schema) ?? []) + step.rule.sets(schema)
+        let causes = sets.compactMap { set -> MasqueradeCause? in
             switch set {
             case .hairpin: .hairpin
             case .clusterIPs: options.masqueradeAll ? .masqueradeAll : .clusterIPFromOutside

@@ -24,7 +24,7 @@ public struct Ruleset: Sendable {
     public init(_ state: TableState) {
         self.init(
             schema: state.schema,
-            elements: state.elements.mapValues { elements in
+            elements: state.elements.merging(state.schema.verdicts) { given, _ in given }.mapValues { elements in
                 Dictionary(elements.map { ($0.key, ObservedElement(of: $0)) }, uniquingKeysWith: { _, last in last })
             })
     }
@@ -34,8 +34,9 @@ public struct Ruleset: Sendable {
 
     /// The base chains at a point, in the order in which packets pass them.
     public func baseChains(at point: Chain.Hook.Point) -> [Chain] {
-        schema.chains.filter { $0.hook?.point == point }.sorted {
-            ($0.hook?.priority ?? 0) < ($1.hook?.priority ?? 0)
+        schema.chains.filter { $0.hook?.point == point }.sorted { left, right in
+            guard let left = left.hook, let right = right.hook else { return false }
+            return (left.place, left.priority) < (right.place, right.priority)
         }
     }
 
@@ -44,6 +45,17 @@ public struct Ruleset: Sendable {
 
     /// The declaration of a set or map.
     func declaration(_ set: String) -> SetDeclaration? { sets[set]?.declaration }
+}
+
+extension Chain.Hook {
+    /// Where the kernel runs the chain. It has one place for all nat chains of a hook: where destinations are translated, or
+    /// sources. Their priorities are their order among themselves.
+    fileprivate var place: Int32 {
+        switch kind {
+        case .filter: priority
+        case .nat: point == .postrouting ? 100 : -100
+        }
+    }
 }
 
 /// A set or map with its elements.

@@ -43,8 +43,13 @@ extension Interpreter {
                 let old = value(of: key, in: map, state)
                 return .learn(map, key: key, value: old ?? state.keys(data)[0])
             }
+        case .dispatch(let fields, let map):
+            return draw(fields, state) { key in
+                value(of: key, in: map, state).flatMap { chain($0, in: map) }.map { .control(.goto($0)) } ?? .noMatch
+            }
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
-            .sourceIsLocal, .sourceIsNotLocal, .inputInterface, .hasInputInterface:
+            .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
+            .hasInputInterface, .hasPriority:
             return [(matches(statement, state) ? .match : .noMatch, 1)]
         case .counter: return [(.match, 1)]
         case .resetPriority: return [(.setPriority(0), 1)]
@@ -71,12 +76,14 @@ extension Interpreter {
         case .originalProtocol(let transport): packet.transport == transport
         case .sourceIsLocal: isOwn(packet.source)
         case .sourceIsNotLocal: !isOwn(packet.source)
+        case .destinationIsNotLocal: !isOwn(state.destination)
+        case .hasPriority: state.priority != 0
         // Without an interface the kernel compares with an empty name.
         case .inputInterface(let name, let isPrefix, let negated):
             (isPrefix ? (state.interface ?? "").hasPrefix(name) : (state.interface ?? "") == name) != negated
         case .hasInputInterface: state.interface != nil
-        case .lookup, .counter, .setPriority, .resetPriority, .update, .destinationNATFromTwo, .destinationNAT,
-            .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
+        case .lookup, .counter, .setPriority, .resetPriority, .dispatch, .update, .destinationNATFromTwo,
+            .destinationNAT, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
             false
         }
     }
@@ -99,6 +106,14 @@ extension Interpreter {
     /// What the set or map has for the key, or what a rule has just written; nil if nothing.
     private func value(of key: ElementKey, in set: String, _ state: WalkState) -> ElementKey? {
         state.learned[set]?[key] ?? ruleset.find(key, in: set)?.value
+    }
+
+    /// The name of the chain that an element of a map of verdicts leads to.
+    private func chain(_ value: ElementKey, in map: String) -> String? {
+        guard let data = ruleset.declaration(map)?.data, data.count == 1, case .chain(let prefix) = data[0] else {
+            return nil
+        }
+        return "\(prefix)\(value.number(at: 0))"
     }
 
     private func endpoint(_ key: ElementKey, addresses: String, ports: String?, _ state: WalkState) -> Effect? {

@@ -18,11 +18,14 @@ struct WalkState: Hashable {
     /// What rules have written into maps on the way.
     var learned: [String: [ElementKey: ElementKey]] = [:]
     var trace: [TraceStep] = []
+    /// How many rules the packet was compared with.
+    var rulesCompared = 0
 
     init(_ packet: Packet) {
         self.packet = packet
         destination = packet.destination
         port = packet.port
+        priority = packet.priority
         if case .interface(let name) = packet.origin { interface = name }
     }
 
@@ -52,7 +55,11 @@ struct WalkState: Hashable {
         case .transportProtocol, .originalProtocol: key.append(packet.transport)
         case .sourcePort: key.append(port: packet.sourcePort)
         case .destinationPort: key.append(port: port)
-        case .random: break
+        case .random, .chain: break
+        // Nobody asks how far the sender is.
+        case .hopLimit: key.append(TransportProtocol.tcp)
+        // One packet, one flow: any number will do.
+        case .connectionID: key.append(slot: 1)
         case .priority: key.append(priority: priority)
         case .hashedSourceAddress(let seed):
             // `nft` shows the modulus; the kernel scales the hash to it.

@@ -89,7 +89,7 @@ extension Reconciler {
 
     private func memories(_ family: IPFamily) -> TableSchema {
         let schema = desired.schema(family)
-        return TableSchema(family: family, name: schema.name, sets: schema.sets.filter(\.isDynamic), chains: [])
+        return TableSchema(family: family, name: schema.name, sets: schema.clientMemories, chains: [])
     }
 
     private func currentClaims() -> ClientClaims {

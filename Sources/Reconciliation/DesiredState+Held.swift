@@ -33,9 +33,10 @@ extension DesiredState {
             let (_, resolved) = record(ServiceOutcome(key, in: cluster, node: node))
             let delta = dataplane.readmit(key, resolved, from: retained)
             note(delta)
-            // The set of a timeout goes with the last Service that needs it, unless others lie in it that are not known.
+            // The chain of a timeout goes with the last Service that needs it, unless others lead to it that are not known.
             if !keepsUnknown, !retained.poolNumbers.isEmpty {
-                dataplane.retireTimeouts { set in suspended.values.contains { $0.hasAny(of: set) } }
+                let needed = suspended.values.reduce(into: Set<Int>()) { $0.formUnion($1.timeouts) }
+                dataplane.retireTimeouts { needed.contains($0) }
             }
             staleFlows.noteWithdrawn(in: retained.tables) { _, _, _ in false }
             sparedPools.subtract(retained.poolNumbers)

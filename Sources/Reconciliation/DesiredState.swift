@@ -229,7 +229,7 @@ public struct DesiredState: Sendable {
         planner.take(dataplane.setNode(data), of: dataplane)
         mayHaveStaleClients = true
         if !keepingUnknown { staleFlows.noteWithdrawn(in: known) { retained.keeps($0, $1, $2) } }
-        dataplane.retireTimeouts { keepingUnknown || retained.keepsAny(of: $0) }
+        dataplane.retireTimeouts { keepingUnknown || retained.timeouts.contains($0) }
         var unclaimed: Set<KeptElement> = []
         planner.finish(dataplane) { family, set, key in
             let isRetained = retained.keeps(family, set, key)
@@ -308,7 +308,7 @@ public struct DesiredState: Sendable {
 
     /// The schema that a full pass starts from.
     ///
-    /// - Parameter existingSets: the names of the sets that the tables have.
+    /// - Parameter existingSets: the names of the sets and chains that the tables have.
     public func expectedSchema(_ family: IPFamily, existingSets: [Set<String>]) -> TableSchema {
         Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),

@@ -9,7 +9,7 @@ struct PoolNumbers: Hashable, Sendable {
     var cluster: UInt32 = 0
     /// The number of the pool of the Local policy.
     var local: UInt32 = 0
-    /// The position of the timeout in the dataplane's list.
+    /// The timeout in seconds.
     var timeout = 0
 }
 
@@ -59,19 +59,17 @@ extension Dataplane {
 
     /// From now on a timeout goes with the last Service that needs it; those that no Service needs now go at once.
     ///
-    /// - Parameter spared: whether a set that holds the pools of a timeout stays in any case, because elements of Services
-    ///   that are left as they are lie in it.
-    public mutating func retireTimeouts(sparing spared: (SetID) -> Bool) {
-        sparedTimeouts = Set(
-            timeouts.all.compactMap { spared(AffinitySchema.members(at: $0.position)) ? $0.seconds : nil })
+    /// - Parameter spared: whether a timeout stays in any case, because Services that are left as they are have it.
+    public mutating func retireTimeouts(sparing spared: (Int) -> Bool) {
+        sparedTimeouts = Set(timeouts.all.filter(spared))
         dropUnusedTimeouts()
     }
 
     mutating func dropUnusedTimeouts() {
         guard let sparedTimeouts else { return }
         var kept = timeouts
-        for (_, seconds) in timeouts.all
-        where seconds != AffinityTimeouts.usual && timeoutUses[seconds] == nil && !sparedTimeouts.contains(seconds) {
+        for seconds in timeouts.all
+        where timeoutUses[seconds] == nil && !sparedTimeouts.contains(seconds) {
             kept.remove(seconds)
         }
         timeouts = kept

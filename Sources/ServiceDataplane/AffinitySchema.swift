@@ -1,46 +1,73 @@
 import Netfilter
 import NetworkTypes
 
-/// The sets and rules of ClientIP affinity.
+extension TableSchema {
+    /// The maps in which the packet path remembers clients: one, or for IPv6 two with the same keys.
+    public var clientMemories: [SetDeclaration] { sets.filter { $0.id == .affinity || $0.id == .affinityPort } }
+}
+
+/// The sets and chains of ClientIP affinity.
 ///
 /// A pool with affinity has a number. The number travels in the packet's priority from the rule that finds the frontend to
-/// the one, five steps later in the same hook, that remembers which endpoint the client got, and is taken off there. What is
-/// remembered is keyed by client, protocol and pool: all frontends of a Service port share it.
-public enum AffinitySchema {
+/// the one, five steps later in the same hook, that remembers which endpoint the client got and gives the packet back the
+/// priority that it had. What is remembered is keyed by client, protocol and pool: all frontends of a Service port share it.
+///
+/// How long is part of a rule. So each timeout has a chain, and a map of verdicts leads from its seconds to the chain: a packet
+/// passes one of them, however many there are, and one without affinity passes none.
+enum AffinitySchema {
     /// Room for the clients of all pools. The kernel refuses more, and those clients are spread without affinity.
     private static let capacity: UInt32 = 262_144
+    /// How long what is noted of a packet outlives it; it takes microseconds from the first hook to the last.
+    private static let noteSeconds = 1
 
     /// The first number of a pool; `nft` shows it as `fa1e:1`. Other programs' priorities are small.
     static let firstPool: UInt32 = 0xFA1E_0001
 
-    /// The set of the pools with the timeout at a position of the list.
-    static func members(at position: Int) -> SetID {
-        SetID(SetID.firstStickyTimeout.rawValue + UInt16(clamping: position))
-    }
+    /// The name of the chain that remembers for so many seconds.
+    static func chainName(_ seconds: Int) -> String { "\(chainPrefix)\(seconds)" }
 
-    /// The position of the timeout whose set this is; nil if it is another set.
-    static func position(of set: SetID) -> Int? {
-        set < .firstStickyTimeout ? nil : Int(set.rawValue - SetID.firstStickyTimeout.rawValue)
-    }
+    /// What the names of those chains begin with. (No other chain has digits after it.)
+    static let chainPrefix = "remember-"
 
-    static func membersName(timeout: Int) -> String { "\(membersPrefix)\(timeout)" }
+    private static let flow: [Selector] = [.connectionID]
 
-    /// What the names of those sets begin with. (No other set has digits after it.)
-    static let membersPrefix = "sticky-"
+    // MARK: Sets
 
-    static func sets(_ family: IPFamily, timeouts: AffinityTimeouts) -> [SetDeclaration] {
+    static func sets(_ family: IPFamily) -> [SetDeclaration] {
+        let frontends = [
+            SetDeclaration(
+                .affine, affineName(isNodePort: false), key: SchemaSets.frontend, comment: "frontends with affinity"),
+            SetDeclaration(
+                .affineNodePorts, affineName(isNodePort: true), key: SchemaSets.nodePort,
+                comment: "frontends with affinity"),
+        ]
         let maps = PoolKind.allCases.map { kind in
             SetDeclaration(
                 kind.sticky, kind.stickyName, key: kind.isNodePort ? SchemaSets.nodePort : SchemaSets.frontend,
                 data: [.priority], comment: "frontend: pool with affinity")
         }
-        return maps + memories(family)
-            + timeouts.all.map { position, seconds in
-                SetDeclaration(
-                    members(at: position), membersName(timeout: seconds), key: [.priority],
-                    comment: "pools with affinity for \(seconds) seconds")
-            }
+        let timeouts = [
+            SetDeclaration(
+                .stickyTimeouts, "sticky-timeouts", key: [.priority], data: [.priority],
+                comment: "pool with affinity: its timeout in seconds"),
+            SetDeclaration(
+                .timeouts, "timeouts", key: [.priority], data: [.chain(prefix: chainPrefix)],
+                comment: "seconds: what remembers for so long"),
+        ]
+        return frontends + maps + timeouts + notes + memories(family)
     }
+
+    static func affineName(isNodePort: Bool) -> String { isNodePort ? "affine-nodeports" : "affine" }
+
+    /// What is noted of a packet from one hook to the next.
+    private static let notes = [
+        SetDeclaration(
+            .flowPools, "flow-pools", key: flow, data: [.priority], isDynamic: true, size: capacity,
+            comment: "flow that begins: its pool"),
+        SetDeclaration(
+            .flowPriorities, "flow-priorities", key: flow, data: [.priority], isDynamic: true, size: capacity,
+            comment: "flow that begins: the priority of its packet"),
+    ]
 
     /// `nft` 1.0.6 can neither write nor read a map that packets fill and whose key or data has more than 16 bytes. So IPv6
     /// clients are told apart by a hash of 64 bits (two clients with the same one would share an endpoint), and address and
@@ -62,33 +89,97 @@ public enum AffinitySchema {
         ]
     }
 
+    /// The elements of the map of verdicts.
+    static func verdicts(_ timeouts: AffinityTimeouts) -> [Element] {
+        timeouts.all.map { seconds in
+            var number = KeyBuilder()
+            number.append(priority: UInt32(seconds))
+            return Element(number.key, data: number.key)
+        }
+    }
+
+    // MARK: Chains
+
     private static func key(_ family: IPFamily) -> [Selector] {
         family == .ipv4
             ? [.sourceAddress, .transportProtocol, .priority]
             : [.hashedSourceAddress(seed: 1), .hashedSourceAddress(seed: 2), .transportProtocol, .priority]
     }
 
-    /// Sends a client where it was sent last. Without a frontend in the map, or without a memory, the rule ends.
-    static func recall(_ kind: PoolKind, _ family: IPFamily) -> Rule {
+    /// Has packets to frontends with affinity ask for their client, and come back if nothing is remembered of it. Not those that
+    /// conntrack calls RELATED: no rule would take the number off them.
+    static func recall(_ kind: PoolKind) -> Rule {
         let frontend = kind.isNodePort ? SchemaSets.nodePort : SchemaSets.frontend
-        let set = Statement.setPriority(frontend, map: kind.stickyName)
-        return family == .ipv4
-            ? [set, .destinationNAT(key(family), map: "affinity")]
-            : [set, .destinationNATFromTwo(key(family), addresses: "affinity", ports: "affinity-port")]
+        return [
+            .lookup(frontend, set: affineName(isNodePort: kind.isNodePort)), .connectionState(.new),
+            .jump(recallName(kind)),
+        ]
     }
 
-    /// A rule ends where a full map takes no more: the number is taken off the packet by a rule of its own.
-    static func remember(_ family: IPFamily, timeouts: AffinityTimeouts) -> [Rule] {
-        timeouts.all.map(\.seconds).sorted().flatMap { seconds in
-            var rule: Rule = [.lookup([.priority], set: membersName(timeout: seconds))]
-            if family == .ipv4 {
-                let data: [Selector] = [.destinationAddress, .destinationPort]
-                rule.append(.update(key(family), map: "affinity", data: data, seconds: seconds))
-            } else {
-                rule.append(.update(key(family), map: "affinity", data: [.destinationAddress], seconds: seconds))
-                rule.append(.update(key(family), map: "affinity-port", data: [.destinationPort], seconds: seconds))
-            }
-            return [rule, [.lookup([.priority], set: membersName(timeout: seconds)), .resetPriority]]
+    private static func recallName(_ kind: PoolKind) -> String { "recall-\(kind.name)" }
+
+    /// The chains that send a client where it was sent last. Without a memory the rule ends, and the chain.
+    static func recalls(_ family: IPFamily) -> [Chain] {
+        PoolKind.allCases.map { kind in
+            let frontend = kind.isNodePort ? SchemaSets.nodePort : SchemaSets.frontend
+            let translate: Statement =
+                family == .ipv4
+                ? .destinationNAT(key(family), map: "affinity")
+                : .destinationNATFromTwo(key(family), addresses: "affinity", ports: "affinity-port")
+            return Chain(
+                recallName(kind), comment: "where a client of a pool with affinity was sent last",
+                rules: [
+                    [.hasPriority, note("flow-priorities")],
+                    [.setPriority(frontend, map: kind.stickyName), note("flow-pools")],
+                    [translate],
+                ])
         }
+    }
+
+    private static func note(_ map: String) -> Statement {
+        .update(flow, map: map, data: [.priority], seconds: noteSeconds)
+    }
+
+    /// The chains that remember, each after those that it leads to. Packets with any priority come to the last one, and leave it
+    /// as they were unless a pool has left its number on them.
+    ///
+    /// What a rule notes may find no room, and a rule ends there: so what undoes it stands in rules of its own.
+    static func remembers(_ family: IPFamily, timeouts: AffinityTimeouts) -> [Chain] {
+        let restore = Chain(
+            "restore-priority", comment: "as the packet had it before the number of a pool",
+            rules: [[.resetPriority], [.setPriority(flow, map: "flow-priorities")]])
+        let chains = timeouts.all.map { seconds in
+            Chain(chainName(seconds), rules: [remember(family, seconds: seconds), [.goto(restore.name)]])
+        }
+        let dispatch = Chain(
+            "remember-pool", comment: "the seconds of the pool lead to what remembers for so long",
+            rules: [
+                [.setPriority([.priority], map: "sticky-timeouts"), .dispatch([.priority], map: "timeouts")],
+                [.goto(restore.name)],
+            ])
+        return [restore] + chains + [
+            dispatch,
+            Chain(
+                "remember", comment: "which endpoint a client of a pool with affinity got",
+                rules: [
+                    [.setPriority(flow, map: "flow-pools"), .goto(dispatch.name)],
+                    [.setPriority([.priority], map: "sticky-timeouts"), .goto(restore.name)],
+                ]),
+        ]
+    }
+
+    /// An endpoint that is gone, or what another table made of the packet, is not remembered.
+    private static func remember(_ family: IPFamily, seconds: Int) -> Rule {
+        let number = Statement.setPriority(flow, map: "flow-pools")
+        let endpoint = Statement.lookup(SchemaSets.frontend, set: "backends")
+        if family == .ipv4 {
+            let data: [Selector] = [.destinationAddress, .destinationPort]
+            return [number, endpoint, .update(key(family), map: "affinity", data: data, seconds: seconds)]
+        }
+        return [
+            number, endpoint,
+            .update(key(family), map: "affinity", data: [.destinationAddress], seconds: seconds),
+            .update(key(family), map: "affinity-port", data: [.destinationPort], seconds: seconds),
+        ]
     }
 }

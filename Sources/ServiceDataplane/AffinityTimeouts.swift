@@ -1,52 +1,36 @@
-/// The affinity timeouts in seconds that the tables have rules for: each has a set of its own.
-///
-/// A timeout keeps its position as long as it is here, for the position decides which set is meant by a `SetID`. Positions that
-/// have become vacant are used again.
+/// The affinity timeouts in seconds that the tables have chains for.
 public struct AffinityTimeouts: Hashable, Sendable {
-    /// What most Services have: the API's default, three hours. There are always rules for it.
+    /// What most Services have: the API's default, three hours. There always is a chain for it.
     public static let usual = 10_800
     /// What the API allows.
     static let allowed = 1...86_400
 
-    private var positions: [Int?] = [AffinityTimeouts.usual]
+    private var others: Set<Int>
 
     /// The usual timeout and these; those that the API does not allow are left out.
     public init(_ timeouts: Set<Int> = []) {
-        positions += timeouts.filter { Self.allowed.contains($0) && $0 != Self.usual }.sorted()
+        others = timeouts.filter { Self.allowed.contains($0) && $0 != Self.usual }
     }
 
-    /// All timeouts with their positions.
-    var all: [(position: Int, seconds: Int)] {
-        positions.enumerated().compactMap { position, seconds in seconds.map { (position, $0) } }
+    /// All timeouts in seconds, the shortest first.
+    var all: [Int] { others.union([Self.usual]).sorted() }
+
+    /// Adds a timeout, if the API allows it.
+    mutating func insert(_ seconds: Int) {
+        if seconds != Self.usual, Self.allowed.contains(seconds) { others.insert(seconds) }
     }
 
-    /// The timeout at a position; nil if it is vacant.
-    func seconds(at position: Int) -> Int? { positions.indices.contains(position) ? positions[position] : nil }
+    /// Takes a timeout out; the usual one stays.
+    mutating func remove(_ seconds: Int) { others.remove(seconds) }
 
-    /// The position of a timeout; it is added if it is new.
-    mutating func position(of seconds: Int) -> Int {
-        if let position = positions.firstIndex(of: seconds) { return position }
-        if let vacant = positions.firstIndex(of: nil) {
-            positions[vacant] = seconds
-            return vacant
-        }
-        positions.append(seconds)
-        return positions.count - 1
-    }
-
-    /// Takes a timeout out.
-    mutating func remove(_ seconds: Int) {
-        if let position = positions.firstIndex(of: seconds) { positions[position] = nil }
-    }
-
-    /// The timeouts that tables with these sets have rules for.
+    /// The timeouts that tables with these sets and chains have chains for.
     static func provided(by names: some Sequence<Set<String>>) -> Set<Int> {
-        let prefix = AffinitySchema.membersPrefix
+        let prefix = AffinitySchema.chainPrefix
         return Set(
-            names.flatMap { sets in
-                sets.compactMap { name -> Int? in
+            names.flatMap { names in
+                names.compactMap { name -> Int? in
                     guard name.hasPrefix(prefix), let seconds = Int(name.dropFirst(prefix.count)),
-                        allowed.contains(seconds), name == AffinitySchema.membersName(timeout: seconds)
+                        allowed.contains(seconds), name == AffinitySchema.chainName(seconds)
                     else { return nil }
                     return seconds
                 }

@@ -50,7 +50,7 @@ public struct Dataplane: Sendable {
     public let options: DataplaneOptions
     /// The largest size class in use or provided for.
     public private(set) var largestExponent: Int { didSet { if largestExponent != oldValue { makeSchemas() } } }
-    /// The affinity timeouts that there are rules for.
+    /// The affinity timeouts that there are chains for.
     public internal(set) var timeouts: AffinityTimeouts { didSet { if timeouts != oldValue { makeSchemas() } } }
     /// How many Services need each of them.
     var timeoutUses: [Int: Int] = [:]
@@ -235,7 +235,8 @@ public struct Dataplane: Sendable {
             claims.owner(Claim(frontend, port)).map { $0 == owner } ?? true
         }
         var numbers = previous ?? PoolNumbers()
-        numbers.timeout = timeouts.position(of: timeout)
+        timeouts.insert(timeout)
+        numbers.timeout = timeout
         if numbers.cluster == 0 {
             let found = installed.pool(port, local: false, owns)
             numbers.cluster = recover(found)

@@ -73,7 +73,8 @@ public struct Planner {
     ) {
         grow(to: dataplane)
         for family in IPFamily.allCases {
-            for set in schema(family).sets {
+            let schema = schema(family)
+            for set in schema.sets where schema.verdicts[set.id] == nil {
                 installed.forEachFormer(family, set) { element in
                     guard keeps(family, set.id, element.key) else { return }
                     builder.add(family, set.id, element)
@@ -83,7 +84,8 @@ public struct Planner {
         }
         conclude(dataplane)
         for family in IPFamily.allCases {
-            for set in schema(family).sets {
+            let schema = schema(family)
+            for set in schema.sets where schema.verdicts[set.id] == nil {
                 installed.forEachUnclaimed(family, set.id) { key, value in
                     if keeps(family, set.id, key) { return }
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
@@ -168,10 +170,11 @@ public struct Planner {
     /// Adds what a larger pool needs. The order matters: sets and chains first, then elements that use them.
     private mutating func grow(to dataplane: Dataplane) {
         for family in IPFamily.allCases {
-            guard let old = structures[family], old.schema.sets.count < dataplane.schema(family).sets.count else {
-                continue
-            }
-            builder.lead(family, structures[family]?.provide(dataplane.schema(family)) ?? [])
+            let schema = dataplane.schema(family)
+            guard let old = structures[family]?.schema,
+                old.sets.count < schema.sets.count || old.chains.count < schema.chains.count
+            else { continue }
+            builder.lead(family, structures[family]?.provide(schema) ?? [])
         }
     }
 
@@ -229,7 +232,7 @@ extension Dataplane {
     /// What the tables provide for now.
     public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
 
-    /// The affinity timeouts that tables with these sets provide for, and these.
+    /// The affinity timeouts that tables with these sets and chains provide for, and these.
     public static func timeouts(
         providedBy names: some Sequence<Set<String>>, and needed: Set<Int>
     ) -> AffinityTimeouts { AffinityTimeouts(AffinityTimeouts.provided(by: names).union(needed)) }

@@ -14,6 +14,8 @@ public struct RetainedServices: Sendable {
     public var services: Set<ObjectKey> { Set(owned.keys) }
     /// Those of them with a frontend under external Local policy.
     public private(set) var externalLocal: Set<ObjectKey> = []
+    /// The timeouts of pools with affinity in seconds.
+    public private(set) var timeouts: Set<Int> = []
     /// The numbers of the pools with affinity of each.
     private var poolNumbers: [ObjectKey: Set<UInt32>] = [:]
     private var kept: [IPFamily: Keys] = [:]
@@ -33,9 +35,6 @@ public struct RetainedServices: Sendable {
     public func keeps(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
         kept[family]?[set]?.contains(key) ?? false
     }
-
-    /// Whether any element of a set, in either table, is part of what is left as it is.
-    public func keepsAny(of set: SetID) -> Bool { kept.values.contains { $0[set]?.isEmpty == false } }
 
     /// The numbers of all their pools.
     var allPoolNumbers: Set<UInt32> { poolNumbers.values.reduce(into: []) { $0.formUnion($1) } }
@@ -121,8 +120,10 @@ public struct RetainedServices: Sendable {
         for (frontend, service) in frontends {
             addresses[frontend.shifted(by: 0, count: addressBytes), default: []].insert(service)
         }
-        for key in (table.elements[.clusterIPs] ?? [:]).keys {
-            for service in addresses[key] ?? [] { keep(family, .clusterIPs, key, of: service) }
+        for set in [SetID.clusterIPs, .externalAddresses] {
+            for key in (table.elements[set] ?? [:]).keys {
+                for service in addresses[key] ?? [] { keep(family, set, key, of: service) }
+            }
         }
         keepRanges(table, family, addressBytes: addressBytes, frontends)
         keepPoolNumbers(table, family, frontends)
@@ -151,10 +152,10 @@ public struct RetainedServices: Sendable {
                 poolNumbers[service, default: []].insert(UInt32(bigEndian: element.value[0]))
             }
         }
-        for (set, elements) in table.elements where set >= .firstStickyTimeout {
-            for (number, service) in numbers where elements.position(of: number) != nil {
-                keep(family, set, number, of: service)
-            }
+        for (number, element) in table.elements[.stickyTimeouts] ?? [:] {
+            guard let service = numbers[number] else { continue }
+            keep(family, .stickyTimeouts, number, of: service)
+            timeouts.insert(Int(UInt32(bigEndian: element.value[0])))
         }
     }
 }
@@ -171,8 +172,16 @@ public struct RetainedService: Sendable {
     /// Nothing.
     public init() {}
 
-    /// Whether it has any element of a set of its own.
-    public func hasAny(of set: SetID) -> Bool { tables.values.contains { $0.elements[set] != nil } }
+    /// The timeouts of these pools in seconds.
+    public var timeouts: Set<Int> {
+        var result: Set<Int> = []
+        for table in tables.values {
+            for (_, element) in table.elements[.stickyTimeouts] ?? [:] {
+                result.insert(Int(UInt32(bigEndian: element.value[0])))
+            }
+        }
+        return result
+    }
 }
 
 extension Dataplane {

@@ -18,10 +18,9 @@ struct SchemaChains {
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
-        picks() + [nodePorts(), services()] + external() + [outside(), refuse()]
-            + (options.dropsInvalid ? [invalid()] : []) + [
-                remember(), unservedOutside(), unserved(), translateOwnSource(), translateSource(),
-            ]
+        AffinitySchema.recalls(family) + picks() + [nodePorts(), services()] + external() + [outside(), refuse()]
+            + (options.dropsInvalid ? [invalid()] : []) + AffinitySchema.remembers(family, timeouts: timeouts)
+            + [unservedOutside(), unserved(), uncaptured(), translateOwnSource(), translateServed(), translateSource()]
             + guards() + translation() + verdicts() + [postrouting()]
     }
 
@@ -40,7 +39,7 @@ struct SchemaChains {
         let size = 1 << exponent
         let rules =
             size <= 2 ? [attempt(size)] : Array(repeating: attempt(size), count: 8) + [attempt(size / 2 + 1)]
-        return Chain(kind.pickName(exponent: exponent), rules: [AffinitySchema.recall(kind, family)] + rules)
+        return Chain(kind.pickName(exponent: exponent), rules: [AffinitySchema.recall(kind)] + rules)
     }
 
     private func picks() -> [Chain] {
@@ -61,20 +60,29 @@ struct SchemaChains {
     }
 
     private func services() -> Chain {
-        Chain("services", rules: dispatch(.services) + [[Self.toNodePortAddress, .goto("nodeports")]])
+        Chain(
+            "services",
+            rules: dispatch(.services) + [
+                [Self.toNodePortAddress, .goto("nodeports")],
+                [.lookup([.destinationAddress], set: "cluster-ips"), Self.noteForeign],
+            ])
     }
 
-    /// `accept` ends the base chain untranslated, so that the cluster pool is never used; `unserved-outside` drops then.
+    /// `accept` ends the base chain untranslated, so that the cluster pool is never used; `unserved-outside` drops then. If
+    /// another table translates the flow instead, it is that one's.
     private func external() -> [Chain] {
         [
             Chain(
                 "external-local", comment: "the local pool or nothing",
-                rules: dispatch(.localServices) + [[.accept]]),
+                rules: dispatch(.localServices) + [[Self.noteForeign], [.accept]]),
             Chain(
                 "external-local-nodeports", comment: "the local pool or nothing",
-                rules: dispatch(.localNodePorts) + [[.accept]]),
+                rules: dispatch(.localNodePorts) + [[Self.noteForeign], [.accept]]),
         ]
     }
+
+    /// Says that whoever translates the flow is another table, for as long as a packet may need from one hook to the last.
+    private static let noteForeign = Statement.update([.connectionID], map: "foreign-flows", data: [], seconds: 1)
 
     private func outside() -> Chain {
         Chain(
@@ -108,10 +116,22 @@ struct SchemaChains {
         return Chain("invalid", comment: "packets of service traffic that fit no flow", rules: rules)
     }
 
-    private func remember() -> Chain {
-        Chain(
-            "remember", comment: "which endpoint a client of a pool with affinity got",
-            rules: AffinitySchema.remember(family, timeouts: timeouts))
+    /// Packets to an external or load balancer IP on a port that no Service has are forwarded: another host may serve it. If the
+    /// router there sends them here again, they come with a smaller TTL than the one that the flow came with, and are refused.
+    ///
+    /// A flow is forgotten sooner than its TTL, and noted later: so its own packets never pass for returned ones.
+    private func uncaptured() -> Chain {
+        let (flow, packet): ([Selector], [Selector]) = ([.connectionID], [.connectionID, .hopLimit])
+        return Chain(
+            "uncaptured", comment: "an external address on a port that no Service has: not twice",
+            rules: [
+                [.lookup(packet, set: "seen-packets"), .accept],
+                [.lookup(flow, set: "seen-flows"), .goto("refuse")],
+                [
+                    .update(packet, map: "seen-packets", data: [], seconds: 10),
+                    .update(flow, map: "seen-flows", data: [], seconds: 5),
+                ],
+            ])
     }
 
     private func unservedOutside() -> Chain {
@@ -157,9 +177,18 @@ struct SchemaChains {
             rules: masquerade("external-local", "external-local-nodeports"))
     }
 
+    /// What is masqueraded whatever the policy says: flows to a frontend only, for others are another table's.
+    private func translateServed() -> Chain {
+        Chain(
+            "translate-served", comment: "flows to a frontend, whatever its policy",
+            rules: [[.lookup([.originalDestinationAddress], set: "cluster-ips"), .masquerade]]
+                + masquerade("masquerade-external", "masquerade-external-nodeports")
+                + masquerade("external-local", "external-local-nodeports"))
+    }
+
     private func translateSource() -> Chain {
         var rules: [Rule] = [
-            [.lookup([.sourceAddress, .destinationAddress], set: "hairpin"), .masquerade]
+            [.lookup([.sourceAddress, .destinationAddress], set: "hairpin"), .goto("translate-served")]
         ]
         let toClusterIP = Statement.lookup([.originalDestinationAddress], set: "cluster-ips")
         if options.masqueradeAll {
@@ -170,7 +199,9 @@ struct SchemaChains {
         if options.preservesLocalSource {
             rules.append([.sourceIsNotLocal, .lookup(Self.frontend, set: "local-backends"), .accept])
         }
-        if servesLocalhost { rules.append([.lookup([.sourceAddress], set: "loopback"), .masquerade]) }
+        if servesLocalhost {
+            rules.append([.lookup([.sourceAddress], set: "loopback"), .goto("translate-served")])
+        }
         rules += masquerade("masquerade-external", "masquerade-external-nodeports")
         rules.append([.sourceIsLocal, .goto("translate-own-source")])
         return Chain("translate-source", comment: "decided by where the flow was sent to at first", rules: rules)
@@ -179,23 +210,35 @@ struct SchemaChains {
     private func postrouting() -> Chain {
         Chain(
             "nat-postrouting", hook: Chain.Hook(.nat, .postrouting, priority: 100),
-            rules: [[.isDestinationTranslated, .goto("translate-source")]])
+            rules: [
+                [
+                    .isDestinationTranslated, .lookup([.connectionID], set: "foreign-flows", negated: true),
+                    .goto("translate-source"),
+                ]
+            ])
     }
 
     // MARK: Base chains
 
+    /// Before all other tables, so that a frontend is its Service's, whichever table came first. The kernel runs the nat chains of
+    /// a hook one after the other where -100 is: this is their order among themselves, and -199 the first that it allows.
+    private static let translationPriority: Int32 = -199
+
     /// Source ranges hold for the node's own connections, too, and also where there is no endpoint.
     private func guards() -> [Chain] {
-        let ranges: Rule = [
-            .connectionState(.new), .lookup(Self.frontend, set: "restricted"),
-            .lookup(Self.frontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
+        let begins: [Rule] = [
+            [.connectionStateIsNot(.new), .accept],
+            [
+                .lookup(Self.frontend, set: "restricted"),
+                .lookup(Self.frontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
+            ],
         ]
         let invalid: [Rule] = options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : []
         return [
             Chain(
                 "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
-                rules: (servesLocalhost ? [martian] : []) + invalid + [ranges]),
-            Chain("guard-output", hook: Chain.Hook(.filter, .output, priority: -110), rules: [ranges]),
+                rules: (servesLocalhost ? [martian] : []) + invalid + begins),
+            Chain("guard-output", hook: Chain.Hook(.filter, .output, priority: -110), rules: begins),
         ]
     }
 
@@ -238,21 +281,32 @@ struct SchemaChains {
         let strict: [Rule] = options.strictLocal ? [[.jump("outside")]] : []
         return [
             Chain(
-                "nat-prerouting", hook: Chain.Hook(.nat, .prerouting, priority: -100),
+                "nat-prerouting", hook: Chain.Hook(.nat, .prerouting, priority: Self.translationPriority),
                 rules: [isOutside + [.jump("outside")], [.goto("services")]]),
             Chain(
-                "nat-output", hook: Chain.Hook(.nat, .output, priority: -100),
+                "nat-output", hook: Chain.Hook(.nat, .output, priority: Self.translationPriority),
                 rules: strict + [[.goto("services")]]),
         ]
     }
 
     private func verdicts() -> [Chain] {
-        let start: [Rule] = [[.connectionStateIsNot(.new), .accept], [.isDestinationTranslated, .goto("remember")]]
+        let start: [Rule] = [
+            [.connectionStateIsNot(.new), .accept], [.hasPriority, .jump("remember")],
+            [.isDestinationTranslated, .accept],
+        ]
+        // One that is an address of the node answers for itself.
+        let unserved: [Rule] = [
+            [.jump("unserved")],
+            [
+                .lookup([.destinationAddress], set: "external-addresses"), .destinationIsNotLocal,
+                .goto("uncaptured"),
+            ],
+        ]
         let strict: [Rule] = options.strictLocal ? [[.jump("unserved-outside")]] : []
         return [
             Chain(
                 "after-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -95),
-                rules: start + [isOutside + [.jump("unserved-outside")], [.goto("unserved")]]),
+                rules: start + [isOutside + [.jump("unserved-outside")]] + unserved),
             Chain(
                 "after-output", hook: Chain.Hook(.filter, .output, priority: -95),
                 rules: start + strict + [[.goto("unserved")]]),
@@ -265,16 +319,16 @@ extension TableSchema {
     ///
     /// - Parameters:
     ///   - largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
-    ///   - timeouts: the affinity timeouts that there have to be rules for.
+    ///   - timeouts: the affinity timeouts that there has to be a chain for.
     public init(
         family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent,
         timeouts: AffinityTimeouts = AffinityTimeouts()
     ) {
         self.init(
             family: family, name: options.tableName, comment: "Kubernetes Services, kept by fairlead",
-            sets: SchemaSets.all(family, options, largestExponent: largestExponent, timeouts: timeouts),
+            sets: SchemaSets.all(family, options, largestExponent: largestExponent),
             chains: SchemaChains(
                 family: family, options: options, largestExponent: largestExponent, timeouts: timeouts
-            ).all())
+            ).all(), verdicts: [.timeouts: AffinitySchema.verdicts(timeouts)])
     }
 }

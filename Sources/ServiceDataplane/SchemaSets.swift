@@ -7,11 +7,12 @@ enum SchemaSets {
     static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
 
     static func all(
-        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int, timeouts: AffinityTimeouts
+        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int
     ) -> [SetDeclaration] {
-        nodeSets + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : []) + policySets + rangeSets
+        nodeSets + [externalAddresses] + notes + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : [])
+            + policySets + rangeSets
             + (options.preservesLocalSource ? [localBackends] : []) + verdictSets
-            + PoolKind.allCases.map(slots) + AffinitySchema.sets(family, timeouts: timeouts)
+            + PoolKind.allCases.map(slots) + AffinitySchema.sets(family)
             + PoolKind.allCases.flatMap { kind in
                 (0...largestExponent).map {
                     members(kind, exponent: $0, countsPackets: options.countsConnections)
@@ -24,6 +25,23 @@ enum SchemaSets {
 
     private static let localBackends = SetDeclaration(
         .localBackends, "local-backends", key: frontend, comment: "every usable endpoint of this node")
+
+    private static let externalAddresses = SetDeclaration(
+        .externalAddresses, "external-addresses", key: [.destinationAddress],
+        comment: "external and load balancer IPs, of which only ports are served")
+
+    /// What packets leave for the next hook, or for when they come back.
+    private static let notes: [SetDeclaration] = [
+        SetDeclaration(
+            .foreignFlows, "foreign-flows", key: [.connectionID], isDynamic: true, size: 262_144,
+            comment: "flow that begins, not translated here"),
+        SetDeclaration(
+            .seenFlows, "seen-flows", key: [.connectionID], isDynamic: true, size: 65_536,
+            comment: "flow to an external address, on a port that no Service has"),
+        SetDeclaration(
+            .seenPackets, "seen-packets", key: [.connectionID, .hopLimit], isDynamic: true, size: 65_536,
+            comment: "such a flow, and the TTL of its packets"),
+    ]
 
     private static let rangeSets: [SetDeclaration] = [
         SetDeclaration(.restricted, "restricted", key: frontend, comment: "loadBalancerSourceRanges"),

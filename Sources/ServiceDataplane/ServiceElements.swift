@@ -56,6 +56,11 @@ struct ServiceElements {
                 makeClusterIP(key, address, port, comment, &sink)
             } else {
                 makeExternal(key, isNodePort: frontend.address == nil, port, comment, &sink)
+                if let address = frontend.address {
+                    var builder = KeyBuilder()
+                    builder.append(address)
+                    sink.take(.externalAddresses, Element(builder.key), isShared: true)
+                }
             }
             if frontend.kind == .loadBalancerIP { makeRanges(key, port, comment, &sink) }
         }
@@ -125,6 +130,9 @@ struct ServiceElements {
             data.append(priority: number)
             sink.take(kind.sticky, Element(frontend.key, data: data.key, comment: comment))
             if !used.contains(number) { used.append(number) }
+            if kind == .services || kind == .nodePorts {
+                sink.take(kind.isNodePort ? .affineNodePorts : .affine, Element(frontend.key, comment: comment))
+            }
         }
         let exponent = min(PoolSize.exponent(pool.count), PoolSize.largestExponent)
         sink.take(kind.members(exponent: exponent), Element(frontend.key, comment: comment))
@@ -140,8 +148,9 @@ struct ServiceElements {
         for number in used {
             var key = KeyBuilder()
             key.append(priority: number)
-            let set = AffinitySchema.members(at: pools.timeout)
-            sink.take(set, Element(key.key))
+            var data = KeyBuilder()
+            data.append(priority: UInt32(pools.timeout))
+            sink.take(.stickyTimeouts, Element(key.key, data: data.key))
         }
     }
 

@@ -121,8 +121,26 @@ extension SetID {
     static let firstSticky = SetID(24)
     /// 127.0.0.0/8; IPv4 and `--localhost-nodeports` only.
     public static let loopback = SetID(28)
-    /// The first of the sets that hold the numbers of pools with a timeout.
-    static let firstStickyTimeout = SetID(160)
+    /// External and load balancer IPs, of which only ports are served.
+    public static let externalAddresses = SetID(29)
+    /// Flows that another table may translate; written by the packet path.
+    public static let foreignFlows = SetID(30)
+    /// Address frontends with ClientIP affinity.
+    public static let affine = SetID(160)
+    /// Node ports with ClientIP affinity.
+    public static let affineNodePorts = SetID(161)
+    /// The timeout of each pool with affinity.
+    public static let stickyTimeouts = SetID(162)
+    /// Which chain remembers for a timeout: part of the structure.
+    public static let timeouts = SetID(163)
+    /// The pool of a flow that begins; written by the packet path.
+    public static let flowPools = SetID(164)
+    /// The priority of the packet that begins a flow; written by the packet path.
+    public static let flowPriorities = SetID(165)
+    /// Flows that were forwarded to an external address on a port that no Service has; written by the packet path.
+    public static let seenFlows = SetID(166)
+    /// With which TTL those came; written by the packet path.
+    public static let seenPackets = SetID(167)
     /// Slots of `PoolKind.services`.
     public static let endpoints = SetID(16)
     /// Slots of `PoolKind.localServices`.

@@ -24,6 +24,8 @@ struct StructurePlan {
     private let resized: Set<String>
     /// The rules that are known to be in force.
     private var rules: [String: [Rule]] = [:]
+    /// What maps of verdicts hold, under the names that they have for now.
+    private var verdicts: [SetID: Set<Element>] = [:]
 
     /// From what was observed.
     init(from observed: ObservedTable, to schema: TableSchema) {
@@ -49,6 +51,10 @@ struct StructurePlan {
         where observed.chains.contains(chain.name) && !unknown.contains(chain.name) && chain.rules == renamed.rules {
             rules[chain.name] = chain.rules
         }
+        for id in schema.verdicts.keys {
+            let found = observed.elements[id]?.map { Element($0.key, data: $0.value.value) } ?? []
+            verdicts[id] = Set(found)
+        }
     }
 
     /// What comes before elements: at first, and whenever the schema has grown.
@@ -69,7 +75,7 @@ struct StructurePlan {
             ? self.schema.chains.filter { rules[$0.name] != $0.rules }
             : fresh.filter { chain in !replaced.contains { chain.uses($0) } }
         for chain in changed { steps.append(setRules(chain)) }
-        return steps
+        return steps + addVerdicts()
     }
 
     /// What puts the schema in force and removes everything else.
@@ -95,11 +101,13 @@ struct StructurePlan {
             steps.append(.addChain(chain))
         }
         steps += changed.map { setRules($0) }
+        moved = []
+        steps += addVerdicts() + removeVerdicts()
         steps += extraSets.map { .deleteSet(name: $0) }
         steps += extraChains.map { .deleteChain(name: $0) }
         sets = wanted
         chains = Set(self.schema.chains.map(\.name))
-        (moved, replaced) = ([], [])
+        replaced = []
         return steps
     }
 
@@ -111,8 +119,40 @@ struct StructurePlan {
 
     /// Ends the use of other names: sets are to be made under their own, to be filled before `conclude`.
     mutating func restore(_ schema: TableSchema) -> [Operation] {
+        for set in schema.sets where names[set.name] != nil { verdicts[set.id] = nil }
         names = [:]
         return provide(schema)
+    }
+
+    /// Adds the verdicts that lead to chains which are there as they have to be, in place of others under the same keys.
+    private mutating func addVerdicts() -> [Operation] {
+        var steps: [Operation] = []
+        for set in schema.sets {
+            guard let wanted = schema.verdicts[set.id] else { continue }
+            let found = verdicts[set.id] ?? []
+            let missing = wanted.filter { element in
+                !found.contains(element)
+                    && set.chain(of: element).map { chains.contains($0) && !moved.contains($0) } ?? false
+            }
+            let keys = Set(missing.map(\.key))
+            let wrong = found.filter { keys.contains($0.key) }
+            if !wrong.isEmpty { steps.append(.deleteElements(set, wrong.map { Element($0.key) })) }
+            if !missing.isEmpty { steps.append(.addElements(set, missing)) }
+            verdicts[set.id] = found.subtracting(wrong).union(missing)
+        }
+        return steps
+    }
+
+    /// Removes the verdicts that the schema does not have: chains cannot go while any leads to them.
+    private mutating func removeVerdicts() -> [Operation] {
+        var steps: [Operation] = []
+        for set in schema.sets {
+            guard let wanted = schema.verdicts[set.id] else { continue }
+            let extra = (verdicts[set.id] ?? []).subtracting(wanted)
+            if !extra.isEmpty { steps.append(.deleteElements(set, extra.map { Element($0.key) })) }
+            verdicts[set.id] = Set(wanted)
+        }
+        return steps
     }
 
     private mutating func setRules(_ chain: Chain) -> Operation {

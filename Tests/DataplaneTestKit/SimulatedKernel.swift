@@ -61,7 +61,9 @@ public final class SimulatedKernel: DataplaneKernel {
     ) throws(SimulatedRefusal) -> Observation {
         observations += 1
         var names: [IPFamily: Set<String>] = [:]
-        for family in IPFamily.allCases { names[family] = Set(ruleset[family].sets.keys) }
+        for family in IPFamily.allCases {
+            names[family] = Set(ruleset[family].sets.keys).union(ruleset[family].chains.keys)
+        }
         var tables: [IPFamily: ObservedTable] = [:]
         for schema in schemas(names) { tables[schema.family] = observe(schema) }
         return Observation(tables: tables, generation: currentGeneration)

@@ -15,6 +15,11 @@ public struct SimulatedSet: Hashable, Sendable {
     var observedElements: ObservedElements? {
         elements.isEmpty ? nil : ObservedElements(elements.mapValues { ObservedElement(of: $0) })
     }
+
+    /// The chains that the elements lead to, if this is a map of verdicts.
+    var chains: [String] {
+        elements.values.compactMap { declaration.chain(of: $0) }
+    }
 }
 
 extension SetDeclaration {
@@ -37,7 +42,7 @@ public struct SimulatedTable: Hashable, Sendable {
         statements.contains { statement in
             switch statement {
             case .lookup(_, let set, _), .destinationNAT(_, let set), .setPriority(_, let set),
-                .update(_, let set, _, _):
+                .dispatch(_, let set), .update(_, let set, _, _):
                 set == name
             case .destinationNATFromTwo(_, let addresses, let ports): addresses == name || ports == name
             default: false
@@ -45,14 +50,15 @@ public struct SimulatedTable: Hashable, Sendable {
         }
     }
 
-    /// Whether any rule leads to the chain.
+    /// Whether any rule, or element of a map of verdicts, leads to the chain.
     func leadsTo(_ name: String) -> Bool {
-        statements.contains { statement in
-            switch statement {
-            case .jump(let chain), .goto(let chain): chain == name
-            default: false
+        sets.values.contains { $0.chains.contains(name) }
+            || statements.contains { statement in
+                switch statement {
+                case .jump(let chain), .goto(let chain): chain == name
+                default: false
+                }
             }
-        }
     }
 
     private var statements: some Sequence<Statement> { chains.values.lazy.flatMap(\.rules).flatMap { $0 } }

@@ -42,8 +42,9 @@ extension SimulatedTable {
         for statement in chain.rules.lazy.flatMap({ $0 }) {
             switch statement {
             case .lookup(let key, let set, _): try requireSet(set, key: key, isMap: false)
-            case .destinationNAT(let key, let map), .setPriority(let key, let map), .update(let key, let map, _, _):
+            case .destinationNAT(let key, let map), .setPriority(let key, let map), .dispatch(let key, let map):
                 try requireSet(map, key: key, isMap: true)
+            case .update(let key, let set, let data, _): try requireSet(set, key: key, isMap: !data.isEmpty)
             case .destinationNATFromTwo(let key, let addresses, let ports):
                 try requireSet(addresses, key: key, isMap: true)
                 try requireSet(ports, key: key, isMap: true)
@@ -73,6 +74,9 @@ extension SimulatedTable {
             if let end = element.keyEnd { try requireFree(from: element.key, to: end, in: set) }
             let old = sets[set.name]?.elements.updateValue(element, forKey: element.key)
             try require(old == nil, "set \(set.name): element \(element.key) exists")
+        }
+        for name in sets[set.name]?.chains ?? [] {
+            try require(chains[name]?.hook == nil && chains[name] != nil, "set \(set.name) leads to no chain \(name)")
         }
     }
 

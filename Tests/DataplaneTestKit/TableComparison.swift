@@ -20,12 +20,15 @@ public enum TableComparison {
         }
     }
 
+    private static let stickyTimeouts = "sticky-timeouts"
+
     private static func isOfAffinity(_ name: String) -> Bool { name.hasPrefix("sticky") }
 
-    /// A frontend of a pool with affinity, or a timeout that its number is listed under.
+    /// A frontend of a pool with affinity, or the timeout of its number.
     private struct Mention: Hashable {
         var set: String
         var frontend: ElementKey?
+        var timeout: ElementData?
     }
 
     /// Everything that is said of each pool with affinity, without its number.
@@ -33,8 +36,11 @@ public enum TableComparison {
         var mentions: [UInt32: Set<Mention>] = [:]
         for (name, set) in table.sets where isOfAffinity(name) {
             for element in set.elements.values {
-                let mention = Mention(set: name, frontend: element.data == nil ? nil : element.key)
-                mentions[(element.data ?? element.key)[0], default: []].insert(mention)
+                let isTimeout = name == stickyTimeouts
+                let mention = Mention(
+                    set: name, frontend: isTimeout ? nil : element.key, timeout: isTimeout ? element.data : nil)
+                let number = isTimeout ? element.key : element.data ?? ElementData()
+                mentions[number[0], default: []].insert(mention)
             }
         }
         return Set(mentions.values)

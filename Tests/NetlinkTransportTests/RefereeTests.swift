@@ -47,7 +47,7 @@ struct RefereeTests {
     /// look-up of ranges, and takes other registers for hashed IPv6 sources. Such rules are written anew once.
     private static func isWrittenOtherwise(_ chain: String, _ family: IPFamily) -> Bool {
         if ["guard-prerouting", "guard-output"].contains(chain) { return true }
-        return family == .ipv6 && (chain == "remember" || chain.hasPrefix("pick-") || chain.hasPrefix("local-pick-"))
+        return family == .ipv6 && (chain.hasPrefix("remember-") || chain.hasPrefix("recall-"))
     }
 
     /// Lines in order, but for elements, which a hash set lists in any order, one line each.

@@ -27,7 +27,7 @@ struct RememberedClientTests {
     /// The schema of the maps, filled with so many clients.
     private static func load(_ bench: KernelBench, _ family: IPFamily, clients: Int) throws -> TableSchema {
         var schema = TableSchema(family: family, options: Tables.options)
-        schema.sets = schema.sets.filter(\.isDynamic)
+        schema.sets = schema.clientMemories
         schema.chains = []
         let elements = (0..<clients).map { Element(key(UInt32($0), family), data: value(UInt32($0))) }
         try bench.load([

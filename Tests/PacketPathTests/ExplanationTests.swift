@@ -142,6 +142,7 @@ struct ExplanationTests {
             ("10.96.0.1:81", RefusalCause.undefinedPort, "ClusterIP of default/web, which has no tcp port 81"),
             ("10.96.7.7:80", .unallocatedClusterIP, "ServiceCIDR 10.96.0.0/12"),
             ("10.250.0.1:81", nil, "is a load balancer IP of default/web"),
+            ("10.250.0.1:81", nil, "If it comes back, because the router there sends the address here, it is refused"),
             ("10.128.2.5:8080", nil, "endpoint of default/web, on b"),
             ("10.128.2.77:8080", nil, "pods' range 10.128.0.0/16"), ("8.8.8.8:53/udp", nil, "is unknown"),
             ("node:30080/udp", nil, "node port of default/web for tcp"), ("172.30.0.12:30080", nil, "--node b"),

@@ -92,7 +92,7 @@ struct PolicyPropertyTests {
                 for (index, rule) in chain.rules.enumerated() {
                     let step = TraceStep(point: .prerouting, chain: chain.name, index: index, rule: rule)
                     if rule.contains(.masquerade) {
-                        #expect(MasqueradeCause(step, schema, options) != .other, "\(rule.text(family))")
+                        #expect(MasqueradeCause(step, in: [], schema, options) != .other, "\(rule.text(family))")
                     }
                     // What a packet is refused for stands in the rule that leads there.
                     if rule.contains(.goto("refuse")) || (rule.contains(.drop) && chain.name != "invalid") {

@@ -9,6 +9,12 @@ import Testing
 struct StatementTests {
     private static let udp = Packet(from: Table.address(7), to: Table.address(9), 80, .udp, origin: .interface("eth0"))
     private static let own = Packet(from: Table.address(1), to: Table.address(9), 80, origin: .interface("eth0"))
+    private static let toNode = Packet(from: Table.address(7), to: Table.address(1), 80, origin: .interface("eth0"))
+    private static var urgent: Packet {
+        var packet = Table.forwarded
+        packet.priority = 6
+        return packet
+    }
     private static var invalid: Packet {
         var packet = Table.forwarded
         packet.state = .invalid
@@ -32,6 +38,8 @@ struct StatementTests {
         Match(statement: .originalProtocol(.tcp), yes: Table.forwarded, no: udp),
         Match(statement: .sourceIsLocal, yes: own, no: Table.forwarded),
         Match(statement: .sourceIsNotLocal, yes: Table.forwarded, no: own),
+        Match(statement: .destinationIsNotLocal, yes: Table.forwarded, no: toNode),
+        Match(statement: .hasPriority, yes: urgent, no: Table.forwarded),
     ]
 
     @Test("a match matches, and does not", arguments: cases)
@@ -109,6 +117,28 @@ struct StatementTests {
         #expect(!table(8, 6, 8).passes() && !table(10, 6, 8).passes())
     }
 
+    @Test("nat chains run where destinations are translated, whatever their priority, and in the order of that")
+    func natOrder() {
+        let frontend = Table.frontend
+        let first = Table.pool([21], named: "first")
+        var (second, elements) = Table.pool([22], named: "second")
+        second.id = SetID(2)
+        func nat(_ map: String, _ priority: Int32) -> Chain {
+            Chain(
+                map + "-nat", hook: Chain.Hook(.nat, .prerouting, priority: priority),
+                rules: [[.destinationNAT(frontend + [.random(modulus: 1)], map: map)]])
+        }
+        var table = Table()
+        table.sets = [first, (second, elements)]
+        table.chains = [nat("second", -100), nat("first", -199)]
+        #expect(table.fate() == .passed(Scene.address(.ipv4, 1, 21), 8080))
+        // A filter before -100 sees the packet as it was sent.
+        table.chains.append(Table.prerouting([[.isDestinationTranslated, .drop]], priority: -110))
+        #expect(table.fate() == .passed(Scene.address(.ipv4, 1, 21), 8080))
+        table.chains.append(Table.prerouting([[.isDestinationTranslated, .drop]], priority: -95))
+        #expect(table.fate() == .dropped)
+    }
+
     @Test("every slot of a pool is as likely as it is drawn")
     func draw() {
         var table = Table()
@@ -162,6 +192,35 @@ struct StatementTests {
         table.sets[0].1 = []
         table.chains = [Table.prerouting([[set, .drop]])]
         #expect(table.passes())
+    }
+
+    @Test("a map of verdicts leads where its element says, or lets the packet pass")
+    func dispatch() {
+        let map = SetDeclaration(SetID(1), "ways", key: [.sourceAddress], data: [.chain(prefix: "way-")])
+        let way = Element(.make { $0.append(Table.address(7)) }, data: .make { $0.append(priority: 60) })
+        var table = Table()
+        table.sets = [(map, [way])]
+        table.chains = [
+            Chain("way-60", rules: [[.drop]]), Chain("way-6", rules: [[.reject]]),
+            Table.prerouting([[.dispatch([.sourceAddress], map: "ways")]]),
+        ]
+        #expect(table.fate() == .dropped)
+        #expect(map.text(of: way, .ipv4) == "10.0.0.7 : goto way-60")
+        table.sets[0].1 = []
+        #expect(table.passes())
+    }
+
+    @Test("a set that a packet fills has the key from then on")
+    func note() {
+        let noted = SetDeclaration(SetID(1), "noted", key: [.connectionID, .hopLimit], isDynamic: true)
+        let key: [Selector] = [.connectionID, .hopLimit]
+        var table = Table()
+        table.sets = [(noted, [])]
+        let drop: Rule = [.lookup(key, set: "noted"), .drop]
+        table.chains = [Table.prerouting([drop])]
+        #expect(table.passes())
+        table.chains = [Table.prerouting([[.update(key, map: "noted", data: [], seconds: 1)], drop])]
+        #expect(table.fate() == .dropped)
     }
 
     @Test("a map that a packet fills has the entry from then on, and an old one keeps its data")

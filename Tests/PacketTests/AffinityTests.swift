@@ -143,7 +143,7 @@ struct AffinityTests {
         #expect(try await crowd.ask(.loadBalancerIP, .udp, .ipv6, service: 2) == second)
         // Those that no Service has any more are gone; `diff` has found nothing to do either.
         let ruleset = try await NFT(bench.cluster.node1.namespace).listRuleset()
-        #expect(ruleset.contains("set sticky-100 ") && !ruleset.contains("sticky-101"))
+        #expect(ruleset.contains("chain remember-100 ") && !ruleset.contains("remember-101"))
     }
 
     @Test("packets leave the node with the priority that they had", arguments: IPFamily.allCases)
@@ -170,5 +170,40 @@ struct AffinityTests {
         let counters = try await NFT(bench.cluster.node1.namespace).list(["counters", "table", "inet", "watch"])
         #expect(counters.contains("counter tainted {\n\t\tpackets 0 "), "\(counters)")
         #expect(!counters.contains("counter clean {\n\t\tpackets 0 "), "\(counters)")
+    }
+
+    @Test("a priority that a packet had before comes back, with affinity and without", arguments: IPFamily.allCases)
+    func givenPriority(_ family: IPFamily) async throws {
+        let bench = try await Bench(.apply, [.affine(), .plain()])
+        // Routing gives forwarded packets another one by their TOS: they are looked at before.
+        let watch = """
+            table inet watch {
+                counter kept { }
+                counter lost { }
+                chain give {
+                    ct state new meta priority set 7:77
+                }
+                chain look {
+                    meta priority 7:77 counter name kept return
+                    counter name lost
+                }
+                chain give-in { type filter hook prerouting priority -150; jump give; }
+                chain give-out { type filter hook output priority -150; jump give; }
+                chain in { type filter hook prerouting priority -90; ct state new ct status dnat jump look; }
+                chain out { type filter hook output priority -90; ct state new ct status dnat jump look; }
+            }
+            """
+        try await NFT(bench.cluster.node1.namespace).load(watch)
+        for service in 1...2 {
+            for caller in ["client", "local-caller", "node1"] {
+                for target in Target.all {
+                    let tally = try await bench.tally(caller, to: target, .tcp, family, service: service)
+                    #expect(tally.answers.count == 6 && (service == 2 || tally.servers.count == 1), "\(tally)")
+                }
+            }
+        }
+        let counters = try await NFT(bench.cluster.node1.namespace).list(["counters", "table", "inet", "watch"])
+        #expect(counters.contains("counter lost {\n\t\tpackets 0 "), "\(counters)")
+        #expect(!counters.contains("counter kept {\n\t\tpackets 0 "), "\(counters)")
     }
 }

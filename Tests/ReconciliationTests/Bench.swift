@@ -59,7 +59,7 @@ struct Bench {
         _ found: SimulatedTable, _ wanted: SimulatedTable, _ family: IPFamily
     ) -> [String] {
         let exponent = Dataplane.largestExponent(providedBy: [Set(found.sets.keys)])
-        let timeouts = Dataplane.timeouts(providedBy: [Set(wanted.sets.keys)], and: [])
+        let timeouts = Dataplane.timeouts(providedBy: [Set(wanted.chains.keys)], and: [])
         let schema = TableSchema(family: family, options: options, largestExponent: exponent, timeouts: timeouts)
         var result = TableComparison.difference(found, wanted, family)
         result += TableComparison.badPools(found, family).map { "pools of \($0)" }

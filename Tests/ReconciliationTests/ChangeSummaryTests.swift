@@ -31,7 +31,7 @@ struct ChangeSummaryTests {
     func bounded() throws {
         #expect(try repair([.tableDeleted]) == "ip: the table made anew")
         let form = try repair([.otherDeclaration])
-        #expect(form.hasPrefix("ip: set backends.new made anew; ip: rules of chain invalid put in order; ip: set b"))
+        #expect(form.hasPrefix("ip: set backends.new made anew; ip: rules of chain invalid put in order; ip: rules of"))
         let emptied = try repair([.setEmptied])
         #expect(emptied.hasPrefix("ip endpoints: put back 10.0.") && emptied.hasSuffix(" more"), "\(emptied)")
         #expect(emptied.utf8.count < 200)

@@ -17,9 +17,14 @@ struct TimeoutTests {
     }
 
     private static func timeouts(_ bench: Bench) -> Set<Int> {
-        let names = IPFamily.allCases.map { Set(bench.kernel.ruleset[$0].sets.keys) }
-        let provided = names.map { sets in sets.compactMap { Int($0.replacing("sticky-", with: "")) } }
-        return provided[0] == provided[1] || Set(provided[0]) == Set(provided[1]) ? Set(provided[0]) : [-1]
+        let provided = IPFamily.allCases.map { family in
+            let table = bench.kernel.ruleset[family]
+            let chains = Set(table.chains.keys.compactMap { Int($0.replacing("remember-", with: "")) })
+            // The map of verdicts leads to all of them, and to nothing else.
+            let elements = table.sets["timeouts"]?.elements.values.compactMap { $0.data } ?? []
+            return Set(elements.map { Int(UInt32(bigEndian: $0[0])) }) == chains ? chains : [-1]
+        }
+        return provided[0] == provided[1] ? provided[0] : [-1]
     }
 
     @Test("a timeout goes in the transaction of the change that makes the last Service give it up")

@@ -10,7 +10,7 @@ import Testing
 /// What another version may have made of a table.
 enum Elder: CaseIterable {
     case comments, withoutSet, withMoreSets, otherKey, otherForm, otherNumbers, otherHook, otherRules, otherMemory
-    case smallerMemory
+    case smallerMemory, otherVerdicts, otherVerdictForm
 
     /// Changes a table into what another version would have made.
     func apply(to table: inout SimulatedTable) {
@@ -44,7 +44,23 @@ enum Elder: CaseIterable {
             table.sets["affinity"]?.elements = [:]
             table.sets["affinity"]?.declaration.key = [.sourceAddress, .priority]
         case .smallerMemory: table.sets["affinity"]?.declaration.size = 10
+        case .otherVerdicts:
+            // One that leads elsewhere, and one that nobody wants.
+            table.chains["remember-7"] = Chain("remember-7", rules: [[.drop]])
+            for (seconds, chain) in [(60, 10_800), (7, 7)] { lead(&table, seconds, to: chain) }
+        case .otherVerdictForm:
+            table.sets["timeouts"]?.declaration.data = [.chain(prefix: "elder-")]
+            for seconds in [60, 10_800] {
+                table.chains["elder-\(seconds)"] = table.chains.removeValue(forKey: "remember-\(seconds)")
+            }
         }
+    }
+
+    private func lead(_ table: inout SimulatedTable, _ seconds: Int, to chain: Int) {
+        var (key, data) = (KeyBuilder(), KeyBuilder())
+        key.append(priority: UInt32(seconds))
+        data.append(priority: UInt32(chain))
+        table.sets["timeouts"]?.elements[key.key] = Element(key.key, data: data.key)
     }
 
     private func drop(_ table: inout SimulatedTable, _ set: String) {
@@ -58,7 +74,8 @@ extension Statement {
     /// The set that the statement looks into.
     fileprivate var set: String? {
         switch self {
-        case .lookup(_, let set, _), .destinationNAT(_, let set), .setPriority(_, let set), .update(_, let set, _, _):
+        case .lookup(_, let set, _), .destinationNAT(_, let set), .setPriority(_, let set), .dispatch(_, let set),
+            .update(_, let set, _, _):
             set
         default: nil
         }

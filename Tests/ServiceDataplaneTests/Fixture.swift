@@ -50,9 +50,10 @@ struct Fixture {
         }
     }
 
-    /// The text of every element of the family, by set, without sets that are empty.
+    /// The text of every element of the family, by set, without sets that are empty and what belongs to the structure.
     func elements(_ family: IPFamily = .ipv4) -> [String: [String]] {
-        ruleset[family].sets.mapValues { set in
+        let structure = dataplane.schema(family).verdicts
+        return ruleset[family].sets.filter { structure[$0.value.declaration.id] == nil }.mapValues { set in
             set.elements.values.sorted { $0.key < $1.key }.map { set.declaration.text(of: $0, family) }
         }.filter { !$0.value.isEmpty }
     }

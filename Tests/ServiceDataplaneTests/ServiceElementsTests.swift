@@ -38,7 +38,7 @@ struct ServiceElementsTests {
                 "10.0.2.1 . tcp . 80 . 1 : 10.0.1.2 . 8080", "10.0.2.1 . tcp . 80 . 2 : 10.0.1.3 . 8080",
             ],
             "services-4": ["10.0.0.1 . tcp . 80" + Self.comment, "10.0.2.1 . tcp . 80" + Self.comment],
-            "masquerade-external": ["10.0.2.1 . tcp . 80" + Self.comment],
+            "masquerade-external": ["10.0.2.1 . tcp . 80" + Self.comment], "external-addresses": ["10.0.2.1"],
             "nodeport-endpoints": [
                 "tcp . 30080 . 0 : 10.0.1.1 . 8080", "tcp . 30080 . 1 : 10.0.1.2 . 8080",
                 "tcp . 30080 . 2 : 10.0.1.3 . 8080",
@@ -105,6 +105,7 @@ struct ServiceElementsTests {
         let expected = [
             "cluster-ips": ["10.0.0.1"], "reject-nodeports": ["tcp . 30080" + reject],
             "reject-services": ["10.0.0.1 . tcp . 80" + reject, "10.0.2.1 . tcp . 80" + reject],
+            "external-addresses": ["10.0.2.1"],
         ]
         #expect(try elements(port) == expected)
     }
