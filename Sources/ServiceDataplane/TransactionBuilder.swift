@@ -29,6 +29,7 @@ struct TransactionBuilder {
             switch operation {
             case .setRules(let chain): sum + 1 + 4 * chain.rules.count
             case .addSet: sum + 3
+            case .addElements(_, let elements), .deleteElements(_, let elements): sum + elements.count
             default: sum + 1
             }
         }
