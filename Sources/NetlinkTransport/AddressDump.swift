@@ -4,42 +4,25 @@ import NetworkTypes
 /// Reads links and addresses of the network namespace in which it was made.
 ///
 /// `getifaddrs` does not tell the flags of an address, and so not whether an IPv6 address is usable yet.
-struct AddressDump: ~Copyable {
-    private let socket: NetlinkSocket
-    private let buffer: UnsafeMutableRawBufferPointer
-    private var sequence: UInt32 = 0
+struct AddressDump {
+    private let reader: RouteReader
 
-    /// The kernel fills datagrams of a dump up to 32 KiB.
-    private static let receiveCapacity = 1 << 16
-    private static let attempts = 16
-    private static let operation = "list the node's addresses"
-
-    init() throws(NetlinkError) {
-        socket = try NetlinkSocket(netlinkProtocol: RouteMessage.netlinkProtocol)
-        buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
-    }
-
-    deinit { buffer.deallocate() }
+    init() throws(NetlinkError) { reader = try RouteReader(operation: "list the node's addresses") }
 
     /// The addresses that the node answers to, in the kernel's order.
-    mutating func usableAddresses() throws(NetlinkError) -> [IPAddress] {
-        for _ in 0..<Self.attempts {
-            do throws(NetlinkError) { return try readAddresses() } catch {
-                guard case .interrupted = error else { throw error }
-            }
-        }
-        throw .interrupted(operation: Self.operation)
+    func usableAddresses() throws(NetlinkError) -> [IPAddress] {
+        try reader.whole { () throws(NetlinkError) in try readAddresses() }
     }
 
-    private mutating func readAddresses() throws(NetlinkError) -> [IPAddress] {
+    private func readAddresses() throws(NetlinkError) -> [IPAddress] {
         // Links first: the kernel answers behind its lock for changes of links, so that a link which it is taking down
         // has lost its routes as well by the time that anybody looks.
         var linksUp: Set<UInt32> = []
-        try dump(RouteMessage.getLink) { message in
+        try reader.dump(RouteMessage.getLink) { message in
             if let link = LinkHeader(message), link.isUp { linksUp.insert(link.index) }
         }
         var addresses: [IPAddress] = []
-        try dump(RouteMessage.getAddress) { message in
+        try reader.dump(RouteMessage.getAddress) { message in
             if let (link, address) = Self.usableAddress(message), linksUp.contains(link) { addresses.append(address) }
         }
         return addresses
@@ -75,36 +58,6 @@ struct AddressDump: ~Copyable {
     private static func isUsable(_ flags: UInt32) -> Bool {
         if flags & AddressField.duplicateDetectionFailed != 0 { return false }
         return flags & AddressField.tentative == 0 || flags & AddressField.optimistic != 0
-    }
-
-    private mutating func dump(_ type: UInt16, handle: (NetlinkMessage) -> Void) throws(NetlinkError) {
-        sequence += 1
-        var writer = MessageWriter(capacity: 64)
-        let start = writer.beginMessage(
-            type: type, flags: NetlinkFlag.request | NetlinkFlag.dump, sequence: sequence, family: 0)
-        writer.endMessage(start)
-        try socket.send(writer.bytes)
-        var isInterrupted = false
-        while true {
-            guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
-                throw .system(operation: Self.operation, errno: ErrorNumber.timedOut)
-            }
-            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            where message.sequence == sequence {
-                if message.flags & NetlinkFlag.dumpInterrupted != 0 { isInterrupted = true }
-                switch message.type {
-                case NetlinkControl.done:
-                    // A dump can fail at its end too.
-                    let code = ErrorReport(message).code
-                    if code != 0 { throw .system(operation: Self.operation, errno: code) }
-                    if isInterrupted { throw .interrupted(operation: Self.operation) }
-                    return
-                case NetlinkControl.error:
-                    throw .system(operation: Self.operation, errno: ErrorReport(message).code)
-                default: handle(message)
-                }
-            }
-        }
     }
 }
 

@@ -10,8 +10,7 @@ public enum HostAddresses {
     ///
     /// Waits until a change of an interface that is under way is complete.
     public static func all() throws(NetlinkError) -> [IPAddress] {
-        var dump = try AddressDump()
-        return try dump.usableAddresses()
+        try AddressDump().usableAddresses()
     }
 
     /// The address that the node reaches the outside world from: by its default route, else the first address that other

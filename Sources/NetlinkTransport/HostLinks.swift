@@ -23,37 +23,20 @@ public struct HostLink: Hashable, Sendable {
 
 /// The interfaces and routes of the network namespace in which it was made. Only reads. Not for concurrent use.
 public final class HostLinks {
-    private let socket: NetlinkSocket
-    private let buffer: UnsafeMutableRawBufferPointer
-    private var sequence: UInt32 = 0
-
-    private static let receiveCapacity = 1 << 16
-    private static let attempts = 16
-    private static let operation = "list the node's interfaces"
+    private let reader: RouteReader
 
     /// Opens a connection to the kernel.
-    public init() throws(NetlinkError) {
-        socket = try NetlinkSocket(netlinkProtocol: RouteMessage.netlinkProtocol)
-        buffer = .allocate(byteCount: Self.receiveCapacity, alignment: 8)
-    }
-
-    deinit { buffer.deallocate() }
+    public init() throws(NetlinkError) { reader = try RouteReader(operation: "list the node's interfaces") }
 
     /// All interfaces by their number.
     public func links() throws(NetlinkError) -> [UInt32: HostLink] {
-        for _ in 0..<Self.attempts {
+        try reader.whole { () throws(NetlinkError) in
             var result: [UInt32: HostLink] = [:]
-            do throws(NetlinkError) {
-                // struct ifinfomsg
-                try ask(RouteMessage.getLink, flags: NetlinkFlag.dump, Array(repeating: 0, count: 16)) { message in
-                    if let link = HostLink(message) { result[link.index] = link }
-                }
-                return result
-            } catch {
-                guard case .interrupted = error else { throw error }
+            try reader.dump(RouteMessage.getLink) { message in
+                if let link = HostLink(message) { result[link.index] = link }
             }
+            return result
         }
-        throw .interrupted(operation: Self.operation)
     }
 
     /// Where packets to an address go.
@@ -95,7 +78,7 @@ public final class HostLinks {
         let end = withUnsafeBytes(of: flags) { Array($0) }
         let attribute = [UInt8(bytes.count + 4), 0, RouteField.destination, 0]
         // No route is an answer too.
-        try? ask(RouteMessage.getRoute, flags: 0, head + end + attribute + bytes) { message in
+        try? reader.ask(RouteMessage.getRoute, head + end + attribute + bytes) { message in
             guard message.payload.count >= 12 else { return }
             handle(message, AttributeSequence(UnsafeRawBufferPointer(rebasing: message.payload[12...])))
         }
@@ -106,43 +89,6 @@ public final class HostLinks {
         switch address {
         case .v4(let address): return bytes(address.rawValue)
         case .v6(let address): return bytes(address.high) + bytes(address.low)
-        }
-    }
-
-    private func ask(
-        _ type: UInt16, flags: UInt16, _ body: [UInt8], handle: (NetlinkMessage) -> Void
-    ) throws(NetlinkError) {
-        sequence += 1
-        func bytes(_ number: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: number) { Array($0) } }
-        var request = bytes(UInt32(16 + body.count)) + bytes(type) + bytes(NetlinkFlag.request | flags)
-        request += bytes(sequence) + bytes(UInt32(0)) + body
-        let failure = request.withUnsafeBytes { bytes -> NetlinkError? in
-            do throws(NetlinkError) { try socket.send(bytes) } catch { return error }
-            return nil
-        }
-        if let failure { throw failure }
-        var isInterrupted = false
-        while true {
-            guard let count = try socket.receive(into: buffer, milliseconds: 10_000) else {
-                throw .system(operation: Self.operation, errno: ErrorNumber.timedOut)
-            }
-            for message in MessageSequence(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            where message.sequence == sequence {
-                if message.flags & NetlinkFlag.dumpInterrupted != 0 { isInterrupted = true }
-                switch message.type {
-                case NetlinkControl.done:
-                    // A dump can fail at its end too.
-                    let code = ErrorReport(message).code
-                    if code != 0 { throw .system(operation: Self.operation, errno: code) }
-                    if isInterrupted { throw .interrupted(operation: Self.operation) }
-                    return
-                case NetlinkControl.error:
-                    throw .system(operation: Self.operation, errno: ErrorReport(message).code)
-                default:
-                    handle(message)
-                    if flags & NetlinkFlag.dump == 0 { return }
-                }
-            }
         }
     }
 }
