@@ -11,17 +11,9 @@ extension ClusterFacts {
         let nodes: Set<String>
     }
 
-    /// `spec.healthCheckNodePort` where the API gives it a meaning: type LoadBalancer with externalTrafficPolicy Local.
-    static func healthCheckPort(of service: Service) -> UInt16? {
-        guard service.type == .loadBalancer, service.externalTrafficPolicy == .local, service.healthCheckNodePort != 0
-        else { return nil }
-        return service.healthCheckNodePort
-    }
-
-    /// Older Services come first, then the ones whose name does: the order in which they have what they claim.
+    /// Looks at all Nodes and Services.
     func addresses(of cluster: ClusterState) -> (
-        nodes: [IPAddress: [String]], claims: [IPAddress: [LocalClaim]], checks: [UInt16: [ObjectKey]],
-        nodePorts: [UInt16: ObjectKey]
+        nodes: [IPAddress: [String]], claims: [IPAddress: [LocalClaim]], checks: HealthCheckPortClaims
     ) {
         var byAddress: [IPAddress: [String]] = [:]
         for node in nodes {
@@ -30,18 +22,13 @@ extension ClusterFacts {
             }
         }
         var claims: [IPAddress: [LocalClaim]] = [:]
-        var checks: [UInt16: [Claimant]] = [:]
-        var nodePorts: [UInt16: Claimant] = [:]
+        var checks = HealthCheckPortClaims()
         cluster.forEachService { service, slices in
             let resolved = resolve(service, slices: [], node: NodeContext(nodeName: ""), wantsFindings: false).service
             guard let resolved else { return }
-            let claimant = Claimant(time: service.creationTimestamp, key: service.key)
-            if let port = Self.healthCheckPort(of: service) { checks[port, default: []].append(claimant) }
-            for port in resolved.ports where port.transport == .tcp {
-                for frontend in port.frontends where frontend.address == nil {
-                    nodePorts[frontend.port] = min(nodePorts[frontend.port] ?? claimant, claimant)
-                }
-            }
+            checks.set(
+                service.key, creationTimestamp: service.creationTimestamp, healthCheckPort: service.healthCheckPort,
+                tcpNodePorts: resolved.tcpNodePorts)
             guard service.externalTrafficPolicy == .local else { return }
             for address in Set(resolved.ports.flatMap { $0.frontends.filter(\.isExternal).compactMap(\.address) }) {
                 let serving = Placement.all(of: service, families: [address.family], slices: slices, nodes: [:])
@@ -49,12 +36,6 @@ extension ClusterFacts {
                 claims[address, default: []].append(LocalClaim(service: service.key, nodes: serving))
             }
         }
-        return (byAddress, claims, checks.mapValues { $0.sorted().map(\.key) }, nodePorts.mapValues(\.key))
-    }
-
-    private struct Claimant: Comparable {
-        let time: String
-        let key: ObjectKey
-        static func < (left: Claimant, right: Claimant) -> Bool { (left.time, left.key) < (right.time, right.key) }
+        return (byAddress, claims, checks)
     }
 }

@@ -46,10 +46,8 @@ struct ClusterFacts: Sendable {
     private(set) var nodesByAddress: [IPAddress: [String]] = [:]
     /// The Services that have an external address under externalTrafficPolicy Local, by it.
     private(set) var localClaims: [IPAddress: [LocalClaim]] = [:]
-    /// The Services that claim a health check port, the one that has it first.
-    private(set) var healthCheckPorts: [UInt16: [ObjectKey]] = [:]
-    /// The Service that has a TCP node port.
-    private(set) var tcpNodePorts: [UInt16: ObjectKey] = [:]
+    /// Who claims health check ports and TCP node ports.
+    private(set) var healthCheckPorts = HealthCheckPortClaims()
 
     init(_ cluster: ClusterState, options: AdviceOptions) {
         nodes = cluster.nodes
@@ -63,7 +61,7 @@ struct ClusterFacts: Sendable {
         countEndpoints(cluster)
         countByNode = endpointsByNode.mapValues { $0.values.reduce(0, +) }
         collectClaims(cluster)
-        (nodesByAddress, localClaims, healthCheckPorts, tcpNodePorts) = addresses(of: cluster)
+        (nodesByAddress, localClaims, healthCheckPorts) = addresses(of: cluster)
     }
 
     private mutating func countEndpoints(_ cluster: ClusterState) {

@@ -49,34 +49,23 @@ extension ServiceCase {
     /// Source: the Service API, `spec.healthCheckNodePort`; API servers allocate both from one range, but for ports that
     /// were set by hand or restored from a backup.
     var contestedHealthCheckPort: [AdviceFinding] {
-        guard let port = healthCheckPort else { return [] }
-        var result: [AdviceFinding] = []
-        let owner = facts.healthCheckPorts[port]?.first
-        if let owner, owner != service.key {
-            var finding = finding(
-                .contestedHealthCheckPort,
-                "healthCheckNodePort \(port) is that of \(owner), which is older or first by name: nodes answer for it")
-            finding.evidence = [Evidence("healthCheckNodePort", Double(port), "claimed by \(owner) and \(service.key)")]
-            result.append(finding)
-        }
-        if let holder = facts.tcpNodePorts[port] {
-            var finding = finding(
-                .contestedHealthCheckPort,
-                """
-                healthCheckNodePort \(port) is a TCP node port of \(holder == service.key ? "the Service itself" : "\(holder)"): \
-                health checks reach its pods in place of the node
-                """
-            )
-            finding.evidence = [Evidence("nodePort", Double(port), "node port \(port)/TCP of \(holder)")]
-            result.append(finding)
-        }
-        for index in result.indices {
-            result[index].remedies = [
+        facts.healthCheckPorts.conflicts(of: service.key).map { conflict in
+            let (port, other) = (conflict.port, conflict.other)
+            var finding = finding(.contestedHealthCheckPort, "healthCheckNodePort \(conflict.summary)")
+            switch conflict.kind {
+            case .healthCheck:
+                finding.evidence = [
+                    Evidence("healthCheckNodePort", Double(port), "claimed by \(other) and \(service.key)")
+                ]
+            case .nodePort:
+                finding.evidence = [Evidence("nodePort", Double(port), "node port \(port)/TCP of \(other)")]
+            }
+            finding.remedies = [
                 "give one of the two another port; healthCheckNodePort cannot be changed, so make the Service anew without it",
                 "or set externalTrafficPolicy Cluster, which needs no health check port, and Local again: a new port is allocated",
             ]
+            return finding
         }
-        return result
     }
 
     /// A frontend stands on an address of a node, on a port that the node itself needs.
@@ -155,9 +144,6 @@ extension ServiceCase {
             return finding
         }
     }
-
-    /// The port that load balancers ask, if the Service has one (type LoadBalancer with externalTrafficPolicy Local).
-    private var healthCheckPort: UInt16? { ClusterFacts.healthCheckPort(of: service) }
 
     /// The addresses that something outside the cluster has to lead to nodes, sorted.
     private var externalAddresses: [IPAddress] {

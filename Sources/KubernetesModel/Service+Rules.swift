@@ -205,14 +205,9 @@ extension Service {
         }
     }
 
+    /// Takes over `spec.healthCheckNodePort`. Whether it is somebody's node port, too, is for those who know all Services.
     private mutating func setHealthCheckPort(_ number: Int, _ notes: inout FieldNotes) {
-        guard let port = notes.port(number, from: 0, at: Field.healthCheckNodePort), port != 0 else { return }
-        if let index = ports.firstIndex(where: { $0.nodePort == port }) {
-            notes.leaveOut(
-                FieldProblem(Field.healthCheckNodePort, "\(port) is taken by the nodePort of spec.ports[\(index)]"))
-        } else {
-            healthCheckNodePort = port
-        }
+        healthCheckNodePort = notes.port(number, from: 0, at: Field.healthCheckNodePort) ?? 0
     }
 
     /// Takes over the ranges of the field, else of the annotation. Where ranges are left out the addresses do not become open for

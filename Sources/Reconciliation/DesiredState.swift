@@ -268,7 +268,7 @@ public struct DesiredState: Sendable {
         } else if policyFindings.removeValue(forKey: key) != nil {
             touched.insert(key)
         }
-        ledger.record(key, check: outcome.check, gaps: result?.service?.localGaps ?? [:])
+        outcome.note(in: &ledger)
         return (key, result?.service)
     }
 

@@ -8,18 +8,27 @@ final class ServiceOutcome: Sendable {
     let key: ObjectKey
     /// Nil if there is no such Service.
     let result: PolicyResolution?
-    let check: HealthCheck?
+    private let check: HealthCheck?
+    private let tcpNodePorts: [UInt16]
 
     init(_ key: ObjectKey, in cluster: ClusterState, node: NodeContext) {
         self.key = key
         guard let service = cluster.service(key) else {
-            (result, check) = (nil, nil)
+            (result, check, tcpNodePorts) = (nil, nil, [])
             return
         }
         let slices = cluster.slices(of: key)
         let result = ServicePolicy.resolve(service, slices: slices, node: node)
         self.result = result
         check = result.service.flatMap { healthCheck(of: service, resolved: $0, slices: slices, node: node) }
+        tcpNodePorts = result.service?.tcpNodePorts ?? []
+    }
+
+    /// Tells a ledger of what the node owes to the Service besides forwarding.
+    func note(in ledger: inout ServiceLedger) {
+        ledger.record(
+            key, check: check, gaps: result?.service?.localGaps ?? [:], tcpNodePorts: tcpNodePorts,
+            creationTimestamp: result?.service?.creationTimestamp ?? "")
     }
 }
 

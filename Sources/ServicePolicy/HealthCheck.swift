@@ -37,8 +37,7 @@ public struct HealthCheck: Hashable, Sendable {
 public func healthCheck(
     of service: Service, resolved: ResolvedService, slices: [EndpointSlice], node: NodeContext
 ) -> HealthCheck? {
-    guard service.type == .loadBalancer, service.externalTrafficPolicy == .local, service.healthCheckNodePort != 0
-    else { return nil }
+    guard let port = service.healthCheckPort else { return nil }
     var addresses: [IPFamily: Set<IPAddress>] = [:]
     for family in Set(resolved.ports.map(\.family)) {
         var found: Set<IPAddress> = []
@@ -51,7 +50,7 @@ public func healthCheck(
         addresses[family] = found
     }
     return HealthCheck(
-        key: service.key, creationTimestamp: service.creationTimestamp, port: service.healthCheckNodePort,
+        key: service.key, creationTimestamp: service.creationTimestamp, port: port,
         localEndpoints: addresses.mapValues(\.count))
 }
 

@@ -5,11 +5,11 @@ import NetworkTypes
 /// policies without a local endpoint. A change of one Service costs that Service.
 public struct ServiceLedger: Sendable {
     private var checks: [ObjectKey: HealthCheck] = [:]
-    private var claimants: [UInt16: Set<ObjectKey>] = [:]
+    private var claims = HealthCheckPortClaims()
     private var gapsOfService: [ObjectKey: [LocalGap: Int]] = [:]
 
-    /// The ports with several claimants.
-    private var contested: Set<UInt16> = []
+    /// What goes wrong, by port.
+    private var conflicts: [UInt16: [HealthCheckPortConflict]] = [:]
 
     /// The health check of each port. Of several Services that claim a port, the oldest has it, then the one whose name
     /// comes first.
@@ -37,18 +37,23 @@ public struct ServiceLedger: Sendable {
         return hasNewContests
     }
 
-    /// Replaces what is known of a Service, or with nil forgets it.
-    public mutating func record(_ key: ObjectKey, check: HealthCheck?, gaps: [LocalGap: Int]) {
-        if let old = checks[key], old.port != check?.port {
-            claimants[old.port]?.remove(key)
-            checks[key] = nil
-            settle(old.port)
-        }
-        if let check {
+    /// Replaces what is known of a Service; with neither a check nor anything else forgets it.
+    ///
+    /// - Parameters:
+    ///   - tcpNodePorts: The TCP node ports, which health checks cannot have: `ResolvedService.tcpNodePorts`.
+    ///   - creationTimestamp: `metadata.creationTimestamp`; that of the check if there is one.
+    public mutating func record(
+        _ key: ObjectKey, check: HealthCheck?, gaps: [LocalGap: Int], tcpNodePorts: [UInt16] = [],
+        creationTimestamp: String = ""
+    ) {
+        var affected = claims.set(
+            key, creationTimestamp: check?.creationTimestamp ?? creationTimestamp, healthCheckPort: check?.port,
+            tcpNodePorts: tcpNodePorts)
+        if checks[key] != check {
             checks[key] = check
-            claimants[check.port, default: []].insert(key)
-            settle(check.port)
+            if let check { affected.insert(check.port) }
         }
+        for port in affected { settle(port) }
         for (gap, count) in gapsOfService[key] ?? [:] { localGaps[gap, default: 0] -= count }
         for (gap, count) in gaps { localGaps[gap, default: 0] += count }
         gapsOfService[key] = gaps.isEmpty ? nil : gaps
@@ -56,40 +61,24 @@ public struct ServiceLedger: Sendable {
 
     /// Forgets all Services but these.
     public mutating func removeAll(except kept: Set<ObjectKey>) {
-        for key in Set(checks.keys).union(gapsOfService.keys) where !kept.contains(key) {
+        for key in claims.services.union(gapsOfService.keys) where !kept.contains(key) {
             record(key, check: nil, gaps: [:])
         }
     }
 
     private mutating func settle(_ port: UInt16) {
-        let keys = claimants[port] ?? []
-        if keys.isEmpty { claimants[port] = nil }
-        let wasContested = contested.contains(port)
-        if keys.count > 1 { contested.insert(port) } else { contested.remove(port) }
-        if wasContested || keys.count > 1 { hasNewContests = true }
-        let check = winner(keys)
+        let now = claims.conflicts(at: port)
+        if conflicts[port, default: []] != now {
+            conflicts[port] = now.isEmpty ? nil : now
+            hasNewContests = true
+        }
+        let check = claims.owner(of: port).flatMap { checks[$0] }
         if healthChecks[port] != check { changedPorts.insert(port) }
         healthChecks[port] = check
     }
 
-    /// One finding for each Service that lost its port, sorted.
+    /// Findings for each Service whose health check port is another's, or a node port; sorted.
     public var findings: [Finding] {
-        contested.flatMap { port -> [Finding] in
-            guard let winner = healthChecks[port], let keys = claimants[port] else { return [] }
-            return keys.subtracting([winner.key]).map { Self.contested(port, loser: $0, winner.key) }
-        }.sorted { $0.description < $1.description }
-    }
-
-    private func winner(_ keys: Set<ObjectKey>) -> HealthCheck? {
-        keys.compactMap { checks[$0] }.min { ($0.creationTimestamp, $0.key) < ($1.creationTimestamp, $1.key) }
-    }
-
-    private static func contested(_ port: UInt16, loser: ObjectKey, _ winner: ObjectKey) -> Finding {
-        Finding(
-            .error, code: "contested-health-check-port", subject: ObjectID(kind: .service, key: loser),
-            field: "spec.healthCheckNodePort",
-            message:
-                "\(port) is answered for the older Service \(winner), so load balancers never send traffic of this "
-                + "one by its own endpoints; give one of the two another port")
+        conflicts.values.joined().map(\.finding).sorted { $0.description < $1.description }
     }
 }

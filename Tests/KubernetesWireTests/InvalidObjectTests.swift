@@ -156,12 +156,6 @@ private let services: [InvalidObject] = [
         $0.port(80)
         $0.text(9, "10.0.0.0")
     },
-    .service("spec.healthCheckNodePort: 30000 is taken by the nodePort of spec.ports[0]") {
-        $0.port(80, nodePort: 30000)
-        $0.text(4, "LoadBalancer")
-        $0.text(11, "Local")
-        $0.integer(12, 30000)
-    },
     .service("spec.healthCheckNodePort: must be 0 to 65535, is -5") {
         $0.port(80)
         $0.integer(12, -5)

@@ -112,11 +112,6 @@ private let malformedServices: [Malformed] = [
     .kept(
         service(good + "\nloadBalancerSourceRanges: [10.0.0.0]"),
         "spec.loadBalancerSourceRanges[0]: \"10.0.0.0\" is not a CIDR such as 10.0.0.0/8"),
-    .kept(
-        service(
-            "type: LoadBalancer\nexternalTrafficPolicy: Local\nhealthCheckNodePort: 30000\n"
-                + "ports: [{port: 80, nodePort: 30000}]"),
-        "spec.healthCheckNodePort: 30000 is taken by the nodePort of spec.ports[0]"),
     .init(
         service(good + "\npublishNotReadyAddresses: \"true\""),
         "spec.publishNotReadyAddresses: expected a boolean, found a string"),

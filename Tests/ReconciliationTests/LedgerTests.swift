@@ -77,6 +77,42 @@ import Testing
             state.findings.filter { $0.code == "contested-health-check-port" }.map(\.subject?.key) == [other.key])
     }
 
+    @Test("a health check port that is a TCP node port is a finding that goes with its cause, through full passes too")
+    func healthCheckAtNodePort() {
+        func other(_ transport: TransportProtocol, _ nodePort: UInt16) -> ClusterChange {
+            var service = Service(key: ObjectKey(namespace: "default", name: "other"))
+            service.clusterIPs = [IPAddress("10.96.0.2")].compactMap { $0 }
+            service.type = .nodePort
+            service.ports = [ServicePort(transport: transport, port: 80, nodePort: nodePort)]
+            return .applied(.service(service))
+        }
+        func subjects(_ findings: [Finding]) -> [ObjectKey?] {
+            findings.filter { $0.code == "contested-health-check-port" }.map(\.subject?.key)
+        }
+        func count(_ state: DesiredState) -> Int {
+            state.findingCounts.filter { $0.key.code == "contested-health-check-port" }.values.reduce(0, +)
+        }
+        var state = Self.state
+        func news() -> [Finding] { state.takeNewFindings() }
+        _ = state.apply(Self.objects + [other(.udp, 30500)])
+        #expect(subjects(news()).isEmpty)
+        _ = state.apply([other(.tcp, 30500)])
+        #expect(subjects(news()) == [Self.key])
+        #expect(subjects(state.findings) == [Self.key])
+        #expect(count(state) == 1)
+        Self.plan(&state)
+        #expect(subjects(news()).isEmpty, "it was told")
+        #expect(subjects(state.findings) == [Self.key])
+        _ = state.apply([other(.tcp, 30501)])
+        _ = state.takeNewFindings()
+        #expect(subjects(state.findings).isEmpty)
+        #expect(count(state) == 0)
+        _ = state.apply([other(.tcp, 30500)])
+        _ = state.load([.deleted(ObjectID(kind: .service, key: ObjectKey(namespace: "default", name: "other")))])
+        Self.plan(&state)
+        #expect(subjects(state.findings).isEmpty)
+    }
+
     @Test("findings are taken once and counted while they hold")
     func counts() {
         var state = Self.state

@@ -100,6 +100,33 @@ import Testing
         #expect(ledger.findings.isEmpty)
     }
 
+    @Test("a health check port that is a TCP node port is a finding, until one of the two goes")
+    func nodePort() {
+        let web = Self.claim("web", created: "2026-02")
+        let (young, old) = (
+            ObjectKey(namespace: "default", name: "a"), ObjectKey(namespace: "default", name: "b")
+        )
+        var ledger = ServiceLedger()
+        func isNews() -> Bool { ledger.takeContestNews() }
+        ledger.record(young, check: nil, gaps: [:], tcpNodePorts: [30080, 30500], creationTimestamp: "2026-03")
+        #expect(!isNews())
+        ledger.record(web.key, check: web, gaps: [:], tcpNodePorts: [30081], creationTimestamp: "2026-02")
+        #expect(isNews())
+        #expect(ledger.findings.map(\.code) == ["contested-health-check-port"])
+        #expect(ledger.findings.map(\.subject?.key) == [web.key])
+        #expect(ledger.findings.first?.message.contains("30500 is a TCP node port of default/a") == true)
+        ledger.record(old, check: nil, gaps: [:], tcpNodePorts: [30500], creationTimestamp: "2026-01")
+        #expect(isNews())
+        #expect(ledger.findings.first?.message.contains("default/b") == true)
+        ledger.record(old, check: nil, gaps: [:])
+        ledger.record(young, check: nil, gaps: [:], tcpNodePorts: [30080], creationTimestamp: "2026-03")
+        #expect(isNews())
+        #expect(ledger.findings.isEmpty)
+        ledger.record(web.key, check: web, gaps: [:], tcpNodePorts: [30500], creationTimestamp: "2026-02")
+        #expect(ledger.findings.first?.message.contains("of the Service itself") == true)
+        #expect(ledger.healthChecks == [30500: web])
+    }
+
     @Test("ports without a local endpoint under a Local policy are counted, those without any endpoint are not")
     func gaps() {
         var service = Self.service([.ipv4])
@@ -123,7 +150,7 @@ import Testing
         let moved = Self.claim("two", created: "2026-02")
         let steps: [(key: ObjectKey, check: HealthCheck?, changes: [UInt16: HealthCheck?], isContest: Bool)] = [
             (one.key, one, [30500: one], false), (two.key, two, [30501: two], false), (one.key, one, [:], false),
-            (two.key, moved, [30501: nil as HealthCheck?], true), (two.key, moved, [:], true),
+            (two.key, moved, [30501: nil as HealthCheck?], true), (two.key, moved, [:], false),
             (one.key, nil, [30500: moved], true), (two.key, moved, [:], false),
         ]
         var ledger = ServiceLedger()
