@@ -71,14 +71,16 @@ package enum FieldRule {
         throw FieldProblem(path(), "\(text.trimmingBlanks.quoted) is not a CIDR such as 10.0.0.0/8")
     }
 
-    /// Throws if no Service and no endpoint can have the address: the API server refuses the special ones, for which a
-    /// packet would never arrive or would reach something else on the node.
+    /// Throws if no Service and no endpoint can have the address: the API server refuses most special ones, for which a
+    /// packet would never arrive or would reach something else on the node. It accepts multicast addresses but for link-local ones,
+    /// and the broadcast address.
     package static func checkServiceAddress(
         _ address: IPAddress, allowingLinkLocal: Bool = false, at path: @autoclosure () -> FieldPath = FieldPath()
     ) throws(FieldProblem) {
         if address.isLoopback { throw FieldProblem(path(), "\(address) is a loopback address") }
         if address.isUnspecified { throw FieldProblem(path(), "\(address) is the unspecified address") }
         if address.isMulticast { throw FieldProblem(path(), "\(address) is a multicast address") }
+        if address.isBroadcast { throw FieldProblem(path(), "\(address) is the broadcast address") }
         if address.isLinkLocal, !allowingLinkLocal { throw FieldProblem(path(), "\(address) is a link-local address") }
     }
 

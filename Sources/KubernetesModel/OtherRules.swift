@@ -68,7 +68,7 @@ extension EndpointSlice {
     /// Whether an endpoint of the slice can have the address: a unicast address of its family that other hosts can reach.
     package func canHave(_ address: IPAddress) -> Bool {
         address.family == addressFamily && !address.isLoopback && !address.isUnspecified && !address.isMulticast
-            && !address.isLinkLocal
+            && !address.isBroadcast && !address.isLinkLocal
     }
 
     /// Whether an endpoint can have the address that a text says; if not, it is left out with a note.

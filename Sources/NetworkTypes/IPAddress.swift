@@ -91,6 +91,9 @@ public enum IPAddress: Hashable, Sendable, Comparable {
         }
     }
 
+    /// Whether this is the limited broadcast address (255.255.255.255), which nobody has.
+    public var isBroadcast: Bool { self == .v4(IPv4Address(rawValue: .max)) }
+
     /// IPv4 sorts before IPv6, then by number.
     public static func < (lhs: IPAddress, rhs: IPAddress) -> Bool {
         switch (lhs, rhs) {

@@ -139,7 +139,7 @@ struct FamilyAddresses {
 }
 
 extension IPAddress {
-    /// Whether a Service can be reached at the address. The API refuses these as ClusterIP and external IP; in the
+    /// Whether a Service can be reached at the address. The API refuses most of these as ClusterIP and external IP; in the
     /// status of a load balancer they would take the node's own addresses away.
-    var canBeFrontend: Bool { !isUnspecified && !isLoopback && !isMulticast }
+    var canBeFrontend: Bool { !isUnspecified && !isLoopback && !isMulticast && !isBroadcast }
 }

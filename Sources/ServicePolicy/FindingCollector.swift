@@ -42,7 +42,8 @@ extension FindingCollector {
     mutating func reportUnusable(_ address: IPAddress, field: @autoclosure () -> String) {
         add(
             .error, "unusable-address", field: field(),
-            "\(address) has no effect because a Service cannot have a loopback, multicast or unspecified address")
+            "\(address) has no effect because a Service cannot have a loopback, multicast, broadcast or unspecified address"
+        )
     }
 
     mutating func reportExternalIPWithoutFamily(_ address: IPAddress, index: Int) {

@@ -60,12 +60,14 @@ import Testing
         ("127.0.0.1", "loopback"), ("::1", "loopback"), ("0.0.0.0", "unspecified"), ("::", "unspecified"),
         ("224.0.0.1", "multicast"), ("ff02::1", "multicast"), ("169.254.1.1", "link-local"), ("fe80::1", "link-local"),
         ("febf::1", "link-local"), ("fec0::1", ""), ("128.0.0.1", ""), ("223.255.255.255", ""), ("fd00::1", ""),
+        ("255.255.255.255", "broadcast"), ("255.255.255.254", ""), ("ffff:ffff::", "multicast"),
     ])
     func specialAddressesAreKnown(_ text: String, _ expected: String) throws {
         let address = try #require(IPAddress(text))
         let kinds = [
             (address.isLoopback, "loopback"), (address.isUnspecified, "unspecified"),
             (address.isMulticast, "multicast"), (address.isLinkLocal, "link-local"),
+            (address.isBroadcast, "broadcast"),
         ]
         #expect(kinds.filter(\.0).map(\.1).joined() == expected)
     }
