@@ -7,6 +7,8 @@ import NetworkTypes
 package struct FieldNotes: Sendable {
     /// `Finding.code` of a value that is left out.
     package static let leftOutCode = "invalid-value"
+    /// `Finding.code` of a range of `loadBalancerSourceRanges` that is left out.
+    package static let sourceRangeCode = "unreadable-source-range"
     /// `Finding.code` of an address in a spelling that newer API servers refuse.
     package static let legacyCode = "legacy-address"
     /// So many notes of an object are kept; a last one says how many more values are left out.
@@ -42,14 +44,14 @@ package struct FieldNotes: Sendable {
     package mutating func add(_ notes: [FieldNote]) { kept += notes }
 
     /// Says that a value is left out.
-    package mutating func leaveOut(_ problem: @autoclosure () -> FieldProblem) {
+    package mutating func leaveOut(_ problem: @autoclosure () -> FieldProblem, code: String = leftOutCode) {
         guard kept.count < Self.most else {
             omitted += 1
             return
         }
         let problem = problem()
         kept.append(
-            FieldNote(severity: .warning, code: Self.leftOutCode, path: problem.path, message: problem.message))
+            FieldNote(severity: .warning, code: code, path: problem.path, message: problem.message))
     }
 
     /// The value that a rule makes, or nil after a note of its complaint.
@@ -80,11 +82,26 @@ package struct FieldNotes: Sendable {
 
     /// A block of addresses.
     package mutating func block(_ text: String, at path: @autoclosure () -> FieldPath) -> CIDR? {
-        let block = keep(try FieldRule.block(text, at: path()))
-        if let block {
-            noteSpelling(text, isLegacy: CIDR.isLegacySpelling(text.trimmingBlanks), "\(block)", at: path())
+        do throws(FieldProblem) { return try readableBlock(text, at: path()) } catch {
+            leaveOut(error)
+            return nil
         }
+    }
+
+    /// A block of addresses, which is not left out by itself.
+    package mutating func readableBlock(
+        _ text: String, at path: @autoclosure () -> FieldPath
+    ) throws(FieldProblem) -> CIDR {
+        let block = try FieldRule.block(text, at: path())
+        noteSpelling(text, isLegacy: CIDR.isLegacySpelling(text.trimmingBlanks), "\(block)", at: path())
         return block
+    }
+
+    /// A moment in UTC and whole seconds; empty, with a note, if the text is none.
+    package mutating func moment(_ text: String, at path: @autoclosure () -> FieldPath) -> String {
+        if let moment = Timestamp.canonical(text) { return moment }
+        leaveOut(FieldProblem(path(), "\(text.quoted) is not a time such as 2026-01-31T12:34:56Z"))
+        return ""
     }
 
     /// Says, once for an object, that newer API servers refuse the spelling of an address.

@@ -54,7 +54,7 @@ public struct Service: Hashable, Sendable {
 
     /// Namespace and name.
     public var key: ObjectKey
-    /// `metadata.creationTimestamp` as it stands in the object (RFC 3339, so text order is time order); empty if absent.
+    /// `metadata.creationTimestamp` in UTC and whole seconds (RFC 3339), so that text order is time order; empty if absent.
     public var creationTimestamp = ""
     /// `metadata.labels["service.kubernetes.io/service-proxy-name"]`: set if another proxy is responsible.
     public var serviceProxyName: String?

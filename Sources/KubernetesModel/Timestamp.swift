@@ -8,6 +8,21 @@ public enum Timestamp {
     /// - Parameter text: ASCII.
     /// - Returns: Nil if the text is no such moment, or it is too far from 1970 for 64 bits (before 1678 or after 2261).
     public static func nanoseconds<Text: Collection<UInt8>>(_ text: Text) -> Int64? {
+        guard let (seconds, fraction) = moment(text) else { return nil }
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflowOfSum) = product.addingReportingOverflow(Int64(fraction))
+        return overflow || overflowOfSum ? nil : sum
+    }
+
+    /// The moment as the API writes it: in UTC and whole seconds, so that text order is time order. Nil if the text is no moment, or
+    /// is not in the years 1 to 9999 of UTC.
+    package static func canonical(_ text: String) -> String? {
+        guard let seconds = moment(text.utf8)?.seconds else { return nil }
+        return text.utf8.count == 20 && seconds >= years.lowerBound ? text : self.text(seconds: seconds)
+    }
+
+    /// Seconds since 1970 (UTC) and nanoseconds.
+    private static func moment<Text: Collection<UInt8>>(_ text: Text) -> (seconds: Int64, fraction: Int)? {
         var reader = Reader<Text>(rest: text[...])
         guard let year = reader.digits(4), reader.take("-"), let month = reader.digits(2), reader.take("-"),
             let day = reader.digits(2), reader.take("T"), let hour = reader.digits(2), reader.take(":"),
@@ -17,10 +32,7 @@ public enum Timestamp {
             second < 60
         else { return nil }
         let secondOfDay = hour * 3600 + minute * 60 + second
-        let seconds = days(year, month, day) * 86_400 + Int64(secondOfDay - offset)
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, overflowOfSum) = product.addingReportingOverflow(Int64(fraction))
-        return overflow || overflowOfSum ? nil : sum
+        return (days(year, month, day) * 86_400 + Int64(secondOfDay - offset), fraction)
     }
 
     /// Reads from the front of a text.
@@ -95,5 +107,54 @@ public enum Timestamp {
         let leapDays = yearOfEra / 4 - yearOfEra / 100
         let dayOfEra = yearOfEra * 365 + leapDays + dayOfYear
         return Int64(era * 146_097 + dayOfEra - 719_468)
+    }
+}
+
+extension Timestamp {
+    /// The seconds of the years 1 to 9999.
+    private static let years: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+
+    /// RFC 3339 as the API writes it, `2024-01-31T12:34:56Z`; nil outside of the years 1 to 9999, which it cannot write.
+    package static func text(seconds: Int64) -> String? {
+        guard years.contains(seconds) else { return nil }
+        let days = seconds.dividedFloor(by: 86400)
+        let rest = seconds - days * 86400
+        let date = civil(days: days)
+        var text = ""
+        append(date.year, digits: 4, to: &text)
+        for (mark, number) in [
+            ("-", date.month), ("-", date.day), ("T", rest / 3600), (":", rest / 60 % 60), (":", rest % 60),
+        ] {
+            text += mark
+            append(number, digits: 2, to: &text)
+        }
+        return text + "Z"
+    }
+
+    private static func append(_ number: Int64, digits: Int, to text: inout String) {
+        let plain = String(number)
+        text += String(repeating: "0", count: digits - plain.utf8.count) + plain
+    }
+
+    /// The date in the Gregorian calendar of a day counted from 1970-01-01.
+    ///
+    /// Years are counted from March, so that the day that only leap years have is their last; 400 years repeat.
+    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let fromMarch = days + 719_468
+        let era = fromMarch.dividedFloor(by: 146_097)
+        let dayOfEra = fromMarch - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+}
+
+extension Int64 {
+    /// The quotient rounded down; the divisor is positive.
+    fileprivate func dividedFloor(by divisor: Int64) -> Int64 {
+        self / divisor - (self % divisor < 0 ? 1 : 0)
     }
 }

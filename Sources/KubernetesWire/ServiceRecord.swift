@@ -37,7 +37,7 @@ struct ServiceRecord: ObjectRecord {
 
     func object(_ key: ObjectKey) throws(FieldProblem) -> (ClusterObject, [FieldNote]) {
         var service = Service(key: key)
-        service.creationTimestamp = metadata.created.flatMap(WireTime.text(seconds:)) ?? ""
+        service.creationTimestamp = metadata.created.flatMap(Timestamp.text(seconds:)) ?? ""
         service.serviceProxyName = metadata.serviceProxyName?.text
         service.annotations = metadata.own
         guard hasSpec else { throw FieldProblem(FieldPath("spec"), "is missing") }

@@ -5,14 +5,17 @@ extension ObjectReader {
     /// Reads a Service, with the rules of the API server's validation that matter to a dataplane.
     mutating func service(_ key: ObjectKey, _ metadata: ManifestNode) throws(FieldError) -> Service {
         var service = Service(key: key)
-        service.creationTimestamp = try metadata.string("creationTimestamp") ?? ""
+        var notes = FieldNotes()
+        if let time = metadata["creationTimestamp"], !time.equals("") {
+            let path = FieldPath("metadata", "creationTimestamp")
+            service.creationTimestamp = notes.moment(time.kind == .scalar ? time.text : time.noun, at: path)
+        }
         service.serviceProxyName = try metadata.map("labels")?.string(MetadataKey.serviceProxyName)
         service.annotations = try ownAnnotations(metadata)
         let spec = try root.required("spec").asMap()
         var fields = try serviceFields(spec)
         fields.isLabelledHeadless = try metadata.map("labels")?[MetadataKey.headless] != nil
         fields.sourceRangesAnnotation = try metadata.map("annotations")?.string(MetadataKey.sourceRanges)
-        var notes = FieldNotes()
         try taken(&notes) { notes throws(FieldProblem) in try service.take(fields, &notes) }
         service.publishNotReadyAddresses = try spec.boolean("publishNotReadyAddresses") ?? false
         service.trafficDistribution = try spec.string("trafficDistribution")

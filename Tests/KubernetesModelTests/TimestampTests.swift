@@ -34,6 +34,21 @@ struct TimestampTests {
         ])
     func nonsense(_ text: String) { #expect(Timestamp.nanoseconds(text.utf8) == nil) }
 
+    @Test(
+        "moments are written in UTC and whole seconds, as the API does, so that their texts sort by time",
+        arguments: [
+            ("2026-11-21T09:05:00Z", "2026-11-21T09:05:00Z"), ("2026-11-21T10:35:00+01:30", "2026-11-21T09:05:00Z"),
+            ("2026-11-20T23:05:00-10:00", "2026-11-21T09:05:00Z"), ("2026-11-21T09:05:00.999Z", "2026-11-21T09:05:00Z"),
+            ("1970-01-01T00:00:00+00:01", "1969-12-31T23:59:00Z"),
+            ("2000-02-29T23:59:59-00:01", "2000-03-01T00:00:59Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"), ("0001-01-01T00:00:00+01:00", nil),
+            ("0000-12-31T23:59:59Z", nil), ("9999-12-31T23:59:59-01:00", nil),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+            ("", nil), ("yesterday", nil), ("2026-11-21", nil), ("2026-11-21t09:05:00Z", nil),
+            ("2026-02-29T09:05:00Z", nil),
+        ] as [(String, String?)])
+    func canonical(_ text: String, _ expected: String?) { #expect(Timestamp.canonical(text) == expected) }
+
     @Test("every day of four centuries follows the one before")
     func days() {
         var expected: Int64 = -9_214_560_000  // 1678-01-01
