@@ -6,6 +6,8 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     case invalidObject = "invalid-object"
     /// A value of an object cannot be used and is left out.
     case invalidValue = "invalid-value"
+    /// A range of loadBalancerSourceRanges cannot be read and is left out.
+    case unreadableSourceRange = "unreadable-source-range"
     /// An address is spelled in a way that newer API servers refuse.
     case legacyAddress = "legacy-address"
     /// Two Services claim one address and port.
@@ -79,6 +81,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .invalidObject: "An object makes no sense"
         case .invalidValue: "A value that is left out"
+        case .unreadableSourceRange: "A source range that cannot be read"
         case .legacyAddress: "An address in a spelling that newer API servers refuse"
         case .contestedFrontend: "Two Services claim one frontend"
         case .sharedAddressSplit: "Services that share an address under externalTrafficPolicy Local, on different nodes"

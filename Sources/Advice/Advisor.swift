@@ -65,7 +65,28 @@ public struct Advisor: Sendable {
     /// What readers say of single values.
     private static let codes: [String: AdviceCode] = [
         AdviceCode.invalidValue.rawValue: .invalidValue, AdviceCode.legacyAddress.rawValue: .legacyAddress,
+        AdviceCode.unreadableSourceRange.rawValue: .unreadableSourceRange,
     ]
+
+    /// What comes of it, and what to do.
+    private static func meaning(_ code: AdviceCode) -> (consequence: String, remedy: String) {
+        switch code {
+        case .legacyAddress:
+            (
+                "it is served by its meaning for now",
+                "write it in the usual form before the object has to change"
+            )
+        case .unreadableSourceRange:
+            (
+                "it opens nothing; a family without another range lets nobody in",
+                "write it as an address with a length, such as 192.0.2.0/24, or take it out"
+            )
+        default:
+            (
+                "the value is left out, everything else of the object is used", "mend the value, or take it out"
+            )
+        }
+    }
 
     /// Values that are left out, or that newer API servers refuse in what is new.
     private func oddValues(_ keys: [ObjectKey]?) -> [AdviceFinding] {
@@ -77,14 +98,9 @@ public struct Advisor: Sendable {
             guard !options.ignored.union(AdviceCode.list(annotation).known).contains(code) else { return nil }
             let field = found.field.isEmpty ? "" : "\(found.field): "
             var finding = AdviceFinding(code, subject, summary: "\(field)\(found.message)")
-            let consequence =
-                code == .invalidValue
-                ? "the value is left out, everything else of the object is used" : "it is served by its meaning for now"
+            let (consequence, remedy) = Self.meaning(code)
             finding.evidence = [Evidence("value", consequence)]
-            finding.remedies = [
-                code == .invalidValue
-                    ? "mend the value, or take it out" : "write it in the usual form before the object has to change"
-            ]
+            finding.remedies = [remedy]
             return finding
         }
     }

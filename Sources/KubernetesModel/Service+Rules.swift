@@ -65,6 +65,13 @@ package struct ServiceFields: Sendable {
 
     /// No fields.
     package init() {}
+
+    /// The least type that the fields have a meaning for, which stands for one that is not known. Like kube-proxy, which looks at node
+    /// ports and the load balancer's addresses whatever the type is.
+    var leastType: Service.ServiceType {
+        if healthCheckNodePort != 0 || ingress.contains(where: { !$0.address.isEmpty }) { return .loadBalancer }
+        return ports.contains { $0.nodePort != 0 } ? .nodePort : .clusterIP
+    }
 }
 
 /// What becomes of a Service's fields, by the rules of the API server's validation that matter to a dataplane.
@@ -89,7 +96,11 @@ extension Service {
     ///
     /// Throws if nothing sensible is left: no port, or no cluster IP although some were named.
     package mutating func take(_ fields: ServiceFields, _ notes: inout FieldNotes) throws(FieldProblem) {
-        type = notes.keep(try FieldRule.choice(fields.type, at: Field.type)) ?? .clusterIP
+        do throws(FieldProblem) { type = try FieldRule.choice(fields.type, at: Field.type) ?? .clusterIP } catch {
+            type = fields.leastType
+            notes.leaveOut(
+                FieldProblem(error.path, "\(error.message); is served as \(type.rawValue), by its other fields"))
+        }
         try setClusterIPs(fields.clusterIPs, single: fields.clusterIP, &notes)
         for (index, text) in fields.externalIPs.enumerated() {
             if let address = notes.serviceAddress(text, at: Field.externalIPs.entry(index)) {
@@ -213,34 +224,44 @@ extension Service {
     /// Takes over the ranges of the field, else of the annotation. Where ranges are left out the addresses do not become open for
     /// it: a family that has no other range lets nobody in.
     private mutating func setSourceRanges(_ fields: ServiceFields, _ notes: inout FieldNotes) {
-        var unusable: Set<IPFamily> = []
-        func unreadable(_ text: String) -> [IPFamily] {
-            text.isEmpty ? IPFamily.allCases : [text.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4]
-        }
-        for (index, text) in fields.sourceRanges.enumerated() {
-            if let block = notes.block(text, at: Field.sourceRanges.entry(index)) {
-                loadBalancerSourceRanges.append(block)
-            } else {
-                unusable.formUnion(unreadable(text.trimmingBlanks))
+        var texts = fields.sourceRanges.enumerated().map { (Field.sourceRanges.entry($0.offset), $0.element) }
+        if texts.isEmpty, let annotation = fields.sourceRangesAnnotation {
+            for part in annotation.split(separator: ",") where !String(part).trimmingBlanks.isEmpty {
+                texts.append((Field.sourceRangesAnnotation, String(part)))
             }
         }
-        if fields.sourceRanges.isEmpty, let annotation = fields.sourceRangesAnnotation {
-            for part in annotation.split(separator: ",") {
-                let text = String(part).trimmingBlanks
-                if text.isEmpty { continue }
-                if let block = notes.block(text, at: Field.sourceRangesAnnotation) {
-                    loadBalancerSourceRanges.append(block)
-                } else {
-                    unusable.formUnion(unreadable(text))
-                }
+        let own = Set(clusterIPs.map(\.family))
+        var unreadable: [(problem: FieldProblem, families: [IPFamily])] = []
+        for (path, text) in texts {
+            do throws(FieldProblem) {
+                loadBalancerSourceRanges.append(try notes.readableBlock(text, at: path))
+            } catch {
+                let families = Self.families(meantBy: text)
+                unreadable.append((error, clusterIPs.isEmpty ? families : families.filter(own.contains)))
             }
         }
-        for family in unusable.sorted() where !loadBalancerSourceRanges.contains(where: { $0.family == family }) {
+        if unreadable.isEmpty { return }
+        let left = Set(loadBalancerSourceRanges.map(\.family))
+        for (problem, families) in unreadable {
+            let closed = families.filter { !left.contains($0) }.map { "\($0)" }.joined(separator: " or ")
+            let consequence = closed.isEmpty ? "" : "; no \(closed) range is left, so nobody is let in by \(closed)"
+            notes.leaveOut(
+                FieldProblem(problem.path, "\(problem.message) and is left out\(consequence)"),
+                code: FieldNotes.sourceRangeCode)
+        }
+        for family in IPFamily.allCases
+        where !left.contains(family) && unreadable.contains(where: { $0.families.contains(family) }) {
             // Nobody has the unspecified address as a source.
             let nobody: IPAddress =
                 family == .ipv4 ? .v4(IPv4Address(rawValue: 0)) : .v6(IPv6Address(high: 0, low: 0))
             if let block = CIDR(nobody, prefixLength: family.addressBits) { loadBalancerSourceRanges.append(block) }
         }
+    }
+
+    /// The families that a range which cannot be read may have been meant for.
+    private static func families(meantBy text: String) -> [IPFamily] {
+        if text.utf8.contains(UInt8(ascii: ":")) { return [.ipv6] }
+        return text.utf8.contains(UInt8(ascii: ".")) ? [.ipv4] : IPFamily.allCases
     }
 
     /// Takes over an entry of `status.loadBalancer.ingress`; one without an address is for somebody else.

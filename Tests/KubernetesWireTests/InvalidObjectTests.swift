@@ -108,7 +108,9 @@ private let services: [InvalidObject] = [
         $0.port(2, name: "b", nodePort: 30000)
         $0.text(4, "NodePort")
     },
-    .service("spec.type: must be ClusterIP, NodePort, LoadBalancer or ExternalName, is \"Nodeport\"") {
+    .service(
+        "spec.type: must be ClusterIP, NodePort, LoadBalancer or ExternalName, is \"Nodeport\"; is served as ClusterIP, by its other fields"
+    ) {
         $0.port(80)
         $0.text(4, "Nodeport")
     },
@@ -152,9 +154,19 @@ private let services: [InvalidObject] = [
         $0.port(80)
         $0.message(14) { $0.message(1) { $0.integer(1, 86401) } }
     },
-    .service("spec.loadBalancerSourceRanges[0]: \"10.0.0.0\" is not a CIDR such as 10.0.0.0/8") {
+    .service(
+        "spec.loadBalancerSourceRanges[0]: \"10.0.0.0\" is not a CIDR such as 10.0.0.0/8 and is left out; "
+            + "no IPv4 range is left, so nobody is let in by IPv4"
+    ) {
         $0.port(80)
         $0.text(9, "10.0.0.0")
+    },
+    .service(
+        "spec.loadBalancerSourceRanges[0]: \"10.0.0.0\" is not a CIDR such as 10.0.0.0/8 and is left out"
+    ) {
+        $0.port(80)
+        $0.text(9, "10.0.0.0")
+        $0.text(9, "10.0.0.0/8")
     },
     .service("spec.healthCheckNodePort: must be 0 to 65535, is -5") {
         $0.port(80)
@@ -162,7 +174,7 @@ private let services: [InvalidObject] = [
     },
     .service(
         "metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: "
-            + "\"x\" is not a CIDR such as 10.0.0.0/8",
+            + "\"x\" is not a CIDR such as 10.0.0.0/8 and is left out; no IPv6 range is left, so nobody is let in by IPv6",
         metadata: { $0.map(12, ["service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8, x"]) },
         { $0.port(80) }),
     .service(
@@ -233,6 +245,9 @@ private let others: [InvalidObject] = [
         "spec.cidrs: must have 1 or 2 blocks, has 0",
     ]
 
+    /// What is said of a value that is left out.
+    private static let leftOut = ["invalid-value", "unreadable-source-range"]
+
     @Test(arguments: services + slices + others)
     func aValueThatCannotBeUsedCostsItselfAndAnObjectThatMakesNoSenseOnlyItself(_ invalid: InvalidObject) throws {
         var random = RandomObjects(seed: 1)
@@ -244,11 +259,13 @@ private let others: [InvalidObject] = [
         #expect(items[0].object == good && items[2].object == good)
         #expect((items[1].object == nil) == isRefused)
         #expect(items.map(\.resourceVersion) == ["1", "9", "1"])
-        let found = items[1].findings.filter { $0.severity == .error || $0.code == "invalid-value" }
+        let found = items[1].findings.filter { $0.severity == .error || Self.leftOut.contains($0.code) }
         let finding = try #require(found.first)
         #expect(found.count == 1)
         #expect(finding.severity == (isRefused ? .error : .warning))
-        #expect(finding.code == (isRefused ? "invalid-object" : "invalid-value"))
+        let isRange = invalid.finding.contains("CIDR such as") && invalid.kind == .service
+        let code = isRange ? "unreadable-source-range" : "invalid-value"
+        #expect(finding.code == (isRefused ? "invalid-object" : code))
         #expect(finding.subject == items[1].id)
         #expect("\(finding.field): \(finding.message)" == invalid.finding)
         let held = isRefused ? ["Service": "shop/web", "EndpointSlice": "shop/web"][invalid.kind.rawValue] : nil

@@ -2,7 +2,7 @@
 extension SourceCase {
     /// One case for each value, beside values that are in order.
     static let oddValues: [SourceCase] =
-        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels
+        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels + oddTimes
 
     private static func service(_ spec: String, metadata: String = "", status: String = "") -> SourceCase {
         SourceCase(
@@ -64,7 +64,7 @@ extension SourceCase {
     private static let strange = [
         "192.0.2.007", "::ffff:192.0.2.7", "127.0.0.1", "::1", "0.0.0.0", "::", "224.0.1.1", "ff02::1", "169.254.1.1",
         "FE80::1", "fe80::1%eth0", " ", "lb.example.com", " 192.0.2.7", "192.0.2.256", "192.0.2.7\\n",
-        "0:0:0:0:0:0:0:1", "::FFFF:127.0.0.1", "1.2.3", "0x7f.0.0.1",
+        "255.255.255.255", "::ffff:255.255.255.255", "0:0:0:0:0:0:0:1", "::FFFF:127.0.0.1", "1.2.3", "0x7f.0.0.1",
     ]
 
     private static let oddAddresses: [SourceCase] =
@@ -120,6 +120,11 @@ extension SourceCase {
 
     private static let oddChoices: [SourceCase] = [
         service("type: Tunnel, clusterIP: 10.96.0.1, ports: [{port: 80}]"),
+        service("type: Tunnel, clusterIP: 10.96.0.1, ports: [{port: 80, nodePort: 30080}]"),
+        service("type: Tunnel, clusterIP: 10.96.0.1, ports: [{port: 80}]", status: "{ip: 192.0.2.1}"),
+        service("type: Tunnel, clusterIP: 10.96.0.1, ports: [{port: 80}]", status: "{hostname: lb.example.com}"),
+        service("type: Tunnel, clusterIP: None, ports: [{port: 80}]", status: "{ip: 192.0.2.1}"),
+        service("type: Tunnel"), service("type: externalname, externalName: example.com"),
         service("clusterIP: 10.96.0.1, ports: [{name: a, port: 80, protocol: QUIC}, {name: b, port: 80}]"),
         service("clusterIP: 10.96.0.1, ports: [{port: 80, protocol: tcp}]"), balanced("externalTrafficPolicy: local"),
         balanced("internalTrafficPolicy: Zone"), balanced("sessionAffinity: Cookie"),
@@ -132,6 +137,7 @@ extension SourceCase {
     private static let strangeBlocks = [
         "010.0.0.0/8", " 10.0.0.0/8 ", "10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/08", "::ffff:10.0.0.0/104",
         "fd00::1/64", "fd00::/129", "fe80::1%eth0/64", "", " ", "nonsense",
+        "fd00::/nonsense", "10.0.0.0/-1", "10.0.0.0/8/8", "255.255.255.255/32",
     ]
 
     private static let oddRanges: [SourceCase] =
@@ -165,6 +171,10 @@ extension SourceCase {
             node("{type: \($0), address: \"\(text)\"}, {type: InternalIP, address: 172.30.0.11}")
         }
     }
+
+    private static let oddTimes = [
+        "2026-01-01T00:00:00Z", "2026-01-01T01:30:00+01:30", "2025-12-31T14:00:00-10:00", "2026-01-01T00:00:00.999Z",
+    ].map { balanced(metadata: "creationTimestamp: \"\($0)\"") }
 
     private static let oddLabels: [SourceCase] = [
         balanced(metadata: "labels: {service.kubernetes.io/headless: \"\"}"),

@@ -38,7 +38,10 @@ enum WireForm {
             $0.scalar(1, node, "name")
             if isNamespaced { $0.text(3, node["namespace"]?.text ?? "default") }
             $0.text(6, "1")
-            if let created = node["creationTimestamp"] { $0.time(8, EncodedMetadata.seconds(created.text)) }
+            // API servers keep times in UTC.
+            if let created = node["creationTimestamp"].flatMap({ Timestamp.canonical($0.text) }) {
+                $0.time(8, EncodedMetadata.seconds(created))
+            }
             if node["deletionTimestamp"] != nil { $0.time(9, 1_700_000_000) }
             $0.map(11, entries(node["labels"]))
             $0.map(12, entries(node["annotations"]))
