@@ -5,10 +5,14 @@ package enum NearestNames {
     /// A short name and its long form (`alpha`, `alpha.corp.example`) are nearer than any misspelt one: it is the mistake that
     /// hosts' names invite. Equally near names come in their order.
     ///
+    /// The name itself is not among them: it may have gone only a moment ago.
+    ///
     /// - Parameter limit: how many at the most.
     package static func of(_ name: String, in names: [String], limit: Int = 3) -> [String] {
         let wanted = name.lowercased()
-        let rated = Set(names).map { other in (name: other, distance: distance(wanted, other.lowercased())) }
+        let rated = Set(names).subtracting([name]).map { other in
+            (name: other, distance: distance(wanted, other.lowercased()))
+        }
         let sorted = rated.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
         return sorted.prefix(limit).map(\.name)
     }

@@ -9,7 +9,7 @@ import Testing
             ("alpha.corp.example", ["beta", "alpha", "alphb"], ["alpha", "alphb", "beta"]),
             ("alpha", ["alphb", "beta", "alpha.corp.example"], ["alpha.corp.example", "alphb", "beta"]),
             ("node-1", ["node-3", "node-10", "other", "node-2"], ["node-10", "node-2", "node-3"]),
-            ("x", [], []), ("", ["b", "a"], ["a", "b"]),
+            ("alpha", ["alpha", "beta"], ["beta"]), ("x", [], []), ("", ["b", "a"], ["a", "b"]),
         ] as [(String, [String], [String])])
     func order(_ name: String, _ names: [String], _ expected: [String]) {
         #expect(NearestNames.of(name, in: names) == expected)
