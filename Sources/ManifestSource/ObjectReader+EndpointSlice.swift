@@ -69,10 +69,10 @@ extension ObjectReader {
         guard let map = try node.map("hints") else { return nil }
         var hints = Endpoint.Hints()
         for entry in try map.list("forZones") {
-            hints.zones.append(try entry.asMap().required("name").asString(context))
+            hints.zones.append(try entry.asMap().string("name", context) ?? "")
         }
         for entry in try map.list("forNodes") {
-            hints.nodes.append(try entry.asMap().required("name").asString(context))
+            hints.nodes.append(try entry.asMap().string("name", context) ?? "")
         }
         return context.shared(hints)
     }

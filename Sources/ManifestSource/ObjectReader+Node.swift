@@ -12,10 +12,10 @@ extension ObjectReader {
         var notes = FieldNotes()
         if let spec = try root.map("spec") {
             node.setPodCIDRs(try spec.strings("podCIDRs"), single: try spec.string("podCIDR") ?? "", &notes)
-            for taint in try spec.list("taints") { node.taints.append(try taint.asMap().required("key").asString()) }
+            for taint in try spec.list("taints") { node.taints.append(try taint.asMap().string("key") ?? "") }
         }
         for (index, entry) in (try root.map("status")?.list("addresses") ?? root.noElements).enumerated() {
-            let type = try entry.asMap().required("type").asString()
+            let type = try entry.asMap().string("type") ?? ""
             node.addAddress(type: type, try entry.string("address") ?? "", index, &notes)
         }
         note(notes.all)

@@ -181,9 +181,6 @@ private let malformedSlices: [Malformed] = [
     .init(
         slice("addressType: IPv4\nendpoints: [{addresses: [10.0.0.1], nodeName: 7}]"),
         "endpoints[0].nodeName: expected a string, found a number; put it in quotes"),
-    .init(
-        slice("addressType: IPv4\nendpoints: [{addresses: [10.0.0.1], hints: {forZones: [{}]}}]"),
-        "endpoints[0].hints.forZones[0].name: is missing"),
     .kept(slice("addressType: IPv4\nports: [{port: 0}]"), "ports[0].port: must be 1 to 65535, is 0"),
     .kept(
         slice("addressType: IPv4\nports: [{name: a}, {name: a}]"), "ports[1].name: \"a\" stands twice"),

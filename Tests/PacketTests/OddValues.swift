@@ -2,7 +2,7 @@
 extension SourceCase {
     /// One case for each value, beside values that are in order.
     static let oddValues: [SourceCase] =
-        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels + oddTimes
+        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels + oddTimes + absences
 
     private static func service(_ spec: String, metadata: String = "", status: String = "") -> SourceCase {
         SourceCase(
@@ -175,6 +175,58 @@ extension SourceCase {
     private static let oddTimes = [
         "2026-01-01T00:00:00Z", "2026-01-01T01:30:00+01:30", "2025-12-31T14:00:00-10:00", "2026-01-01T00:00:00.999Z",
     ].map { balanced(metadata: "creationTimestamp: \"\($0)\"") }
+
+    /// Fields that are null, empty or missing where programs seldom leave them so.
+    private static let absences: [SourceCase] =
+        [
+            "externalIPs: null", "loadBalancerSourceRanges: null", "loadBalancerSourceRanges: []",
+            "sessionAffinity: ClientIP, sessionAffinityConfig: null",
+            "sessionAffinity: ClientIP, sessionAffinityConfig: {}",
+            "sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {}}",
+            "sessionAffinity: None, sessionAffinityConfig: {clientIP: {timeoutSeconds: 5}}",
+            "sessionAffinity: \"\", externalTrafficPolicy: \"\", internalTrafficPolicy: null",
+            "trafficDistribution: Nearby", "healthCheckNodePort: null", "publishNotReadyAddresses: null",
+            "externalTrafficPolicy: Local, healthCheckNodePort: 30080",
+            "externalIPs: [10.96.0.1, 192.0.2.1, 192.0.2.1]",
+        ].map { balanced($0) }
+        + [
+            "{}", "{ip: null}", "{ip: \"\", hostname: a.example}", "{ip: 192.0.2.1, hostname: a.example}",
+            "{ip: 192.0.2.1}, {ip: 192.0.2.1}", "{ip: 192.0.2.1, ipMode: null}", "{ip: 192.0.2.1, ipMode: Proxy}",
+            "{hostname: a.example, ipMode: VIP}", "{ip: 10.96.0.1}",
+            "{ip: 192.0.2.1, ports: [{port: 80, protocol: TCP}]}",
+        ].map { balanced(status: $0) }
+        + [
+            service("clusterIPs: null, clusterIP: 10.96.0.1, ports: [{port: 80}]"),
+            service("clusterIP: FD00::0007, clusterIPs: [\"fd00::7\", 10.96.0.1], ports: [{port: 80}]"),
+            service(
+                "type: null, clusterIP: 10.96.0.1, ports: [{port: 80, name: null, protocol: null, nodePort: null}]"),
+            service("clusterIP: 10.96.0.1, ports: null"), service("clusterIP: \"\", ports: [{port: 80}]"),
+            service("clusterIP: 10.96.0.1, ports: [{port: 80, name: 0-a}, {port: 80, protocol: UDP, name: 0-b}]"),
+            balanced(metadata: "creationTimestamp: null"), balanced(metadata: "labels: null, annotations: null"),
+            balanced(metadata: "deletionTimestamp: 2026-01-01T00:00:00Z"),
+            balanced(metadata: "annotations: {fairlead.dev/external-traffic: nonsense}"),
+            slice("{addresses: [10.0.0.1], conditions: null, hints: null, nodeName: null, zone: null}"),
+            slice("{addresses: [10.0.0.1], conditions: {}, hints: {}, nodeName: \"\", zone: \"\"}"),
+            slice("{addresses: [10.0.0.1], conditions: {ready: null, serving: null, terminating: null}}"),
+            slice("{addresses: [10.0.0.1], hints: {forZones: null, forNodes: null}}"),
+            slice("{addresses: [10.0.0.1], hints: {forZones: [{}], forNodes: [{}]}}, {addresses: [10.0.0.2]}"),
+            slice("{addresses: [10.0.0.1], hints: {forZones: [{name: \"\"}, {name: a}, {name: a}]}}"),
+            slice("{addresses: [10.0.0.1]}, {addresses: [10.0.0.1], conditions: {ready: false}}"),
+            slice("{addresses: null}, {addresses: [10.0.0.1]}"), slice("{}, {addresses: [10.0.0.1]}"),
+            slice("{addresses: [10.0.0.1]}", ports: "{}"),
+            slice("{addresses: [10.0.0.1]}", ports: "{name: null, protocol: null, port: 1}"),
+            slice("{addresses: [10.0.0.1]}", ports: ""), slice(""),
+            node("{address: 172.30.0.10}, {type: InternalIP, address: 172.30.0.11}"),
+            node("{type: \"\", address: 172.30.0.10}, {type: InternalIP}, {type: InternalIP, address: 172.30.0.11}"),
+            node("{type: internalip, address: 172.30.0.10}, {type: InternalIP, address: 172.30.0.11}"),
+            node("{}, {type: null, address: null}, {type: InternalIP, address: 172.30.0.11}"),
+            node("{type: InternalIP, address: 172.30.0.11}, {type: InternalIP, address: 172.30.0.11}"),
+            node("{type: InternalIP, address: 172.30.0.11}", podCIDRs: "10.1.0.0/24, 10.2.0.0/24"),
+            SourceCase(
+                testDescription: "Node with a taint without a key",
+                text: "apiVersion: v1\nkind: Node\nmetadata: {name: node1}\nspec: {taints: [{}, {key: null}, {key: a}]}"
+            ),
+        ]
 
     private static let oddLabels: [SourceCase] = [
         balanced(metadata: "labels: {service.kubernetes.io/headless: \"\"}"),
