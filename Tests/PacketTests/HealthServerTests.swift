@@ -231,7 +231,8 @@ struct HealthServerTests {
         let series = #"fairlead_findings{code="contested-health-check-port",severity="error"}"#
         #expect(try PrometheusPage(metrics).values[series] == 1, "\(metrics)")
         try await bench.daemon.waitForOutput(
-            "Service default/\(Numbers(index: 1).name): spec.healthCheckNodePort: \(Bench.port) is answered for")
+            "Service default/\(Numbers(index: 1).name): spec.healthCheckNodePort: \(Bench.port) is that of default/\(name)"
+        )
     }
 
     @Test("a node that is tainted for the autoscaler fails /healthz, not /livez and no health check port")
