@@ -154,7 +154,8 @@ struct FaultTests {
                 try await Task.sleep(for: .milliseconds(Int.random(in: 50...400, using: &random)))
             }
             #expect(
-                try await bench.becomesInLine(within: .seconds(120)),
+                // Two threads with four failures each, and waits of up to half a minute after each.
+                try await bench.becomesInLine(within: .seconds(240)),
                 "seed \(seed), round \(round), \(fault): \(daemon.output)")
             daemon.signal(SIGTERM)
             _ = try await daemon.waitForEnd(timeLimit: .seconds(30))

@@ -234,9 +234,9 @@ struct MigrationTests {
         defer { daemon.signal(SIGTERM) }
         let program = "\(bench.directory.path)/kube-proxy"
         try await bench.node.execute(Program("cp", ["/bin/sleep", program])).requireSuccess()
-        // The shell becomes a program that waits for nobody: its child stays a zombie.
+        // The shell becomes a program that waits for nobody, and its child ends after that: it stays a zombie.
         let parent = try await Daemon(
-            Program("sh", ["-c", "\(program) 0 & echo $!; exec sleep 60"], timeLimit: .seconds(60)), in: bench.node)
+            Program("sh", ["-c", "\(program) 2 & echo $!; exec sleep 60"], timeLimit: .seconds(60)), in: bench.node)
         defer { parent.signal(SIGKILL) }
         try await parent.waitForOutput("\n")
         let zombie = try #require(Int(parent.output.prefix { $0.isNumber }))

@@ -117,6 +117,10 @@ struct UncapturedPortTests {
         let node = bench.cluster.node1.namespace
         let addresses = Numbers(index: 1).loadBalancerIPs
         try node.ip(["address add \(addresses[0])/32 dev lo", "address add \(addresses[1])/128 dev lo nodad"])
+        // The kernel routes to a new IPv6 address a while after it has taken it.
+        let routes = Program("ip", ["-6", "route", "show", "table", "local"])
+        #expect(
+            try await eventually { try await node.execute(routes).standardOutput.contains("local \(addresses[1]) dev lo") })
         try bench.cluster.servers.open(
             "host", in: node, at: addresses.map { IPAddress(stringLiteral: $0) }, ports: [81], transports: [.tcp, .udp])
         for caller in ["client", "local-caller", "node1"] {
