@@ -10,6 +10,9 @@ struct SchemaChains {
 
     private static let frontend = SchemaSets.frontend
     private static let nodePort = SchemaSets.nodePort
+    /// The frontend of a packet that begins a flow. `nft` 1.0.6 turns the one byte of `meta l4proto` around before it looks into a
+    /// set of ranges, which Linux 7.2 refuses; the flow's protocol is the same number, and is taken as it is.
+    private static let begunFrontend: [Selector] = [.destinationAddress, .originalProtocol, .destinationPort]
     private static let originalFrontend: [Selector] = [
         .originalDestinationAddress, .originalProtocol, .originalDestinationPort,
     ]
@@ -230,7 +233,7 @@ struct SchemaChains {
             [.connectionStateIsNot(.new), .accept],
             [
                 .lookup(Self.frontend, set: "restricted"),
-                .lookup(Self.frontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
+                .lookup(Self.begunFrontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
             ],
         ]
         let invalid: [Rule] = options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : []

@@ -5,7 +5,7 @@ import Synchronization
 public final class HAProxy: Sendable {
     private let directory: TemporaryDirectory
     private let namespace: NetworkNamespace
-    private let build: HAProxyBuild
+    private let build: Neighbour
     private let running: Mutex<Daemon>
     private var daemon: Daemon { running.withLock { $0 } }
 
@@ -16,7 +16,7 @@ public final class HAProxy: Sendable {
     ///
     /// - Parameter build: which HAProxy.
     public init(
-        _ configuration: String, in namespace: NetworkNamespace, build: HAProxyBuild = .installed
+        _ configuration: String, in namespace: NetworkNamespace, build: Neighbour = Neighbour("haproxy")
     ) async throws(TestKitError) {
         directory = try TemporaryDirectory()
         self.namespace = namespace
@@ -28,11 +28,11 @@ public final class HAProxy: Sendable {
 
     /// Starts without any state of servers.
     private static func start(
-        _ directory: TemporaryDirectory, _ namespace: NetworkNamespace, _ build: HAProxyBuild
+        _ directory: TemporaryDirectory, _ namespace: NetworkNamespace, _ build: Neighbour
     ) async throws(TestKitError) -> Daemon {
         try directory.write("1\n", to: "server-state")
         let arguments = ["-W", "-db", "-f", "\(directory.path)/haproxy.cfg"]
-        return try await Daemon(Program(build.program, arguments, timeLimit: .seconds(3600)), in: namespace)
+        return try await Daemon(Program(build.path(), arguments, timeLimit: .seconds(3600)), in: namespace)
     }
 
     /// Ends HAProxy and starts it anew.

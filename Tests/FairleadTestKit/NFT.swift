@@ -3,35 +3,63 @@ import NetworkTypes
 /// The real `nft` inside a namespace: a referee that knows nothing of Fairlead.
 public struct NFT: Sendable {
     private let namespace: NetworkNamespace
+    private let program: String
 
     /// The `nft` of the namespace.
-    public init(_ namespace: NetworkNamespace) { self.namespace = namespace }
+    ///
+    /// - Parameter build: which version.
+    public init(_ namespace: NetworkNamespace, build: Neighbour = Neighbour("nft")) {
+        (self.namespace, program) = (namespace, build.path())
+    }
 
     /// Loads a ruleset as `nft -f -` does: all or nothing.
     public func load(_ text: String) async throws(TestKitError) {
-        try await namespace.execute(Program("nft", ["-f", "-"], input: text)).requireSuccess()
+        try await namespace.execute(Program(program, ["-f", "-"], input: text)).requireSuccess()
     }
 
     /// What `nft list ruleset` prints.
     public func listRuleset() async throws(TestKitError) -> String {
-        try await namespace.execute(Program("nft", ["list", "ruleset"])).requireSuccess().standardOutput
+        try await namespace.execute(Program(program, ["list", "ruleset"])).requireSuccess().standardOutput
     }
 
     /// What `nft list table` prints; empty if there is none.
     public func listTable(_ table: String) async throws(TestKitError) -> String {
-        try await namespace.execute(Program("nft", ["list", "table"] + table.split(separator: " ").map(String.init)))
+        try await namespace.execute(Program(program, ["list", "table"] + table.split(separator: " ").map(String.init)))
             .standardOutput
     }
 
     /// What `nft list` prints with these arguments.
     public func list(_ arguments: [String]) async throws(TestKitError) -> String {
-        try await namespace.execute(Program("nft", ["list"] + arguments)).requireSuccess().standardOutput
+        try await namespace.execute(Program(program, ["list"] + arguments)).requireSuccess().standardOutput
     }
 
     /// What `nft list tables` prints, sorted.
     public func listTables() async throws(TestKitError) -> [String] {
-        let output = try await namespace.execute(Program("nft", ["list", "tables"])).requireSuccess().standardOutput
+        let output = try await namespace.execute(Program(program, ["list", "tables"])).requireSuccess().standardOutput
         return output.split(separator: "\n").map(String.init).sorted()
+    }
+
+    /// The lines of a listing in order, but for elements, which a hash set lists in any order: one line each, sorted.
+    public static func lines(of listing: String) -> [String] {
+        var result: [String] = []
+        var elements: [String]?
+        for line in listing.split(separator: "\n") {
+            var line = line.drop { $0 == " " || $0 == "\t" }
+            if line.hasPrefix("elements = { ") {
+                elements = []
+                line = line.dropFirst("elements = { ".count)
+            }
+            guard var collected = elements else {
+                result.append(String(line))
+                continue
+            }
+            let isLast = line.hasSuffix(" }")
+            if isLast { line = line.dropLast(2) }
+            collected += line.split(separator: ",").map { String($0.drop { $0 == " " }) }
+            elements = isLast ? nil : collected
+            if isLast { result += collected.sorted() }
+        }
+        return result
     }
 
     /// The elements of a set or map, as `nft` prints them.
@@ -39,7 +67,7 @@ public struct NFT: Sendable {
         -> [String]
     {
         let arguments = ["list", "set", family == .ipv4 ? "ip" : "ip6", table, set]
-        let text = try await namespace.execute(Program("nft", arguments)).requireSuccess().standardOutput
+        let text = try await namespace.execute(Program(program, arguments)).requireSuccess().standardOutput
         guard let start = text.firstRange(of: "elements = {")?.upperBound else { return [] }
         let list = text[start...].prefix { $0 != "}" }
         return list.split(whereSeparator: { ", \t\n".contains($0) }).map(String.init).sorted()

@@ -14,21 +14,25 @@ struct AnnouncementTests {
         let announcers: [Daemon]
         static let destination = HostPort(LabTopology.virtualIPv4, 80)
 
-        init(_ service: LabService) async throws {
+        init(_ service: LabService, _ build: Neighbour) async throws {
             let cluster = try await LabCluster(service)
             let document = try Lab.document()
-            router = try await Bird(document.block("bird-router.conf"), in: cluster.lab.router.namespace)
+            router = try await Bird(
+                document.block("bird-router.conf"), in: cluster.lab.router.namespace, build: build)
             let path = try cluster.directory.write(document.block("announce.sh"), to: "announce.sh")
             var (birds, announcers): ([Bird], [Daemon]) = ([], [])
             for node in cluster.lab.nodes {
                 let text = try document.block("bird-node.conf").replacing("NODE_ADDRESS", with: "\(node.ipv4)")
-                let bird = try await Bird(text, in: node.namespace)
+                let bird = try await Bird(text, in: node.namespace, build: build)
                 var program = Program("sh", [path, "web", "http://\(node.ipv4):30500/"], timeLimit: .seconds(300))
                 program.environment = ["BIRDC_OPTIONS": "-s \(bird.socket)"]
+                if let place = build.directory { program.environment["PATH"] = "\(place):/usr/bin:/bin" }
                 announcers.append(try await Daemon(program, in: node.namespace))
                 birds.append(bird)
             }
             (self.cluster, self.birds, self.announcers) = (cluster, birds, announcers)
+            let version = try await router.ask(["show", "status"]).prefix { $0 != "\n" }
+            print("bird: \(build): \(version)")
         }
 
         /// The nodes that the router sends to.
@@ -47,10 +51,16 @@ struct AnnouncementTests {
         }
     }
 
-    @Test("BGP: the address is announced from nodes with endpoints only, ECMP spreads, the pod sees the client")
-    func announcement() async throws {
+    /// The versions that are there: 2.0 of Debian 12, 2.17 and 3.1 of Debian 13.
+    private static let birds =
+        Neighbour.runnable("bird") + Neighbour.runnable("bird3").filter { $0.suite != .installed }
+
+    @Test(
+        "BGP: the address is announced from nodes with endpoints only, ECMP spreads, the pod sees the client",
+        arguments: birds)
+    func announcement(_ build: Neighbour) async throws {
         var service = LabService(policy: "Local", ready: ["node1-a", "node2-a"])
-        let bench = try await Bench(service)
+        let bench = try await Bench(service, build)
         try await bench.leads(to: ["node1", "node2"])
         let load = Load(to: Bench.destination, from: bench.cluster.lab.client)
         #expect(await load.goesOn(for: 400))
@@ -69,15 +79,15 @@ struct AnnouncementTests {
             #expect(load.report.servers(since: before).keys.allSatisfy { nodes.contains(String($0.prefix(5))) })
         }
         let report = try await load.stop()
-        Lab.record("BGP, Local, 2 moves", report)
+        Lab.record("BGP, \(build), Local, 2 moves", report)
         #expect(report.sources == [bench.cluster.lab.client.ipv4])
         // A change of the routes spreads all flows anew: of those that are just under way some may meet the wrong node.
         #expect(report.failed <= 8, "\(report)")
     }
 
-    @Test("BGP: a node whose daemon, then whose link dies is left", arguments: ["bird", "link"])
-    func failover(_ cause: String) async throws {
-        let bench = try await Bench(LabService(policy: "Local", ready: ["node1-a", "node2-a"]))
+    @Test("BGP: a node whose daemon, then whose link dies is left", arguments: ["bird", "link"], birds)
+    func failover(_ cause: String, _ build: Neighbour) async throws {
+        let bench = try await Bench(LabService(policy: "Local", ready: ["node1-a", "node2-a"]), build)
         try await bench.leads(to: ["node1", "node2"])
         // BFD comes up after BGP; without it the link's end would only be seen by the hold time.
         let hasBFD = try await eventually(within: .seconds(20)) {
@@ -101,8 +111,8 @@ struct AnnouncementTests {
         let before = load.report
         #expect(await load.goesOn(for: 200))
         let report = try await load.stop()
-        print("load: BGP, \(cause) of a node dies: route gone after \(taken)")
-        Lab.record("BGP, \(cause) of a node dies", report)
+        print("load: BGP, \(build), \(cause) of a node dies: route gone after \(taken)")
+        Lab.record("BGP, \(build), \(cause) of a node dies", report)
         #expect(report.servers(since: before).keys.allSatisfy { $0 == "node2-a" })
         // Less than the hold time: BFD, or the session's end, told of it.
         #expect(taken < .seconds(6))

@@ -12,12 +12,12 @@ struct HAProxyVersionTests {
         let directory: TemporaryDirectory
         let haproxy: HAProxy
 
-        init(_ build: HAProxyBuild) async throws {
+        init(_ build: Neighbour) async throws {
             namespace = try NetworkNamespace("haproxy")
             directory = try TemporaryDirectory()
             let text = try Lab.document().block("haproxy-pool.cfg").replacing("192.0.2.80:80", with: "127.0.0.1:8080")
             haproxy = try await HAProxy(text, in: namespace, build: build)
-            print("haproxy: \(build): \(try await build.version(in: namespace))")
+            print("haproxy: \(build): \(try await build.version(in: namespace, by: "-v"))")
             try write(counts: [1, 1, 1])
         }
 
@@ -69,13 +69,18 @@ struct HAProxyVersionTests {
         }
     }
 
-    @Test("Debian 13's HAProxy is there where nothing may be left out", .enabled(if: Capability.requiresNetworks))
-    func presence() { #expect(HAProxyBuild.trixie.isPresent, "\(HAProxyBuild.absence)") }
+    @Test(
+        "Debian 13's HAProxy is there where nothing may be left out",
+        .enabled(if: Capability.requiresNetworks && Neighbour.ownSuite != .trixie))
+    func presence() {
+        let build = Neighbour("haproxy", .trixie)
+        #expect(build.isPresent, "\(build.absence())")
+    }
 
     @Test(
         "two watchers at one HAProxy, and an operator who makes the same changes first: all done, and nothing is an error",
-        arguments: HAProxyBuild.runnable)
-    func sameChanges(_ build: HAProxyBuild) async throws {
+        arguments: Neighbour.runnable("haproxy"))
+    func sameChanges(_ build: Neighbour) async throws {
         let bench = try await Bench(build)
         // Each command of the second watcher has been given by somebody else just before.
         let relay = try HAProxyRelay(to: bench.haproxy) { command, ask in
@@ -107,8 +112,8 @@ struct HAProxyVersionTests {
 
     @Test(
         "what one server is refused, or an answer that nobody knows, leaves the others their changes",
-        arguments: HAProxyBuild.runnable)
-    func refusal(_ build: HAProxyBuild) async throws {
+        arguments: Neighbour.runnable("haproxy"))
+    func refusal(_ build: Neighbour) async throws {
         let bench = try await Bench(build)
         let refuses = Atomic<Bool>(true)
         let relay = try HAProxyRelay(to: bench.haproxy) { command, ask in

@@ -51,8 +51,8 @@ struct HealthCheckTests {
 
     @Test(
         "HAProxy's checks of every form, with check-send-proxy too, see which node has endpoints, and no line is logged",
-        arguments: HAProxyBuild.runnable)
-    func checks(_ build: HAProxyBuild) async throws {
+        arguments: Neighbour.runnable("haproxy"))
+    func checks(_ build: Neighbour) async throws {
         let cluster = try await LabCluster(LabService(policy: "Local", ready: ["node1-a"]))
         let before = cluster.daemons.map(\.output)
         let haproxy = try await HAProxy(

@@ -1,0 +1,133 @@
+import FairleadTestKit
+import Glibc
+import NetworkTypes
+import Testing
+
+/// What several versions of `nft` make of the rules: people list, save and load them with the one that they have.
+@Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
+struct NftVersionTests {
+    /// Options that change which rules there are.
+    struct Form: Sendable, CustomTestStringConvertible {
+        let options: [String]
+        var testDescription: String { options.isEmpty ? "no options" : options.joined(separator: " ") }
+
+        static let all = [
+            Form(options: []),
+            Form(options: ["--masquerade-all", "--strict-local"]),
+            Form(options: ["--preserve-local-source", "--localhost-nodeports", "--service-counters"]),
+            Form(options: ["--nodeport-addresses", "all", "--conntrack-tcp-be-liberal"]),
+            Form(options: ["--detect-local-mode", "InterfaceNamePrefix", "--pod-interface-name-prefix", "pod"]),
+            Form(options: ["--detect-local-mode", "BridgeInterface", "--pod-bridge-interface", "pods"]),
+        ]
+    }
+
+    /// Clients of these are remembered for longer than a test takes.
+    private static let sticky: [Scenario] = [.affine(), .affine(timeout: 86_400), .affine(externalPolicy: "Local")]
+    private static let scenarios =
+        sticky + policyScenarios + refusalScenarios + endpointScenarios + frontendScenarios + oddValueScenarios
+        + sourceRangeScenarios
+    private static let builds = Neighbour.runnable("nft")
+
+    /// A node with rules, before any packet.
+    private struct Bench: Sendable {
+        let cluster: ClusterTopology
+        let directory: TemporaryDirectory
+        let arguments: [String]
+
+        init(_ form: Form) async throws {
+            cluster = try await ClusterTopology.make()
+            directory = try TemporaryDirectory()
+            try directory.write(Scenario.manifests(NftVersionTests.scenarios), to: "cluster.yaml")
+            arguments = FairleadCommand.clusterArguments(manifests: directory.path) + form.options
+        }
+
+        var node: NetworkNamespace { cluster.node1.namespace }
+
+        /// Runs a command of Fairlead on the node.
+        func fairlead(_ command: String, _ options: [String]) async throws -> String {
+            try await FairleadCommand().run([command] + arguments + options, in: node).requireSuccess().standardOutput
+        }
+
+        /// Fills sets and counters by packets.
+        func connect() async throws {
+            for family in IPFamily.allCases {
+                for (index, _) in NftVersionTests.sticky.enumerated() {
+                    for target in [Target.clusterIP, .nodePort, .externalIP] {
+                        let probe = Probe(.tcp, to: target.destination(Numbers(index: index + 1), family))
+                        let outcomes = try await cluster.client.namespace.tally(probe, count: 2)
+                        #expect(!outcomes.servers.isEmpty, "\(index) \(target) \(family)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Debian 13's nft is there where nothing may be left out",
+        .enabled(if: Capability.requiresNetworks && Neighbour.ownSuite != .trixie))
+    func presence() {
+        let build = Neighbour("nft", .trixie)
+        #expect(build.isPresent, "\(build.absence())")
+    }
+
+    @Test("what render prints loads, and is listed as what apply writes is", arguments: Form.all)
+    func rendered(_ form: Form) async throws {
+        let bench = try await Bench(form)
+        let text = try await bench.fairlead("render", [])
+        _ = try await bench.fairlead("apply", [])
+        for build in Self.builds {
+            let place = try NetworkNamespace("text")
+            let nft = NFT(place, build: build)
+            try await nft.load(text)
+            let loaded = NFT.lines(of: try await nft.listRuleset())
+            let applied = NFT.lines(of: try await NFT(bench.node, build: build).listRuleset())
+            expectSame(loaded, applied, "\(build)")
+            print("nft: \(try await build.version(in: place)): rendered with \(form.options): \(loaded.count) lines")
+        }
+    }
+
+    @Test("what apply wrote and packets filled is listed, loads, and is listed the same again", arguments: Form.all)
+    func listed(_ form: Form) async throws {
+        let bench = try await Bench(form)
+        _ = try await bench.fairlead("apply", [])
+        // Interfaces have the names of neither detector: nobody is in the cluster then, which is no matter here.
+        try await bench.connect()
+        for build in Self.builds {
+            let saved = try await NFT(bench.node, build: build).listRuleset()
+            let boot = NFT(try NetworkNamespace("boot"), build: build)
+            try await boot.load(saved)
+            let before = Self.lasting(saved)
+            expectSame(before, Self.lasting(try await boot.listRuleset()), "\(build)")
+            // Nothing of this may be missing, or the test would show little.
+            for part in [
+                #/comment "default/case-1:tcp"/#, #/timeout 1d/#, #/counter packets [1-9]/#,
+                #/^198\.51\.100\.0/24|. 198\.51\.100\.0/24/#, #/. 2001:db8:100::/64/#, #/table ip6 fairlead/#,
+            ] {
+                #expect(before.contains { $0.contains(part) }, "\(build)")
+            }
+            for family in ["ip", "ip6"] {
+                let table = try await NFT(bench.node, build: build).listTable("\(family) fairlead")
+                #expect(table.contains(" expires "), "\(build) \(family)")
+            }
+        }
+    }
+
+    /// The lines of a listing that stay: not what is left of an element's time, and no element with little of it.
+    private static func lasting(_ listing: String) -> [String] {
+        NFT.lines(of: listing).filter { !($0.contains(" expires ") && $0.contains(#/timeout [0-9]{1,2}s /#)) }
+            .map { $0.replacing(#/ expires [0-9dhms]+/#, with: "") }
+    }
+
+    /// Tells the first lines that differ, not thousands.
+    private func expectSame(
+        _ one: [String], _ other: [String], _ comment: Comment, location: SourceLocation = #_sourceLocation
+    ) {
+        let difference = other.difference(from: one).prefix(6).map {
+            switch $0 {
+            case .insert(_, let line, _): "+ \(line)"
+            case .remove(_, let line, _): "- \(line)"
+            }
+        }
+        #expect(difference == [] && !one.isEmpty, comment, sourceLocation: location)
+    }
+}
