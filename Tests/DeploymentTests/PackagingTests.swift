@@ -55,7 +55,10 @@ struct PackagingTests {
         let arch = try await Repository.run("dpkg", ["--print-architecture"]).split(separator: "\n").joined()
         let package = "\(directory.path)/fairlead_\(version)_\(arch).deb"
         let fields = try await Repository.run("dpkg-deb", ["--field", package, "Depends"])
-        for library in ["libnftnl11", "libmnl0", "libyaml-0-2", "libc6"] { #expect(fields.contains(library)) }
+        // With versions: what a newer Debian's libraries have is no use on an older one.
+        for library in ["libnftnl11 (>= ", "libmnl0 (>= ", "libyaml-0-2", "libc6 (>= "] {
+            #expect(fields.contains(library), "\(fields)")
+        }
         let unpacked = "\(directory.path)/unpacked"
         try await Repository.run("dpkg-deb", ["--extract", package, unpacked])
         let ran = try await Repository.run("\(unpacked)/usr/bin/fairlead", ["--version"])
