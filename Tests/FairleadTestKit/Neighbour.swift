@@ -23,6 +23,7 @@ public struct Neighbour: Hashable, Sendable, CustomStringConvertible {
     /// A program of a suite.
     public init(_ name: String, _ suite: Suite = .installed) { (self.name, self.suite) = (name, suite) }
 
+    /// As `Scripts/neighbours` calls it.
     public var description: String { "\(name)-\(suite)" }
 
     /// The directory that its programs are in; nil if it is installed.

@@ -77,7 +77,11 @@ struct UpgradeTests {
         try directory.write(try Self.text("cluster.yaml"), to: "cluster.yaml")
         let arguments = FairleadCommand.clusterArguments(manifests: directory.path)
         let nft = NFT(cluster.node1.namespace)
-        try await nft.load(try Self.text("rules.nft"))
+        let rules = try Self.text("rules.nft")
+        do throws(TestKitError) { try await nft.load(rules) } catch {
+            // Linux 7.2 refuses what nft 1.0.6 makes of these rules; see findings/nft-protocol-byteorder.sh.
+            try await NFT(cluster.node1.namespace, build: Neighbour("nft", .trixie)).load(rules)
+        }
         // Clients that are remembered, a flow, and a counter, all made by packets.
         var homes: [IPFamily: String] = [:]
         var flows: [Conversation] = []
