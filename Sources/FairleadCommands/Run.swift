@@ -49,6 +49,7 @@ struct Run: AsyncParsableCommand {
         settings.warn()
         guard let kernel = Wiring.kernel(logger, making: ownTables ? .owned : .plain) else { throw ExitCode.failure }
         guard Wiring.isCapable(kernel, settings) else { throw ExitCode.failure }
+        Wiring.tellLimits(kernel, ownsTables: ownTables, logger)
         let leavesFlag = kernel.makesOwnedTables
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressFollower(settings)

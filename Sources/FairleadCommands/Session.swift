@@ -115,6 +115,15 @@ enum Wiring {
         return missing.isEmpty
     }
 
+    /// Says once what newer kernels have and this one does without.
+    static func tellLimits(_ kernel: NftablesKernel, ownsTables: Bool, _ logger: Logger) {
+        let limits = kernel.limits(wantsOwnTables: ownsTables)
+        guard !limits.isEmpty else { return }
+        logger.notice(
+            "this kernel does without \(limits.map(\.description).joined(separator: "; "))",
+            metadata: ["kernel": "\(KernelRelease.text)"])
+    }
+
     /// Opens the kernel of this network namespace, or logs why that failed.
     ///
     /// - Parameter making: what becomes of tables that are made; for who makes none it does not matter.

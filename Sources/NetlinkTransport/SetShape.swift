@@ -1,4 +1,3 @@
-import CLinux
 import Netfilter
 import NetworkTypes
 
@@ -37,13 +36,5 @@ struct SetShape {
 extension NftablesKernel {
     /// Whether the kernel changes the size of a set that is there, when it is declared anew: Linux 6.5 or later. Earlier ones say
     /// that they did, and did not.
-    static let resizesSets: Bool = {
-        let release = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer -> String in
-            guard let base = buffer.baseAddress else { return "" }
-            let length = fl_read_small("/proc/sys/kernel/osrelease", base, buffer.count)
-            return length > 0 ? String(decoding: UnsafeRawBufferPointer(start: base, count: length), as: UTF8.self) : ""
-        }
-        let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
-        return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 5)
-    }()
+    static let resizesSets = KernelRelease.isAtLeast(6, 5)
 }

@@ -56,3 +56,38 @@ struct KernelFeatureTests {
         #expect(throws: NetlinkError.self) { try bench.kernel.missing(for: Self.schemas) }
     }
 }
+
+@Suite("What newer kernels have", .enabled(if: Capability.runsNetworkSuites, "no namespaces"))
+struct KernelLimitTests {
+    @Test(
+        "a version is at least another one by its numbers, whatever a distribution appends",
+        arguments: [
+            ("6.5.0", true), ("6.12.117+deb13-amd64", true), ("7.0-rc1", true), ("6.1.0-50-amd64", false),
+            ("5.14.0-611.el9.x86_64", false), ("6", false), ("", false),
+        ])
+    func versions(_ text: String, _ expected: Bool) {
+        #expect(KernelRelease.isAtLeast(6, 5, text) == expected)
+    }
+
+    @Test("what this kernel lacks is what it does not do, and looking changes nothing")
+    func limits() throws {
+        let bench = try KernelBench()
+        let generation = try bench.kernel.generation()
+        let limits = bench.kernel.limits(wantsOwnTables: false)
+        #expect(try bench.kernel.generation() == generation)
+        let set = Tables.services
+        try bench.load([Tables.single(.ipv4, set, [])])
+        var removal = Transaction(tableName: "fairlead")
+        removal.append(.ipv4, .destroyElements(set, [Tables.frontend(0)]))
+        let takesIt = (try? bench.kernel.commit(removal, expecting: nil)) != nil
+        #expect(limits.contains(.strictRemoval) == !takesIt, "\(KernelRelease.text)")
+        #expect(!limits.contains(.ownerlessTables))
+    }
+
+    @Test("tables that cannot be owned are told where they are wanted")
+    func ownership() throws {
+        let bench = try KernelBench()
+        // A connection that makes plain tables is as one on a kernel without owners.
+        #expect(bench.kernel.limits(wantsOwnTables: true).contains(.ownerlessTables))
+    }
+}
