@@ -20,6 +20,15 @@ public enum Capability {
     /// the privilege is missing.
     public static let runsNetworkSuites: Bool = requiresNetworks || canMakeNetworks
 
+    /// Whether a process can own a table that outlives it.
+    public static let ownsTables: Bool = {
+        var name = utsname()
+        guard uname(&name) == 0 else { return false }
+        let release = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+        return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 9)
+    }()
+
     /// Whether a missing privilege is a failure.
     public static let requiresNetworks: Bool =
         getenv("FAIRLEAD_REQUIRE_NETNS").map { String(cString: $0) == "1" } ?? false

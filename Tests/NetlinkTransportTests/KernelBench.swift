@@ -2,12 +2,13 @@ import DataplaneTestKit
 import FairleadTestKit
 import KubernetesModel
 import Netfilter
-import NetlinkTransport
 import NetworkTypes
 import Reconciliation
 import ServiceDataplane
 import ServicePolicy
 import Testing
+
+@testable import NetlinkTransport
 
 /// A fresh network namespace and its nftables.
 struct KernelBench {
@@ -52,6 +53,26 @@ struct KernelBench {
         }
         return transaction
     }
+}
+
+extension KernelBench {
+    /// Whether the kernel tells how many elements a set has: only then sets are read by key.
+    static let tellsCounts: Bool = {
+        var isTold = false
+        do {
+            let bench = try KernelBench()
+            try bench.load([Tables.single(.ipv4, Tables.services, [])])
+            try bench.kernel.list(NFTMessage.getSet, family: 2, operation: "list sets") {
+                $0.put(1, "fairlead")
+            } handle: { message in
+                if message.attributes.first(SetForm.countAttribute) != nil { isTold = true }
+            }
+        } catch {
+            // Without namespaces the suite does not run at all.
+            return false
+        }
+        return isTold
+    }()
 }
 
 /// Tables to load.

@@ -41,7 +41,10 @@ struct KeyedReadingTests {
     private static let expected = ObservedElements(
         Dictionary(uniqueKeysWithValues: elements.map { ($0.key, ObservedElement(of: $0)) }))
 
-    @Test("Guesses that are true in each run up to some point find all", arguments: [false, true])
+    @Test(
+        "Guesses that are true in each run up to some point find all",
+        .enabled(if: KernelBench.tellsCounts, "this kernel does not tell how many elements a set has"),
+        arguments: [false, true])
     func runs(beside: Bool) throws {
         let strangers = (9000..<9010).map { Tables.frontend($0) }
         let runs = stride(from: 0, to: 3000, by: 7).map { Array(Self.elements[$0..<min($0 + 7, 3000)]) + strangers }
@@ -51,7 +54,10 @@ struct KeyedReadingTests {
         #expect(found.isBeside == beside)
     }
 
-    @Test("What one round misses the next one finds", arguments: [false, true])
+    @Test(
+        "What one round misses the next one finds",
+        .enabled(if: KernelBench.tellsCounts, "this kernel does not tell how many elements a set has"),
+        arguments: [false, true])
     func rounds(beside: Bool) throws {
         let found = try read(
             Self.guesses([[Array(Self.elements[..<2000])], [Array(Self.elements[1500...])]], beside: beside))
@@ -59,7 +65,10 @@ struct KeyedReadingTests {
         #expect(found.isByKey)
     }
 
-    @Test("A guess that comes twice in a round counts once", arguments: [false, true])
+    @Test(
+        "A guess that comes twice in a round counts once",
+        .enabled(if: KernelBench.tellsCounts, "this kernel does not tell how many elements a set has"),
+        arguments: [false, true])
     func twice(beside: Bool) throws {
         let runs = [Array(Self.elements[..<2000]), Array(Self.elements[1000...])]
         let found = try read(Self.guesses([runs], beside: beside))
@@ -96,6 +105,6 @@ struct KeyedReadingTests {
         // Slots and addresses follow from the frontends of the tables themselves.
         let known = PoolKind.allCases.map(\.slots) + [.clusterIPs]
         let filled = states.flatMap { state in known.filter { state.elements[$0]?.isEmpty == false } }
-        #expect(bench.kernel.setsReadByKey >= filled.count)
+        if KernelBench.tellsCounts { #expect(bench.kernel.setsReadByKey >= filled.count) }
     }
 }

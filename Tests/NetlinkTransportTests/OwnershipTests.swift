@@ -6,7 +6,9 @@ import NetworkTypes
 import ServiceDataplane
 import Testing
 
-@Suite("Tables that only their owner may change", .enabled(if: Capability.runsNetworkSuites, "no namespaces"))
+@Suite(
+    "Tables that only their owner may change", .enabled(if: Capability.runsNetworkSuites, "no namespaces"),
+    .enabled(if: Capability.ownsTables, "no tables with an owner before Linux 6.9"))
 struct OwnershipTests {
     private static let name = "fairlead"
 

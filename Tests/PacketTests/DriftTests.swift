@@ -126,7 +126,9 @@ struct DriftTests {
         }
     }
 
-    @Test("nobody can change the tables of a daemon, and who tries learns whose they are")
+    @Test(
+        "nobody can change the tables of a daemon, and who tries learns whose they are",
+        .enabled(if: Capability.ownsTables, "no tables with an owner before Linux 6.9"))
     func protected() async throws {
         let bench = try await Bench()
         for family in ["IPv4", "IPv6"] {
@@ -147,7 +149,9 @@ struct DriftTests {
         #expect(bench.daemon.isRunning)
     }
 
-    @Test("the next daemon takes the tables over without a change, whether the last one was killed or ended")
+    @Test(
+        "the next daemon takes the tables over without a change, whether the last one was killed or ended",
+        .enabled(if: Capability.ownsTables, "no tables with an owner before Linux 6.9"))
     func handedOver() async throws {
         var bench = try await Bench()
         for signal in [SIGKILL, SIGTERM] {
@@ -169,7 +173,9 @@ struct DriftTests {
         }
     }
 
-    @Test("what apply or others made cannot be owned and is watched", arguments: [true, false])
+    @Test(
+        "what apply or others made cannot be owned and is watched",
+        .enabled(if: Capability.ownsTables, "no tables with an owner before Linux 6.9"), arguments: [true, false])
     func adopted(_ isOwn: Bool) async throws {
         let bench = try await Bench { place in
             if isOwn {
@@ -190,7 +196,9 @@ struct DriftTests {
         #expect(try await bench.run("diff").status == 0)
     }
 
-    @Test("a second daemon waits for the first one to end, and says so once")
+    @Test(
+        "a second daemon waits for the first one to end, and says so once",
+        .enabled(if: Capability.ownsTables, "no tables with an owner before Linux 6.9"))
     func second() async throws {
         let bench = try await Bench()
         let options = ["--healthz-bind-address", "", "--metrics-bind-address", ""]
@@ -204,7 +212,8 @@ struct DriftTests {
     }
 
     @Test(
-        "neighbours that commit a thousand times to tables of their own cost next to nothing", arguments: [true, false])
+        "neighbours that commit a thousand times to tables of their own cost next to nothing",
+        arguments: Capability.ownsTables ? [true, false] : [false])
     func neighbours(_ isProtected: Bool) async throws {
         let bench = try await Bench(options: isProtected ? [] : ["--no-own-tables"])
         if !isProtected {
@@ -232,7 +241,7 @@ struct DriftTests {
         print(
             "neighbours: 1000 commits, \(isProtected ? "protected" : "watched"): \(seconds - before) s of processor time"
         )
-        #expect(seconds - before < 2)
+        #expect(seconds - before < 2 * Double(TimeFactor.value))
         #expect(try await bench.metric("fairlead_full_syncs_total") == looks)
         #expect(try await bench.metric("fairlead_drift_repairs_total") == 0)
     }
