@@ -15,13 +15,10 @@ public final class Association: Sendable {
     /// Associates in the network namespace of the calling thread, and waits until it is done.
     ///
     /// - Parameters:
-    ///   - addresses: the own addresses, the first of which sends; none leaves that to the kernel.
     ///   - peer: where to.
-    public init(
-        from addresses: [IPAddress] = [], to peer: HostPort, timeLimit: Duration = .seconds(5)
-    ) throws(TestKitError) {
+    ///   - timeLimit: how long that, and each answer, may take.
+    public init(to peer: HostPort, timeLimit: Duration = .seconds(5)) throws(TestKitError) {
         descriptor = try Self.socket(peer.address.family, timeLimit: timeLimit * TimeFactor.value)
-        try Self.bind(descriptor, addresses, port: 0)
         let status = SocketAddress(peer.address, port: peer.port).withPointer { connect(descriptor, $0, $1) }
         _ = try TestKitError.checkErrno(status, "associate with \(peer)")
     }
@@ -56,10 +53,8 @@ public final class Association: Sendable {
         guard let first = addresses.first else { return }
         _ = try TestKitError.checkErrno(
             SocketAddress(first, port: port).withPointer { Glibc.bind(descriptor, $0, $1) }, "bind SCTP to \(first)")
-        var name = SocketAddress()
-        let bound = name.fill { getsockname(descriptor, $0, $1) } == 0 ? name.value?.port : nil
         for address in addresses.dropFirst() {
-            let status = SocketAddress(address, port: bound ?? port).withPointer {
+            let status = SocketAddress(address, port: port).withPointer {
                 setsockopt(descriptor, Int32(TransportProtocol.sctp.rawValue), 100, $0, $1)
             }
             _ = try TestKitError.checkErrno(status, "bind SCTP to \(address) as well")
@@ -142,33 +137,6 @@ public final class AssociationServer: Sendable {
             _ = local.fill { getsockname(descriptor, $0, $1) }
             let line = Answer(server: name, source: peer, local: local.value ?? peer).line
             send(descriptor, line, line.count, Int32(MSG_NOSIGNAL))
-        }
-    }
-}
-
-/// A path of an association, as the kernel lists it in `/proc/net/sctp/remaddr`.
-public struct AssociationPath: Hashable, Sendable {
-    /// The peer's address.
-    public let peer: IPAddress
-    /// Whether the peer has answered there and is thought to go on doing so.
-    public let isActive: Bool
-
-    /// Makes a path.
-    public init(peer: IPAddress, isActive: Bool) {
-        self.peer = peer
-        self.isActive = isActive
-    }
-
-    /// The paths of all associations of the namespace.
-    public static func all(in namespace: NetworkNamespace) async throws(TestKitError) -> [AssociationPath] {
-        let text = try await namespace.execute(Program("cat", ["/proc/net/sctp/remaddr"])).requireSuccess()
-        return text.standardOutput.split(separator: "\n").dropFirst().compactMap { line in
-            let fields = line.split(separator: " ")
-            // SCTP_ACTIVE of enum sctp_spinfo_state.
-            guard let first = fields.first, let last = fields.last, let address = IPAddress(String(first)) else {
-                return nil
-            }
-            return AssociationPath(peer: address, isActive: last == "2")
         }
     }
 }
