@@ -117,9 +117,11 @@ struct NftVersionTests {
         }
     }
 
-    /// The lines of a listing that stay: not what is left of an element's time, and no element with little of it.
+    /// The lines of a listing that stay: not what is left of an element's time, no element with little of it, and not the remark of
+    /// nft 1.1.7 how many elements a set that packets fill has.
     private static func lasting(_ listing: String) -> [String] {
         NFT.lines(of: listing).compactMap { line in
+            let line = line.replacing(#/\s+# count [0-9]+$/#, with: "")
             guard line.contains(" expires ") else { return line }
             return line.contains(#/timeout [0-9]{1,2}s /#) ? nil : line.replacing(#/ expires [0-9dhms]+/#, with: "")
         }
