@@ -120,7 +120,9 @@ struct UncapturedPortTests {
         // The kernel routes to a new IPv6 address a while after it has taken it.
         let routes = Program("ip", ["-6", "route", "show", "table", "local"])
         #expect(
-            try await eventually { try await node.execute(routes).standardOutput.contains("local \(addresses[1]) dev lo") })
+            try await eventually {
+                try await node.execute(routes).standardOutput.contains("local \(addresses[1]) dev lo")
+            })
         try bench.cluster.servers.open(
             "host", in: node, at: addresses.map { IPAddress(stringLiteral: $0) }, ports: [81], transports: [.tcp, .udp])
         for caller in ["client", "local-caller", "node1"] {
