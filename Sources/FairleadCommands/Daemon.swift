@@ -108,10 +108,14 @@ actor Daemon {
     }
 
     private func synchronize(cause: String) {
-        attempt(cause) { () throws(NetlinkError) in try reconciler.synchronize() }
+        attempt(cause, withHost: true) { () throws(NetlinkError) in try reconciler.synchronize() }
     }
 
-    func attempt(_ cause: String, _ body: () throws(NetlinkError) -> SyncReport) {
+    /// Has the kernel changed, and takes note of how that went.
+    ///
+    /// - Parameter withHost: whether to look at the node's addresses before, which is always done after a failure.
+    func attempt(_ cause: String, withHost: Bool = false, _ body: () throws(NetlinkError) -> SyncReport) {
+        if withHost || !reconciler.isSynchronized { reconciler.observe(Wiring.hostFacts(logger)) }
         let clock = ContinuousClock()
         let start = clock.now
         let observations = meteredKernel.meter.observations
@@ -185,7 +189,7 @@ actor Daemon {
     /// Without objects, or after a failure, the next full synchronization looks at the addresses anyway.
     private func refreshNode() {
         guard hasStarted, reconciler.isSynchronized else { return }
-        attempt("addresses") { () throws(NetlinkError) in try reconciler.refreshNode() }
+        attempt("addresses", withHost: true) { () throws(NetlinkError) in try reconciler.refreshNode() }
         reportFindings()
         publish()
     }

@@ -41,11 +41,10 @@ struct DaemonExplainer {
         }
         if let node = desired.cluster.node(desired.settings.nodeName) { changes.append(.applied(.node(node))) }
         changes += desired.cluster.serviceCIDRs.map { .applied(.serviceCIDR($0)) }
-        let nodePorts = desired.nodePortAddresses
+        let primaries = Dictionary(desired.nodePortAddresses.map { ($0.family, $0) }) { first, _ in first }
         var few = DesiredState(
             options: desired.options, settings: desired.settings,
-            host: HostFacts(
-                addresses: { addresses }, outgoing: { family in nodePorts.first { $0.family == family } }))
+            host: HostFacts(addresses: addresses, primaries: primaries))
         _ = few.load(changes)
         let tables = few.tables()
         return Ruleset(

@@ -35,7 +35,7 @@ struct NodeViews {
         if view != nil {
             let settings = NodeSettings(nodeName: name, nodePortAddresses: desired.settings.nodePortAddresses)
             desired = desired.seen(
-                by: settings, host: HostFacts(addresses: { objectAddresses }, outgoing: { _ in nil }))
+                by: settings, host: HostFacts(addresses: objectAddresses))
         } else {
             own.formUnion(Wiring.addresses(logger) ?? [])
         }

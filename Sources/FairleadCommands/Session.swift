@@ -86,9 +86,14 @@ enum Wiring {
         let logger = settings.logger
         return DesiredState(
             options: settings.dataplane, settings: try settings.node(),
-            host: HostFacts(
-                addresses: { addresses(logger) }, outgoing: { HostAddresses.primary($0) },
-                interfaces: { HostAddresses.interfaceNames() }))
+            host: hostFacts(logger))
+    }
+
+    /// What the interfaces and routes of this network namespace have now.
+    static func hostFacts(_ logger: Logger) -> HostFacts {
+        var facts = HostFacts(addresses: addresses(logger), interfaces: HostAddresses.interfaceNames())
+        for family in IPFamily.allCases { facts.primaries[family] = HostAddresses.primary(family) }
+        return facts
     }
 
     /// The addresses of this network namespace; nil if they cannot be read, which is logged.

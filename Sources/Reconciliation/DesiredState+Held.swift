@@ -11,39 +11,62 @@ struct KeptElement: Hashable {
     let key: ElementKey
 }
 
+/// Services that are not computed now: what the kernel has of them stays as it is.
+struct ServicesSetAside {
+    /// Services of which an object makes no sense.
+    var held: Set<ObjectKey> = []
+    /// Services that the kernel does not take, with an element that it refused.
+    var refused: [ObjectKey: RefusedElement] = [:]
+    /// All of them that the kernel had something of at the last full pass, with what that was.
+    var suspended: [ObjectKey: RetainedService] = [:]
+    /// Those of these that are held no longer: the next change takes them back.
+    fileprivate(set) var released: Set<ObjectKey> = []
+    /// Whether the last full pass left elements in place that no object asks for.
+    private(set) var keepsUnknown = false
+
+    /// Begins a full pass.
+    ///
+    /// - Parameter retained: the Services that the kernel has something of.
+    mutating func begin(with retained: Set<ObjectKey>, keepingUnknown: Bool) {
+        (suspended, released, keepsUnknown) = ([:], [], keepingUnknown)
+        for key in retained.union(refused.keys) { suspended[key] = RetainedService() }
+    }
+}
+
 /// Services of which an object makes no sense.
 extension DesiredState {
     /// Names the Services of which an object makes no sense.
     ///
     /// - Returns: whether the next change has to take Services back, even if nothing else changes.
     mutating func hold(_ services: Set<ObjectKey>) -> Bool {
-        released.formUnion(held.subtracting(services).filter { suspended[$0] != nil && refused[$0] == nil })
-        released.subtract(services)
+        let freed = held.subtracting(services)
+        setAside.released.formUnion(freed.filter { setAside.suspended[$0] != nil && refused[$0] == nil })
+        setAside.released.subtract(services)
         held = services
-        return !released.isEmpty
+        return !setAside.released.isEmpty
     }
 
     /// Takes Services back that are held no longer. What the kernel has of each is known from the last full pass, for nobody has
     /// changed it since: so each costs its own elements.
     mutating func takeBack(node: NodeContext) -> [Transaction] {
         var result: [Transaction] = []
-        for key in released.sorted() {
-            guard let retained = suspended.removeValue(forKey: key) else { continue }
+        for key in setAside.released.sorted() {
+            guard let retained = setAside.suspended.removeValue(forKey: key) else { continue }
             let provision = dataplane.provision
             let (_, resolved) = record(ServiceOutcome(key, in: cluster, node: node))
             let delta = dataplane.readmit(key, resolved, from: retained)
-            note(delta)
+            note(delta.effects)
             // The chain of a timeout goes with the last Service that needs it, unless others lead to it that are not known.
-            if !keepsUnknown, !retained.poolNumbers.isEmpty {
-                let needed = suspended.values.reduce(into: Set<Int>()) { $0.formUnion($1.timeouts) }
+            if !setAside.keepsUnknown, !retained.poolNumbers.isEmpty {
+                let needed = setAside.suspended.values.reduce(into: Set<Int>()) { $0.formUnion($1.timeouts) }
                 dataplane.retireTimeouts { needed.contains($0) }
             }
             staleFlows.noteWithdrawn(in: retained.tables) { _, _, _ in false }
             sparedPools.subtract(retained.poolNumbers)
-            mayHaveStaleClients = mayHaveStaleClients || delta.leavesStaleClients || !retained.poolNumbers.isEmpty
+            mayHaveStaleClients = mayHaveStaleClients || delta.effects.leavesStaleClients || !retained.poolNumbers.isEmpty
             if let transaction = dataplane.transaction(for: delta, previous: provision) { result.append(transaction) }
         }
-        released = []
+        setAside.released = []
         return result
     }
 
@@ -51,13 +74,12 @@ extension DesiredState {
     /// this process started.
     mutating func noteUnknownHealthChecks(_ candidates: Set<ObjectKey>) {
         for key in candidates where cluster.service(key) == nil {
-            policyFindings[key, default: []].append(
+            book.add(
                 Finding(
                     .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
                     field: "spec.healthCheckNodePort",
                     message: "cannot be told while the object makes no sense: its packets are served as before, but a "
-                        + "health check port stays closed, and load balancers leave this node out, until it is mended"))
-            touched.insert(key)
+                        + "health check port stays closed, and load balancers leave this node out, until it is mended"), of: key)
         }
     }
 }

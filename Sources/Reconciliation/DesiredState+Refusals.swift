@@ -9,21 +9,20 @@ extension DesiredState {
     mutating func leaveOut(_ elements: [RefusedElement]) -> Bool {
         guard !elements.isEmpty else { return false }
         let services = dataplane.services(needing: elements).filter { refused[$0.key] == nil }
-        refused.merge(services) { $1 }
+        setAside.refused.merge(services) { $1 }
         return !services.isEmpty
     }
 
     /// Has the next full pass try again what the kernel refused.
-    mutating func admitRefused() { refused = [:] }
+    mutating func admitRefused() { setAside.refused = [:] }
 
     /// Says what is wrong with the Service.
     mutating func note(_ element: RefusedElement, of key: ObjectKey) {
-        policyFindings[key, default: []].append(
+        book.add(
             Finding(
                 .error, code: "refused-by-kernel", subject: ObjectID(kind: .service, key: key), field: "",
                 message:
                     "the kernel refused \(element.reason); what it has of the Service stays as it is, and it is tried "
-                    + "again later or when the Service changes"))
-        touched.insert(key)
+                    + "again later or when the Service changes"), of: key)
     }
 }

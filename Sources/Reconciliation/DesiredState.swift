@@ -13,19 +13,12 @@ public struct DesiredState: Sendable {
     public let options: DataplaneOptions
     /// What the operator decides about the node.
     public let settings: NodeSettings
-    let host: HostFacts
+    /// What the node's interfaces have, as it was looked at last.
+    public private(set) var host: HostFacts
     /// What the Services are to the tables.
     public internal(set) var dataplane: Dataplane
-    /// Services of which an object makes no sense: what the kernel has of them stays as it is.
-    public var held: Set<ObjectKey> = []
-    /// Those of them that the kernel had something of at the last full pass, with what that was.
-    var suspended: [ObjectKey: RetainedService] = [:]
-    /// Those of these that are held no longer: the next change takes them back.
-    var released: Set<ObjectKey> = []
-    /// Whether the last full pass left elements in place that no object asks for.
-    private(set) var keepsUnknown = false
-    /// Services that the kernel does not take, with an element that it refused: what it has of them stays as it is.
-    public internal(set) var refused: [ObjectKey: RefusedElement] = [:]
+    /// Services that are not computed now: what the kernel has of them stays as it is.
+    var setAside = ServicesSetAside()
     /// Whether changes have come that only a full pass can make something of.
     public private(set) var needsFullPass = false
     /// The pools with affinity that were left in the tables at the last full pass although nothing asked for them.
@@ -34,23 +27,14 @@ public struct DesiredState: Sendable {
     public internal(set) var mayHaveStaleClients = false
     /// What policy knew of the node when the Services were resolved last.
     private var resolvedNode: NodeContext?
-    /// What policy finds wrong with Services, by Service.
-    var policyFindings: [ObjectKey: [Finding]] = [:]
+    /// What is wrong with the node and with Services.
+    var book = FindingBook()
     /// Health check ports, and what else is known of Services besides their elements.
     public private(set) var ledger = ServiceLedger()
-    /// What is wrong with the node itself, as it was looked at last.
-    public internal(set) var nodeFindings: [Finding] = []
-    private var takenOfNode: [Finding] = []
     /// What it means that there is no Node object of this node's name.
     public var nodeAbsence = NodeAbsence.undecided {
         didSet { if nodeAbsence != oldValue { reviewNode() } }
     }
-    /// The Services whose findings may have changed since they were last taken, and what was taken.
-    var touched: Set<ObjectKey> = []
-    private var taken: [ObjectKey: [Finding]] = [:]
-    private var takenOfLedger: [Finding] = []
-    /// The findings that were taken and hold, counted.
-    public private(set) var findingCounts: [ProxyMetrics.FindingKind: Int] = [:]
     /// Whether health check ports are answered, so that one that is not known matters.
     public var answersHealthChecks = false
     /// What changes since the last `takeStaleFlows` mean for flows.
@@ -73,7 +57,8 @@ public struct DesiredState: Sendable {
     /// The same objects on another node.
     public func seen(by settings: NodeSettings, host: HostFacts) -> DesiredState {
         var other = DesiredState(options: options, settings: settings, host: host)
-        (other.cluster, other.held, other.nodeAbsence) = (cluster, held, nodeAbsence)
+        (other.cluster, other.nodeAbsence) = (cluster, nodeAbsence)
+        other.held = held
         return other
     }
 
@@ -87,16 +72,29 @@ public struct DesiredState: Sendable {
             })
     }
 
+    /// Services of which an object makes no sense: what the kernel has of them stays as it is.
+    public var held: Set<ObjectKey> {
+        get { setAside.held }
+        set { setAside.held = newValue }
+    }
+
+    /// Services that the kernel does not take, with an element that it refused: what it has of them stays as it is.
+    public var refused: [ObjectKey: RefusedElement] { setAside.refused }
+
     /// Whether the addresses of the node's interfaces could be read when they were looked at last.
     public private(set) var knowsAddresses = true
-    /// Those that were read last.
-    private(set) var addresses: [IPAddress] = []
 
-    /// Looks at the node: what it contributes to the tables now. Addresses that cannot be read stay as they were.
+    /// Takes what the node's interfaces have now; `refreshNode` or a full pass has to follow. Addresses that could not be read
+    /// stay as they were.
+    public mutating func observe(_ facts: HostFacts) {
+        let known = host.addresses
+        host = facts
+        knowsAddresses = facts.addresses != nil
+        if !knowsAddresses { host.addresses = known }
+    }
+
+    /// What the node contributes to the tables now.
     private mutating func lookAtNode() -> NodeData {
-        let current = host.addresses()
-        knowsAddresses = current != nil
-        if let current { addresses = current }
         let node = cluster.node(settings.nodeName)
         var data = NodeData()
         switch options.localDetector {
@@ -106,7 +104,7 @@ public struct DesiredState: Sendable {
         }
         data.serviceCIDRs = cluster.serviceCIDRs.flatMap(\.cidrs)
         data.nodePortAddresses = settings.nodePortAddresses.choose(
-            node: node, host: addresses, override: settings.primaryAddress, outgoing: host.outgoing)
+            node: node, host: host.addresses ?? [], override: settings.primaryAddress, outgoing: host.outgoing)
         if options.servesLocalhostNodePorts {
             data.nodePortAddresses.append(.v4(IPv4Address(rawValue: 127 << 24 | 1)))
         }
@@ -126,42 +124,20 @@ public struct DesiredState: Sendable {
     /// The number of Services that are served.
     public var serviceCount: Int { dataplane.serviceCount }
 
-    /// What policy finds, by Service and in order.
-    public var findings: [Finding] {
-        nodeFindings + policyFindings.sorted { $0.key < $1.key }.flatMap(\.value) + ledger.findings
-    }
+    /// What is wrong, in order.
+    public var findings: [Finding] { book.all(with: ledger) }
 
-    /// The findings that are new since the last call. Costs what changed, not what there is.
-    public mutating func takeNewFindings() -> [Finding] {
-        var news: [Finding] = []
-        for key in touched.sorted() {
-            let now = policyFindings[key] ?? []
-            let before = taken[key] ?? []
-            news += replace(before, by: now)
-            taken[key] = now.isEmpty ? nil : now
-        }
-        touched = []
-        if ledger.takeContestNews() {
-            let now = ledger.findings
-            news += replace(takenOfLedger, by: now)
-            takenOfLedger = now
-        }
-        if takenOfNode != nodeFindings {
-            news += replace(takenOfNode, by: nodeFindings)
-            takenOfNode = nodeFindings
-        }
-        return news
-    }
+    /// What is wrong with the node itself.
+    public var nodeFindings: [Finding] { book.node }
+
+    /// How many reported findings there are now, of each kind.
+    public var findingCounts: [ProxyMetrics.FindingKind: Int] { book.counts }
+
+    /// The findings that are new since the last call.
+    public mutating func takeNewFindings() -> [Finding] { book.takeNew(&ledger) }
 
     /// The health checks that have changed since the last call, nil for those that are gone.
     public mutating func takeChangedHealthChecks() -> [UInt16: HealthCheck?] { ledger.takeChangedHealthChecks() }
-
-    /// Counts findings that go and come; returns those that were not there.
-    private mutating func replace(_ before: [Finding], by now: [Finding]) -> [Finding] {
-        for finding in before { findingCounts[ProxyMetrics.FindingKind(finding), default: 0] -= 1 }
-        for finding in now { findingCounts[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
-        return now.filter { !before.contains($0) }
-    }
 
     // MARK: Full pass
 
@@ -188,19 +164,18 @@ public struct DesiredState: Sendable {
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
             timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),
             nextPool: Dataplane.nextPool(after: known))
-        touched.formUnion(policyFindings.keys)
-        policyFindings = [:]
+        book.resetServices()
         staleFlows.keepWithdrawn()
         needsFullPass = false
         let retained = RetainedServices(held.union(refused.keys), in: known)
-        (suspended, released, keepsUnknown) = ([:], [], keepingUnknown)
-        for key in retained.services.union(refused.keys) { suspended[key] = RetainedService() }
-        ledger.removeAll(except: Set(suspended.keys))
+        setAside.begin(with: retained.services, keepingUnknown: keepingUnknown)
+        ledger.removeAll(except: Set(setAside.suspended.keys))
         dataplane.share(with: retained, in: known)
         for (key, element) in refused { note(element, of: key) }
         if answersHealthChecks { noteUnknownHealthChecks(retained.externalLocal) }
         sparedPools = Dataplane.pools(in: known) { keepingUnknown || retained.keeps($0, $1, $2) }
         var planner = Planner(dataplane, observed: observed, limit: elementLimit)
+        var layout = RecoveredLayout(observed)
         let node = nodeContext
         resolvedNode = node
         // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
@@ -219,9 +194,9 @@ public struct DesiredState: Sendable {
         var count = 0
         while count < keys.count {
             let group = ahead.next().map { record($0) }
-            let delta = dataplane.update(group, installed: &planner.installed)
-            note(delta)
-            planner.take(delta, of: dataplane)
+            var wanted = planner.beginGroup()
+            note(dataplane.update(group, recovering: &layout, into: &wanted))
+            planner.take(wanted, of: dataplane)
             for transaction in planner.drain() { try emit(transaction) }
             count += group.count
             progress(count, keys.count)
@@ -236,8 +211,8 @@ public struct DesiredState: Sendable {
             if isRetained { unclaimed.insert(KeptElement(family: family, set: set, key: key)) }
             return keepingUnknown || isRetained
         }
-        for key in suspended.keys {
-            suspended[key] = retained.service(key, in: known) { family, set, key in
+        for key in setAside.suspended.keys {
+            setAside.suspended[key] = retained.service(key, in: known) { family, set, key in
                 unclaimed.contains(KeptElement(family: family, set: set, key: key))
             }
         }
@@ -256,32 +231,23 @@ public struct DesiredState: Sendable {
 
     private func unsuspended(in order: ServiceOrder) -> [ObjectKey] {
         let keys = cluster.keys(in: order)
-        return suspended.isEmpty ? keys : keys.filter { suspended[$0] == nil }
+        return setAside.suspended.isEmpty ? keys : keys.filter { setAside.suspended[$0] == nil }
     }
 
     /// Keeps what policy found, and hands over what the tables are made of.
     mutating func record(_ outcome: ServiceOutcome) -> (key: ObjectKey, resolved: ResolvedService?) {
         let (key, result) = (outcome.key, outcome.result)
-        if let findings = result?.findings, !findings.isEmpty {
-            policyFindings[key] = findings
-            touched.insert(key)
-        } else if policyFindings.removeValue(forKey: key) != nil {
-            touched.insert(key)
-        }
+        book.replace(result?.findings ?? [], of: key)
         outcome.note(in: &ledger)
         return (key, result?.service)
     }
 
-    mutating func note(_ delta: DataplaneDelta) {
-        for key in policyFindings.isEmpty ? [] : delta.settled {
-            policyFindings[key]?.removeAll { $0.code == DataplaneDelta.contestedFrontend }
-            if policyFindings[key]?.isEmpty == true { policyFindings[key] = nil }
-        }
-        staleFlows.formUnion(delta.staleFlows)
-        for finding in delta.findings {
+    mutating func note(_ effects: ServiceEffects) {
+        book.remove(code: ServiceEffects.contestedFrontend, of: effects.settled)
+        staleFlows.formUnion(effects.staleFlows)
+        for finding in effects.findings {
             guard let key = finding.subject?.key else { continue }
-            policyFindings[key, default: []].append(finding)
-            touched.insert(key)
+            book.add(finding, of: key)
         }
     }
 
@@ -337,14 +303,14 @@ public struct DesiredState: Sendable {
         // What has changed deserves another try.
         let changed = affected.services.intersection(refused.keys)
         guard changed.isEmpty else {
-            for key in changed { refused[key] = nil }
+            for key in changed { setAside.refused[key] = nil }
             needsFullPass = true
             return []
         }
         return transactions(for: affected)
     }
 
-    /// Looks at the node's addresses anew.
+    /// Brings what the node contributes in line with what was observed of it (`observe`).
     public mutating func refreshNode() -> [Transaction] {
         computedServices = 0
         return changeNode()
@@ -378,7 +344,7 @@ public struct DesiredState: Sendable {
         let keys =
             isNodeChanged
             ? gone.sorted() + unsuspended(in: cluster.byAge)
-            : affected.services.filter { suspended[$0] == nil }.sorted()
+            : affected.services.filter { setAside.suspended[$0] == nil }.sorted()
         computedServices = keys.count
         var start = 0
         while start < keys.count {
@@ -386,8 +352,8 @@ public struct DesiredState: Sendable {
             let provision = dataplane.provision
             let group = keys[start..<end].map { record(ServiceOutcome($0, in: cluster, node: node)) }
             let delta = dataplane.update(group)
-            note(delta)
-            mayHaveStaleClients = mayHaveStaleClients || delta.leavesStaleClients
+            note(delta.effects)
+            mayHaveStaleClients = mayHaveStaleClients || delta.effects.leavesStaleClients
             if let transaction = dataplane.transaction(for: delta, previous: provision) {
                 result.append(transaction)
             }

@@ -130,9 +130,9 @@ extension DesiredState {
         let review = NodeReview(
             options: options, settings: settings, node: node,
             familiesWithoutPrimary: settings.nodePortAddresses.familiesWithoutPrimary(
-                node: node, host: addresses, override: settings.primaryAddress, outgoing: host.outgoing),
-            interfaces: options.localDetector.needsInterfaces ? host.interfaces() : nil)
-        nodeFindings = missingNode + review.findings
+                node: node, host: host.addresses ?? [], override: settings.primaryAddress, outgoing: host.outgoing),
+            interfaces: options.localDetector.needsInterfaces ? host.interfaces : nil)
+        book.node = missingNode + review.findings
     }
 
     /// Nothing is said before it is known which Nodes there are instead: one line tells all.

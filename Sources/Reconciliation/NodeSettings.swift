@@ -98,22 +98,24 @@ public struct NodeSettings: Hashable, Sendable {
     }
 }
 
-/// Reads the addresses of the node; a value in tests.
-public struct HostFacts: Sendable {
-    /// The addresses of all interfaces; nil if they cannot be read now.
-    public var addresses: @Sendable () -> [IPAddress]?
-    /// The address of a family by the default route.
-    public var outgoing: @Sendable (IPFamily) -> IPAddress?
+/// What this node's interfaces and routes have at one time. Whoever can look at them does, and hands it over.
+public struct HostFacts: Hashable, Sendable {
+    /// The addresses of all interfaces; nil if they could not be read.
+    public var addresses: [IPAddress]?
+    /// The address that the default route of a family gives; absent if there is none.
+    public var primaries: [IPFamily: IPAddress]
     /// The names of all interfaces; nil if they are not known.
-    public var interfaces: @Sendable () -> [String]?
+    public var interfaces: [String]?
 
     /// Makes facts.
     public init(
-        addresses: @escaping @Sendable () -> [IPAddress]?, outgoing: @escaping @Sendable (IPFamily) -> IPAddress?,
-        interfaces: @escaping @Sendable () -> [String]? = { nil }
+        addresses: [IPAddress]?, primaries: [IPFamily: IPAddress] = [:], interfaces: [String]? = nil
     ) {
         self.addresses = addresses
-        self.outgoing = outgoing
+        self.primaries = primaries
         self.interfaces = interfaces
     }
+
+    /// The address that the default route of the family gives.
+    public func outgoing(_ family: IPFamily) -> IPAddress? { primaries[family] }
 }

@@ -209,7 +209,10 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         return try synchronize()
     }
 
-    /// Follows the node's own addresses.
+    /// Takes what the node's interfaces have now: `refreshNode` or `synchronize` acts on it.
+    public func observe(_ facts: HostFacts) { desired.observe(facts) }
+
+    /// Follows the node's own addresses, as they were observed last.
     public func refreshNode() throws(Kernel.Failure) -> SyncReport {
         guard isSynchronized else { return try synchronize() }
         return try commit(desired.refreshNode())

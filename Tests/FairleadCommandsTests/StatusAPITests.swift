@@ -24,7 +24,7 @@ struct Samples {
         options.localDetector = .clusterCIDRs(["10.128.0.0/16", "fd00:10:128::/48"].compactMap { CIDR($0) })
         desired = DesiredState(
             options: options, settings: NodeSettings(nodeName: "node1"),
-            host: HostFacts(addresses: { Wiring.addresses(Self.logger) }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: Wiring.addresses(Self.logger)))
         var manifests = ManifestSet(paths: [Self.directory])
         let update = manifests.load()
         try #require(update.failures.isEmpty)

@@ -83,6 +83,10 @@ enum Tables {
         return options
     }()
 
+    /// A node with one address of each family by the default routes.
+    static let host = HostFacts(
+        addresses: [], primaries: [.ipv4: Scene.address(.ipv4, 9, 1), .ipv6: Scene.address(.ipv6, 9, 1)])
+
     private static let clusterCIDRs = [
         "10.0.0.0/16", "10.2.0.0/15", "255.255.255.255/32", "0.0.0.0/32", "fd00::/64", "fd00:0:0:2::/63", "::/128",
         "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
@@ -94,8 +98,8 @@ enum Tables {
         var dataplane = Dataplane(options: options)
         var elements: [IPFamily: [SetID: [Element]]] = [:]
         func take(_ delta: DataplaneDelta) {
-            for (family, table) in delta.tables {
-                elements[family, default: [:]].merge(table.added) { $0 + $1 }
+            for family in IPFamily.allCases {
+                elements[family, default: [:]].merge(delta.tables[family].added) { $0 + $1 }
             }
         }
         take(dataplane.update(services.keys.map { ($0, services.service($0)) }))

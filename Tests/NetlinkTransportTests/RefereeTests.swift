@@ -73,7 +73,7 @@ struct RefereeTests {
         let bench = try KernelBench()
         let desired = DesiredState(
             options: Tables.options, settings: NodeSettings(nodeName: "here"),
-            host: HostFacts(addresses: { [] }, outgoing: { Scene.address($0, 9, 1) }))
+            host: Tables.host)
         let reconciler = Reconciler(kernel: bench.kernel, desired: desired)
         var service = Service(key: Scene.key("web"))
         service.clusterIPs = Scene.families.map { Scene.address($0, 0, 1) }

@@ -88,7 +88,7 @@ struct RefusedElementTests {
     private func desired() -> DesiredState {
         DesiredState(
             options: Self.options, settings: NodeSettings(nodeName: "here", nodePortAddresses: .all),
-            host: HostFacts(addresses: { [Scene.address(.ipv4, 9, 1)] }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: [Scene.address(.ipv4, 9, 1)]))
     }
 
     @Test("a full set keeps out the Services that do not fit any more, and lets them in when there is room")

@@ -115,7 +115,7 @@ final class SoakBench {
     private static var desired: DesiredState {
         DesiredState(
             options: Tables.options, settings: NodeSettings(nodeName: "here", nodePortAddresses: .all),
-            host: HostFacts(addresses: { [Scene.address(.ipv4, 9, 1)] }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: [Scene.address(.ipv4, 9, 1)]))
     }
 
     /// Does a step. Returns what is wrong afterwards; nil if nothing is.

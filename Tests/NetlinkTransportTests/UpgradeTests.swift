@@ -84,7 +84,7 @@ struct UpgradeTests {
     private static func desired(_ objects: [ClusterObject]) -> DesiredState {
         var desired = DesiredState(
             options: Tables.options, settings: NodeSettings(nodeName: "here"),
-            host: HostFacts(addresses: { [] }, outgoing: { Scene.address($0, 9, 1) }))
+            host: Tables.host)
         _ = desired.load(objects.map { .applied($0) })
         return desired
     }

@@ -20,7 +20,7 @@ struct AffinityWalkTests {
             return ResolvedService(key: Scene.key("service-\(number)"), ports: [port])
         }
         let delta = dataplane.update(services.map { ($0.key, $0) })
-        var elements = delta.tables[family]?.added ?? [:]
+        var elements = delta.tables[family].added
         for set in limit { elements[set] = nil }
         return Ruleset(TableState(schema: dataplane.schema(family), elements: elements))
     }

@@ -33,7 +33,7 @@ struct Cluster {
     func situation() -> (Situation, [TableState]) {
         var desired = DesiredState(
             options: options, settings: NodeSettings(nodeName: "a"),
-            host: HostFacts(addresses: { [] }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: []))
         _ = desired.load(objects.map { .applied($0) })
         let tables = desired.tables()
         let own = Set([IPAddress("172.30.0.11")].compactMap { $0 })

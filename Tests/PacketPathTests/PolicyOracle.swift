@@ -60,7 +60,7 @@ struct PolicyOracle {
         for family in Scene.families {
             var elements: [SetID: [Element]] = [:]
             for (set, fixed) in dataplane.optionElements(family) { elements[set] = fixed }
-            for delta in deltas { elements.merge(delta.tables[family]?.added ?? [:]) { $0 + $1 } }
+            for delta in deltas { elements.merge(delta.tables[family].added) { $0 + $1 } }
             let state = TableState(schema: dataplane.schema(family), elements: elements)
             tables[family] = Interpreter(Ruleset(state), ownAddresses: own)
         }

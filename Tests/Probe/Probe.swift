@@ -31,7 +31,7 @@ struct ClusterOptions: ParsableArguments {
         options.localDetector = .clusterCIDRs(["10.128.0.0/9"].compactMap { CIDR($0) })
         return DesiredState(
             options: options, settings: NodeSettings(nodeName: MemoryCluster.nodeName),
-            host: HostFacts(addresses: { [] }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: []))
     }
 
     /// Hands the objects over in pages, as a source does.

@@ -20,7 +20,7 @@ struct Bench {
     static func desired(host: [IPAddress] = [Scene.address(.ipv4, 9, 1)]) -> DesiredState {
         DesiredState(
             options: options, settings: NodeSettings(nodeName: "here", nodePortAddresses: .all),
-            host: HostFacts(addresses: { host }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: host))
     }
 
     init(_ kernel: SimulatedKernel = SimulatedKernel(), desired: DesiredState = Self.desired()) {

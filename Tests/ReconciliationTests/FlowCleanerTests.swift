@@ -67,7 +67,7 @@ import Testing
             port.frontends = [Frontend(kind: .clusterIP, address: frontend, port: 53)]
             port.usable = numbers.map { Backend(address: endpoint($0), port: 53) }
             port.clusterPool = port.usable
-            flows = dataplane.update([(key, ResolvedService(key: key, ports: [port]))]).staleFlows
+            flows = dataplane.update([(key, ResolvedService(key: key, ports: [port]))]).effects.staleFlows
         }
         return flows
     }

@@ -14,7 +14,7 @@ import Testing
     static var state: DesiredState {
         DesiredState(
             options: DataplaneOptions(), settings: NodeSettings(nodeName: "here"),
-            host: HostFacts(addresses: { [] }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: []))
     }
 
     static var objects: [ClusterChange] {

@@ -22,7 +22,7 @@ import Testing
         options.localDetector = detector
         var desired = DesiredState(
             options: options, settings: NodeSettings(nodeName: name),
-            host: HostFacts(addresses: { [] }, outgoing: { _ in nil }, interfaces: { interfaces }))
+            host: HostFacts(addresses: [], interfaces: interfaces))
         _ = desired.load(changes)
         desired.nodeAbsence = absence
         _ = desired.tables()

@@ -15,7 +15,7 @@ import Testing
         var settings = NodeSettings(nodeName: "here")
         settings.primaryAddress = try override.map(address)
         var desired = DesiredState(
-            options: DataplaneOptions(), settings: settings, host: HostFacts(addresses: { [] }, outgoing: { _ in nil }))
+            options: DataplaneOptions(), settings: settings, host: HostFacts(addresses: []))
         _ = desired.load([.applied(.node(node))])
         _ = desired.tables()
         return desired
@@ -43,7 +43,7 @@ import Testing
         let addresses = try host.map(address)
         var desired = DesiredState(
             options: DataplaneOptions(), settings: settings,
-            host: HostFacts(addresses: { addresses }, outgoing: { _ in nil }))
+            host: HostFacts(addresses: addresses))
         _ = desired.load([.applied(.node(node))])
         _ = desired.tables()
         return desired

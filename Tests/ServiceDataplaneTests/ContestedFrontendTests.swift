@@ -44,8 +44,8 @@ struct ContestedFrontendTests {
         var fixture = try Fixture()
         try fixture.put(service("old", created: "2024-01-01", endpoint: 1))
         let delta = try fixture.put(service("new", created: "2024-02-02", endpoint: 2))
-        let finding = try #require(delta.findings.first)
-        #expect(delta.findings.count == 1)
+        let finding = try #require(delta.effects.findings.first)
+        #expect(delta.effects.findings.count == 1)
         #expect(finding.subject == ObjectID(kind: .service, key: Scene.key("new")))
         #expect(finding.code == "contested-frontend" && finding.severity == .error)
         #expect(finding.message.contains("10.0.0.1 tcp port 80") && finding.message.contains("default/old"))
@@ -58,7 +58,7 @@ struct ContestedFrontendTests {
         try fixture.put(service("new", created: "2024-02-02", endpoint: 1))
         let delta = try fixture.put(service("old", created: "2024-01-01", endpoint: 2))
         #expect(owners(fixture) == ["default/old"])
-        #expect(delta.findings.map(\.subject?.key) == [Scene.key("new")])
+        #expect(delta.effects.findings.map(\.subject?.key) == [Scene.key("new")])
     }
 
     @Test("When the winner goes, or leaves the frontend, the next one gets it")
@@ -70,8 +70,8 @@ struct ContestedFrontendTests {
         let delta = try fixture.remove("a")
         #expect(owners(fixture) == ["default/b"])
         // The one that still loses is told of its new rival.
-        #expect(delta.findings.map(\.subject?.key) == [Scene.key("c")])
-        #expect(delta.findings.allSatisfy { $0.message.contains("default/b") })
+        #expect(delta.effects.findings.map(\.subject?.key) == [Scene.key("c")])
+        #expect(delta.effects.findings.allSatisfy { $0.message.contains("default/b") })
         try fixture.put(Scene.service("b", created: "2", Scene.port(.ipv4, clusterIP: 9, cluster: [2])))
         #expect(owners(fixture) == ["default/b", "default/c"])
         #expect(fixture.slots(Scene.frontend(Scene.address(.ipv4, 0, 1), 80)).count == 1)
@@ -85,8 +85,8 @@ struct ContestedFrontendTests {
         var fixture = try Fixture()
         try fixture.put(service("a", created: "1", endpoint: 1), service("b", created: "2", endpoint: 2))
         let delta = try fixture.remove("a")
-        #expect(delta.findings.isEmpty)
-        #expect(delta.settled == [Scene.key("a"), Scene.key("b")])
+        #expect(delta.effects.findings.isEmpty)
+        #expect(delta.effects.settled == [Scene.key("a"), Scene.key("b")])
     }
 
     @Test("A Service whose creation time changes is ranked anew")
@@ -107,9 +107,9 @@ struct ContestedFrontendTests {
         var fixture = try Fixture()
         let delta = try fixture.put(
             service("a", .ipv4, .tcp), service("b", .ipv6, .tcp), service("c", .ipv4, .udp), service("d", .ipv4, .tcp))
-        #expect(delta.findings.map(\.subject?.key) == [Scene.key("d")])
-        #expect(delta.findings.first?.message.hasPrefix("node port 30000 tcp ") == true)
-        #expect(delta.findings.first?.field == "spec.ports[].nodePort")
+        #expect(delta.effects.findings.map(\.subject?.key) == [Scene.key("d")])
+        #expect(delta.effects.findings.first?.message.hasPrefix("node port 30000 tcp ") == true)
+        #expect(delta.effects.findings.first?.field == "spec.ports[].nodePort")
         #expect(fixture.ruleset.elements(.ipv4, "reject-nodeports").count == 2)
         #expect(fixture.ruleset.elements(.ipv6, "reject-nodeports").count == 1)
     }
@@ -121,7 +121,7 @@ struct ContestedFrontendTests {
         external.frontends = [Frontend(kind: .externalIP, address: Scene.address(.ipv4, 0, 1), port: 80)]
         let delta = try fixture.put(
             Scene.service("b", created: "2", external), service("a", created: "1", endpoint: 1))
-        #expect(delta.findings.map(\.subject?.key) == [Scene.key("b")])
+        #expect(delta.effects.findings.map(\.subject?.key) == [Scene.key("b")])
         #expect(fixture.elements()["reject-services"] == nil)
     }
 }

@@ -66,7 +66,8 @@ struct DataplanePropertyTests {
             guard let change = run.change(atMost: 1).first else { continue }
             let own = [before[change.key], change.resolved].compactMap { $0 }
             let delta = try run.fixture.update([change])
-            for (family, table) in delta.tables {
+            for family in IPFamily.allCases {
+                let table = delta.tables[family]
                 let allowed = Self.keys(of: own, family)
                 for elements in [table.added, table.removed] {
                     for element in elements.flatMap(\.value) {

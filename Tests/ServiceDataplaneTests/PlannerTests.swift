@@ -16,8 +16,11 @@ struct PlannerTests {
         var dataplane = Dataplane(options: options)
         var planner = Planner(dataplane, observed: observed, limit: limit)
         var result: [Transaction] = []
+        var layout = RecoveredLayout(observed)
         for service in services {
-            planner.take(dataplane.update([(service.key, service)], installed: &planner.installed), of: dataplane)
+            var group = planner.beginGroup()
+            _ = dataplane.update([(service.key, service)], recovering: &layout, into: &group)
+            planner.take(group, of: dataplane)
             result += planner.drain()
         }
         planner.take(dataplane.setNode(node), of: dataplane)

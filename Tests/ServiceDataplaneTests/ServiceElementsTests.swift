@@ -162,7 +162,7 @@ struct ServiceElementsTests {
         #expect(counts() == [1, 1, 2])
         // One goes and one comes in the same step: the shared elements are not touched.
         let delta = try fixture.update([(Scene.key("b"), nil), (Scene.key("d"), service("d", 1))])
-        #expect(delta.tables[.ipv4]?.removed[.backends] == nil && delta.tables[.ipv4]?.added[.backends] == nil)
+        #expect(delta.tables[.ipv4].removed[.backends] == nil && delta.tables[.ipv4].added[.backends] == nil)
         try fixture.remove("c")
         try fixture.remove("d")
         #expect(fixture.elements() == [:])

@@ -42,7 +42,7 @@ import Testing
     ) -> StaleFlows {
         var dataplane = Dataplane(options: DataplaneOptions())
         _ = dataplane.update(before)
-        var flows = dataplane.update(after).staleFlows
+        var flows = dataplane.update(after).effects.staleFlows
         flows.nodePortAddresses = node
         return flows
     }

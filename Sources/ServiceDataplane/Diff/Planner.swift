@@ -13,8 +13,8 @@ public struct Planner {
     public static let elementsPerTransaction = 10_000
 
     private let limit: Int
-    /// What the tables already have: `Dataplane.update` takes it over, and claims what is as it has to be.
-    public var installed = InstalledElements()
+    /// What the tables have, and which of it is wanted.
+    private var comparison: ObservedComparison
     private var builder: TransactionBuilder
     private var structures: [IPFamily: StructurePlan] = [:]
     private var sealed: [Transaction] = []
@@ -27,40 +27,52 @@ public struct Planner {
     ) {
         self.limit = limit
         builder = TransactionBuilder(tableName: dataplane.options.tableName)
+        comparison = ObservedComparison(tables)
         for family in IPFamily.allCases {
             let schema = dataplane.schema(family)
             let table = tables[family] ?? ObservedTable()
             var structure = StructurePlan(from: table, to: schema)
             lead(family, structure.provide(schema, isFirst: true))
             structures[family] = structure
-            installed.add(table.elements, family)
-            installed.addFormer(table.formerElements, family)
         }
+        var group = beginGroup()
         for family in IPFamily.allCases {
             for (set, elements) in dataplane.optionElements(family) {
-                installed.claimFormer(family, set, elements)
-                for element in elements { want(family, set, element) }
+                for element in elements { group.add(family, set, element) }
             }
         }
+        collect(group)
     }
 
-    /// Takes the next group of Services, or the node's data.
-    public mutating func take(_ delta: DataplaneDelta, of dataplane: Dataplane) {
+    /// Begins a group of Services whose elements stay together. It has to come back by `take`.
+    public mutating func beginGroup() -> PlannedGroup {
+        defer { comparison = ObservedComparison() }
+        return PlannedGroup(comparison)
+    }
+
+    /// Takes a group with all the elements that its Services want.
+    public mutating func take(_ group: consuming PlannedGroup, of dataplane: Dataplane) {
         grow(to: dataplane)
-        let coming = delta.tables.values.reduce(0) { $0 + $1.additionCount }
+        let coming = IPFamily.allCases.reduce(0) { $0 + group.tables[$1].additionCount }
         if builder.weight > 0, builder.weight + coming > limit { seal() }
+        collect(group)
+        if builder.weight >= limit { seal() }
+    }
+
+    /// Takes the node's data.
+    public mutating func take(_ delta: DataplaneDelta, of dataplane: Dataplane) {
+        var group = beginGroup()
         for family in IPFamily.allCases {
-            guard let table = delta.tables[family] else { continue }
-            table.forEachAdded { set, elements in
-                installed.claimFormer(family, set, elements)
-                if !installed.hasAny(family, set) {
-                    builder.add(family, set, elements)
-                } else {
-                    for element in elements { want(family, set, element) }
-                }
+            delta.tables[family].forEachAdded { set, elements in
+                for element in elements { group.add(family, set, element) }
             }
         }
-        if builder.weight >= limit { seal() }
+        take(group, of: dataplane)
+    }
+
+    private mutating func collect(_ group: consuming PlannedGroup) {
+        for family in IPFamily.allCases { builder.take(family, group.tables[family]) }
+        comparison = group.comparison
     }
 
     /// Ends the plan: puts the rules in force, and removes what nobody asked for.
@@ -75,7 +87,7 @@ public struct Planner {
         for family in IPFamily.allCases {
             let schema = schema(family)
             for set in schema.sets where schema.verdicts[set.id] == nil {
-                installed.forEachFormer(family, set) { element in
+                comparison.forEachFormer(family, set) { element in
                     guard keeps(family, set.id, element.key) else { return }
                     builder.add(family, set.id, element)
                     carried[family, default: [:]][set.id, default: []].append(element)
@@ -86,14 +98,14 @@ public struct Planner {
         for family in IPFamily.allCases {
             let schema = schema(family)
             for set in schema.sets where schema.verdicts[set.id] == nil {
-                installed.forEachUnclaimed(family, set.id) { key, value in
+                comparison.forEachUnclaimed(family, set.id) { key, value in
                     if keeps(family, set.id, key) { return }
                     builder.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
                     if builder.weight >= limit { seal() }
                 }
             }
         }
-        installed = InstalledElements()
+        comparison = ObservedComparison()
         seal()
     }
 
@@ -148,25 +160,6 @@ public struct Planner {
         if let transaction { sealed.append(transaction) }
     }
 
-    private mutating func want(_ family: IPFamily, _ set: SetID, _ element: Element) {
-        switch installed.claim(family, set, element) {
-        case .equal: return
-        case .different(let value):
-            builder.remove(family, set, Element(element.key, to: element.keyEnd == nil ? nil : value))
-        case .absent: break
-        }
-        if let end = element.keyEnd { makeRoom(family, set, from: element.key, to: end) }
-        builder.add(family, set, element)
-    }
-
-    /// Removes intervals that overlap with a new one, which the kernel would refuse: they cannot wait for the end of the
-    /// plan, and cannot be kept.
-    private mutating func makeRoom(_ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey) {
-        for (key, end) in installed.claimOverlapping(family, set, from: first, to: last) {
-            builder.remove(family, set, Element(key, to: end))
-        }
-    }
-
     /// Adds what a larger pool needs. The order matters: sets and chains first, then elements that use them.
     private mutating func grow(to dataplane: Dataplane) {
         for family in IPFamily.allCases {
@@ -219,29 +212,7 @@ extension Dataplane {
                 builder.trail(family, plan.trailing)
             }
         }
-        for (family, table) in delta.tables { builder.take(family, table) }
+        for family in IPFamily.allCases { builder.take(family, delta.tables[family]) }
         return builder.seal { schema($0) }
-    }
-
-    /// What decides the structure of the tables beside the options.
-    public struct Provision: Hashable, Sendable {
-        var largestExponent: Int
-        var timeouts: AffinityTimeouts
-    }
-
-    /// What the tables provide for now.
-    public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
-
-    /// The affinity timeouts that tables with these sets and chains provide for, and these.
-    public static func timeouts(
-        providedBy names: some Sequence<Set<String>>, and needed: Set<Int>
-    ) -> AffinityTimeouts { AffinityTimeouts(AffinityTimeouts.provided(by: names).union(needed)) }
-
-    /// The largest size class that tables with these sets provide for.
-    public static func largestExponent(providedBy names: some Sequence<Set<String>>) -> Int {
-        let exponents = PoolSize.initialExponent...PoolSize.largestExponent
-        return names.flatMap { sets in
-            exponents.filter { sets.contains(PoolKind.services.membersName(exponent: $0)) }
-        }.max() ?? PoolSize.initialExponent
     }
 }

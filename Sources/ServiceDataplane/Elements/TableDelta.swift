@@ -1,57 +1,12 @@
 import Netfilter
 import NetworkTypes
 
-/// Elements that several Services can call for; each is in the kernel as long as one does.
-struct SharedElements {
-    /// The sets that such elements are in.
-    static let sets: [SetID] = [.clusterIPs, .externalAddresses, .backends, .localBackends, .hairpin]
-
-    /// How many Service ports call for each element, at twice the index of its set's identity, one more for IPv6.
-    private var counts: [KeyCounts?] = []
-
-    private static func index(_ family: IPFamily, _ set: SetID) -> Int {
-        2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
-    }
-
-    /// Makes room for so many elements of a set.
-    mutating func reserve(_ family: IPFamily, _ set: SetID, _ count: Int) {
-        counts(at: Self.index(family, set), Self.keyBytes(set, family))
-        counts[Self.index(family, set)]?.reserveCapacity(count)
-    }
-
-    private mutating func counts(at index: Int, _ keyBytes: Int) {
-        while counts.count <= index { counts.append(nil) }
-        if counts[index] == nil { counts[index] = KeyCounts(keyBytes: keyBytes) }
-    }
-
-    /// Notes a call. True if it is the first one: the element has to come.
-    ///
-    /// In a round of changes all calls are noted before any is withdrawn, so that an element which one Service gives up
-    /// and another takes on never leaves.
-    mutating func call(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
-        let index = Self.index(family, set)
-        counts(at: index, Self.keyBytes(set, family))
-        return counts[index]?.increment(key) == 1
-    }
-
-    /// Calls for these elements will follow.
-    mutating func expect(_ family: IPFamily, _ set: SetID, _ keys: Range<Int>, _ key: (Int) -> ElementKey) {
-        let index = Self.index(family, set)
-        if index < counts.count { counts[index]?.fetch(keys, key) }
-    }
-
-    /// Withdraws a call. True if it was the last one: the element has to go.
-    mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
-        let index = Self.index(family, set)
-        guard index < counts.count, counts[index] != nil else { return false }
-        return counts[index]?.decrement(key) == 0
-    }
-
-    /// The width of the keys: an endpoint, an address, or an address twice.
-    private static func keyBytes(_ set: SetID, _ family: IPFamily) -> Int {
-        let address = family.addressBits / 8
-        return set == .hairpin ? 2 * address : address + 8
-    }
+/// Takes what changes: elements that come and elements that go, in the order of the Services.
+public protocol ElementSink {
+    /// An element comes. It may be in the kernel already.
+    mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element)
+    /// An element goes.
+    mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element)
 }
 
 /// The elements that a change adds to and removes from one table. A changed element is in both.
@@ -128,5 +83,29 @@ public struct TableDelta: Sendable {
             result[SetID(UInt16(index))] = elements
         }
         return result
+    }
+}
+
+/// What changes in both tables.
+public struct FamilyDeltas: ElementSink, Sendable {
+    private var ipv4 = TableDelta()
+    private var ipv6 = TableDelta()
+
+    /// No change.
+    public init() {}
+
+    /// What changes in the table of a family.
+    public subscript(family: IPFamily) -> TableDelta {
+        get { family == .ipv4 ? ipv4 : ipv6 }
+        _modify { if family == .ipv4 { yield &ipv4 } else { yield &ipv6 } }
+    }
+
+    /// Whether nothing changes.
+    public var isEmpty: Bool { ipv4.isEmpty && ipv6.isEmpty }
+
+    public mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element) { self[family].add(set, element) }
+
+    public mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element) {
+        self[family].remove(set, element)
     }
 }

@@ -16,13 +16,11 @@ public struct NodeData: Hashable, Sendable {
     public init() {}
 }
 
-/// What a change of the cluster's state means for the tables.
-public struct DataplaneDelta: Sendable {
+/// What a change of Services means beside the elements that change.
+public struct ServiceEffects: Sendable {
     /// The code of all its findings.
     public static let contestedFrontend = "contested-frontend"
 
-    /// The elements that change, by family.
-    public var tables: [IPFamily: TableDelta] = [:]
     /// Whether clients may be remembered for endpoints that their pool has no longer.
     public var leavesStaleClients = false
     /// Frontends that more than one Service claims, one finding for each Service that loses one.
@@ -31,6 +29,14 @@ public struct DataplaneDelta: Sendable {
     public var settled: Set<ObjectKey> = []
     /// The flows that may not go on as they are, once the tables are changed.
     public var staleFlows = StaleFlows()
+}
+
+/// What a change of Services means for tables that hold the state before it.
+public struct DataplaneDelta: Sendable {
+    /// The elements that change.
+    public var tables = FamilyDeltas()
+    /// Everything else.
+    public var effects = ServiceEffects()
 }
 
 /// The desired state of both tables, kept as compact per-Service records: elements are made when they are needed.
@@ -107,42 +113,46 @@ public struct Dataplane: Sendable {
 
     /// Replaces, adds or (with nil) removes Services.
     public mutating func update(_ changes: [(key: ObjectKey, resolved: ResolvedService?)]) -> DataplaneDelta {
-        var nothing = InstalledElements()
-        return update(changes, installed: &nothing)
+        var delta = DataplaneDelta()
+        var nothing = RecoveredLayout()
+        delta.effects = update(changes, recovering: &nothing, into: &delta.tables)
+        return delta
     }
 
     /// Replaces, adds or (with nil) removes Services.
     ///
-    /// - Parameter installed: where to look for the slots and numbers of a Service that is new to this value. What is there
-    ///   just as the Service needs it is claimed, and is not in the difference.
+    /// - Parameters:
+    ///   - layout: where a Service that is new to this value takes its slots and numbers from.
+    ///   - sink: takes the elements that come and go: of a Service that is new to this value all.
     public mutating func update(
-        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], installed: inout InstalledElements
-    ) -> DataplaneDelta {
-        var delta = DataplaneDelta()
-        delta.settled.reserveCapacity(changes.count)
-        // In the order of the changes: so elements are claimed in the order in which they were read.
+        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], recovering layout: inout RecoveredLayout,
+        into sink: inout some ElementSink
+    ) -> ServiceEffects {
+        var effects = ServiceEffects()
+        effects.settled.reserveCapacity(changes.count)
+        // In the order of the changes: so elements are compared in the order in which they were read.
         var before: [(key: ObjectKey, record: Record?)] = []
         before.reserveCapacity(changes.count)
         var displaced: [ObjectKey] = []
         for (key, resolved) in changes {
             let previous = records[key]
-            if delta.settled.insert(key).inserted { before.append((key, previous)) }
-            let record = resolved.map { place($0, previous: previous, &installed) }
-            note(key, record, previous, &delta)
+            if effects.settled.insert(key).inserted { before.append((key, previous)) }
+            let record = resolved.map { place($0, previous: previous, &layout) }
+            note(key, record, previous, &effects)
             displaced += replace(key, previous, with: record)
         }
-        for key in displaced where delta.settled.insert(key).inserted { before.append((key, records[key])) }
+        for key in displaced where effects.settled.insert(key).inserted { before.append((key, records[key])) }
         var withdrawn: [(IPFamily, SetID, ElementKey)] = []
         for (key, old) in before {
-            let new = settleClaims(of: key, findings: &delta.findings)
-            emit(key, old: old, new: new, into: &delta, withdrawn: &withdrawn, &installed)
-            delta.staleFlows.note(old: old, new: new)
+            let new = settleClaims(of: key, findings: &effects.findings)
+            emit(key, old: old, new: new, into: &sink, withdrawn: &withdrawn)
+            effects.staleFlows.note(old: old, new: new)
         }
         for (family, set, key) in withdrawn where shared.withdraw(family, set, key) {
-            delta.tables[family, default: TableDelta()].remove(set, Element(key))
+            sink.remove(family, set, Element(key))
         }
         dropUnusedTimeouts()
-        return delta
+        return effects
     }
 
     /// Counts what Services that are left as they are share with others, so that it does not go with one of those, and
@@ -175,13 +185,11 @@ public struct Dataplane: Sendable {
     public mutating func setNode(_ new: NodeData) -> DataplaneDelta {
         var delta = DataplaneDelta()
         for family in IPFamily.allCases {
-            var table = TableDelta()
             let pairs = zip(NodeElements.all(node, family), NodeElements.all(new, family))
             for ((set, old), (_, fresh)) in pairs {
-                for element in old where !fresh.contains(element) { table.remove(set, element) }
-                for element in fresh where !old.contains(element) { table.add(set, element) }
+                for element in old where !fresh.contains(element) { delta.tables.remove(family, set, element) }
+                for element in fresh where !old.contains(element) { delta.tables.add(family, set, element) }
             }
-            if !table.isEmpty { delta.tables[family] = table }
         }
         node = new
         return delta
@@ -197,7 +205,7 @@ public struct Dataplane: Sendable {
     // MARK: Records
 
     private mutating func place(
-        _ resolved: ResolvedService, previous: Record?, _ installed: inout InstalledElements
+        _ resolved: ResolvedService, previous: Record?, _ layout: inout RecoveredLayout
     ) -> Record {
         var record = Record(resolved: resolved)
         let isAffine = resolved.ports.contains { $0.affinityTimeout != nil }
@@ -211,7 +219,7 @@ public struct Dataplane: Sendable {
             }
             func place(_ members: [Backend], _ previous: [Backend]?, local: Bool) -> [Backend] {
                 previous.map { SlotPlacement.place(members, previous: $0) }
-                    ?? installed.place(members, of: port, local: local, owns)
+                    ?? layout.place(members, of: port, local: local, owns)
             }
             let pools = old.map { $0.0.resolved.ports[$0.1] }
             let clusterPool = place(port.clusterPool, pools?.clusterPool, local: false)
@@ -221,14 +229,14 @@ public struct Dataplane: Sendable {
             if localPool != port.localPool { record.resolved.ports[index].localPool = localPool }
             guard isAffine else { continue }
             let numbers = old.flatMap { $0.0.pools.isEmpty ? nil : $0.0.pools[$0.1] }
-            record.pools.append(number(port, previous: numbers, &installed, owner: resolved.key))
+            record.pools.append(number(port, previous: numbers, &layout, owner: resolved.key))
         }
         return record
     }
 
     /// The numbers of a port's pools: those that it had, in this value or in the kernel, else new ones.
     private mutating func number(
-        _ port: ResolvedServicePort, previous: PoolNumbers?, _ installed: inout InstalledElements, owner: ObjectKey
+        _ port: ResolvedServicePort, previous: PoolNumbers?, _ layout: inout RecoveredLayout, owner: ObjectKey
     ) -> PoolNumbers {
         guard let timeout = port.affinityTimeout else { return PoolNumbers() }
         func owns(_ frontend: Frontend) -> Bool {
@@ -238,11 +246,11 @@ public struct Dataplane: Sendable {
         timeouts.insert(timeout)
         numbers.timeout = timeout
         if numbers.cluster == 0 {
-            let found = installed.pool(port, local: false, owns)
+            let found = layout.pool(port, local: false, owns)
             numbers.cluster = recover(found)
         }
         if numbers.local == 0 {
-            let found = installed.pool(port, local: true, owns)
+            let found = layout.pool(port, local: true, owns)
             numbers.local = recover(found)
         }
         return numbers
@@ -250,8 +258,8 @@ public struct Dataplane: Sendable {
 
     /// The number that the kernel has for a pool, unless another pool has it already: a frontend may have changed hands
     /// since. Two pools under one number would send each other's clients to the wrong endpoints.
-    private mutating func recover(_ installed: UInt32?) -> UInt32 {
-        if let installed, recoveredPools.insert(installed).inserted { return installed }
+    private mutating func recover(_ found: UInt32?) -> UInt32 {
+        if let found, recoveredPools.insert(found).inserted { return found }
         return takeNumber()
     }
 
@@ -261,12 +269,12 @@ public struct Dataplane: Sendable {
     }
 
     /// Keeps track of which Services have affinity, and whether clients have to be forgotten.
-    private mutating func note(_ key: ObjectKey, _ new: Record?, _ old: Record?, _ delta: inout DataplaneDelta) {
+    private mutating func note(_ key: ObjectKey, _ new: Record?, _ old: Record?, _ effects: inout ServiceEffects) {
         if new?.pools.isEmpty ?? true { affineServices.remove(key) } else { affineServices.insert(key) }
         countTimeouts(of: old, by: -1)
         countTimeouts(of: new, by: 1)
-        guard let old, !old.pools.isEmpty, !delta.leavesStaleClients else { return }
-        delta.leavesStaleClients = !old.keepsClients(in: new)
+        guard let old, !old.pools.isEmpty, !effects.leavesStaleClients else { return }
+        effects.leavesStaleClients = !old.keepsClients(in: new)
     }
 
     /// Puts a record in place and moves its claims. Returns other Services that claim what changes hands by it.
@@ -320,24 +328,22 @@ public struct Dataplane: Sendable {
     // MARK: Elements
 
     private mutating func emit(
-        _ key: ObjectKey, old: Record?, new: Record?, into delta: inout DataplaneDelta,
-        withdrawn: inout [(IPFamily, SetID, ElementKey)], _ installed: inout InstalledElements
+        _ key: ObjectKey, old: Record?, new: Record?, into sink: inout some ElementSink,
+        withdrawn: inout [(IPFamily, SetID, ElementKey)]
     ) {
         for family in IPFamily.allCases {
             if old == nil, let new {
-                emit(key, new, family, into: &delta, &installed)
+                emit(key, new, family, into: &sink)
                 continue
             }
             let before = old.map { items(of: key, $0, family) } ?? []
             let after = new.map { items(of: key, $0, family) } ?? []
             if before.isEmpty && after.isEmpty { continue }
-            var table = delta.tables.removeValue(forKey: family) ?? TableDelta()
             for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
             for item in after where item.isShared && shared.call(family, item.set, item.element.key) {
-                table.add(item.set, item.element)
+                sink.add(family, item.set, item.element)
             }
-            Self.compare(before, after, into: &table)
-            if !table.isEmpty { delta.tables[family] = table }
+            Self.compare(before, after, family, into: &sink)
         }
         for port in new?.resolved.ports ?? [] {
             // Hints narrow the cluster pool alone, so that the local one can be the larger of the two.
@@ -346,26 +352,32 @@ public struct Dataplane: Sendable {
         }
     }
 
-    /// A Service that is new to this value: what the tables have of it already is claimed there and goes no further.
-    private mutating func emit(
-        _ key: ObjectKey, _ record: Record, _ family: IPFamily, into delta: inout DataplaneDelta,
-        _ installed: inout InstalledElements
-    ) {
+    /// A Service that is new to this value: its elements go to the sink as they are made.
+    private mutating func emit(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ElementSink)
+    {
         guard record.resolved.ports.contains(where: { $0.family == family }) else { return }
-        var sink = NewElements(
-            family: family, installed: installed, shared: shared,
-            table: delta.tables.removeValue(forKey: family) ?? TableDelta())
-        // Else writing to them would copy them.
-        installed = InstalledElements()
+        // Both are moved and not copied: writing to what has a second owner would copy it.
+        var first = FirstCalls(family: family, shared: shared, sink: consume sink)
         shared = SharedElements()
         for index in record.resolved.ports.indices where record.resolved.ports[index].family == family {
             let (usable, transport) = (record.resolved.ports[index].usable, record.resolved.ports[index].transport)
-            sink.shared.expect(family, .backends, usable.indices) { ServiceElements.key(of: usable[$0], transport) }
+            first.shared.expect(family, .backends, usable.indices) { ServiceElements.key(of: usable[$0], transport) }
         }
-        make(key, record, family, into: &sink)
-        installed = sink.installed
-        shared = sink.shared
-        if !sink.table.isEmpty { delta.tables[family] = sink.table }
+        make(key, record, family, into: &first)
+        shared = first.shared
+        sink = first.sink
+    }
+
+    /// Hands on the elements of a Service, those that Services share only if nobody has called for them before.
+    private struct FirstCalls<Sink: ElementSink>: ServiceElementSink {
+        let family: IPFamily
+        var shared: SharedElements
+        var sink: Sink
+
+        mutating func take(_ set: SetID, _ element: Element, isShared: Bool) {
+            if isShared, !shared.call(family, set, element.key) { return }
+            sink.add(family, set, element)
+        }
     }
 
     /// The record of a Service.
@@ -378,7 +390,7 @@ public struct Dataplane: Sendable {
         return list.items
     }
 
-    private func make(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ElementSink) {
+    private func make(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ServiceElementSink) {
         var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
         for (index, port) in record.resolved.ports.enumerated() where port.family == family {
             elements.make(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index], into: &sink) {

@@ -194,30 +194,20 @@ extension Dataplane {
         _ key: ObjectKey, _ resolved: ResolvedService?, from retained: RetainedService
     ) -> DataplaneDelta {
         forgetPools(retained.poolNumbers)
-        var installed = InstalledElements()
-        for (family, table) in retained.tables { installed.add(table.elements, family) }
-        var delta = update([(key, resolved)], installed: &installed)
+        var layout = RecoveredLayout(retained.tables)
+        var group = PlannedGroup(ObservedComparison(retained.tables))
+        var delta = DataplaneDelta()
+        delta.effects = update([(key, resolved)], recovering: &layout, into: &group)
+        delta.tables = group.tables
         for family in IPFamily.allCases {
-            let wanted = delta.tables[family] ?? TableDelta()
-            var table = TableDelta()
-            wanted.forEachRemoved { table.remove($0, $1) }
-            wanted.forEachAdded { set, elements in
-                for element in elements {
-                    if case .different(let value) = installed.claim(family, set, element) {
-                        table.remove(set, Element(element.key, to: element.keyEnd == nil ? nil : value))
-                    }
-                }
-                table.add(set, elements)
-            }
             for set in schema(family).sets {
-                installed.forEachUnclaimed(family, set.id) { key, value in
-                    table.remove(set.id, Element(key, to: set.isInterval ? value : nil))
+                group.comparison.forEachUnclaimed(family, set.id) { key, value in
+                    delta.tables.remove(family, set.id, Element(key, to: set.isInterval ? value : nil))
                 }
             }
             for (_, set, key) in retained.shared.filter({ $0.0 == family }) where withdraw(family, set, key) {
-                table.remove(set, Element(key))
+                delta.tables.remove(family, set, Element(key))
             }
-            delta.tables[family] = table.isEmpty ? nil : table
         }
         return delta
     }

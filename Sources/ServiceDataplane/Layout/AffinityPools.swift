@@ -77,25 +77,4 @@ extension Dataplane {
 
     /// Whether any Service has affinity.
     public var hasAffinity: Bool { !affineServices.isEmpty }
-
-    /// The first number that no pool in the tables has.
-    public static func nextPool(after tables: [IPFamily: ObservedTable]) -> UInt32 {
-        let used = pools(in: tables)
-        return max(used.max().map { $0 &+ 1 } ?? AffinitySchema.firstPool, AffinitySchema.firstPool)
-    }
-
-    /// The numbers of pools in the tables: of all, or of those whose frontends pass.
-    public static func pools(
-        in tables: [IPFamily: ObservedTable], where passes: (IPFamily, SetID, ElementKey) -> Bool = { _, _, _ in true }
-    ) -> Set<UInt32> {
-        var numbers: Set<UInt32> = []
-        for (family, table) in tables {
-            for set in PoolKind.allCases.map(\.sticky) {
-                for (key, element) in table.elements[set] ?? [:] where passes(family, set, key) {
-                    numbers.insert(UInt32(bigEndian: element.value[0]))
-                }
-            }
-        }
-        return numbers
-    }
 }

@@ -1,11 +1,12 @@
 import Netfilter
 import NetworkTypes
 
-/// What was observed of both tables' elements, and which of it a plan has come across.
+/// Compares elements that are wanted with what was observed of both tables, one after the other.
 ///
-/// The observation itself is never changed: a plan marks what it claims, one bit for an element. Elements that are asked for in
-/// the order in which they were read are found without a search: what was claimed last, and what was read last, are remembered.
-public struct InstalledElements: Sendable {
+/// This is the second of the two doors by which the kernel's state enters (the first is `RecoveredLayout`). The observation itself is
+/// never changed: what is wanted is claimed, one bit for an element, and what nobody has claimed at the end is superfluous. Elements that
+/// come in the order in which they were read are found without a search: what was claimed last is remembered.
+struct ObservedComparison: Sendable {
     /// How an element that is wanted compares with what there is.
     enum Match {
         /// It is there.
@@ -20,7 +21,6 @@ public struct InstalledElements: Sendable {
         let elements: ObservedElements
         private var claimed: [UInt64]
         private var lastClaimed = -1
-        private var lastRead = -1
 
         init(_ elements: ObservedElements) {
             self.elements = elements
@@ -43,21 +43,8 @@ public struct InstalledElements: Sendable {
             return elements.isEqual(at: position, element) ? .equal : .different(elements.value(at: position))
         }
 
-        mutating func claimIfEqual(_ element: Element) -> Bool {
-            guard let position = elements.position(of: element.key, behind: lastClaimed) else { return false }
-            lastClaimed = position
-            return elements.isEqual(at: position, element) && claim(position)
-        }
-
-        mutating func value(_ key: ElementKey) -> ElementKey? {
-            guard let position = elements.position(of: key, behind: lastRead) else { return nil }
-            lastRead = position
-            return elements.value(at: position)
-        }
+        func has(_ key: ElementKey) -> Bool { elements.position(of: key) != nil }
     }
-
-    /// Nothing.
-    init() {}
 
     /// At twice the index of a set's identity, and one more for IPv6.
     private var sets: [Members?] = []
@@ -68,14 +55,15 @@ public struct InstalledElements: Sendable {
         2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
     }
 
-    /// Takes over a table's elements.
-    mutating func add(_ elements: [SetID: ObservedElements], _ family: IPFamily) {
-        Self.add(elements, family, to: &sets)
-    }
+    /// With nothing.
+    init() {}
 
-    /// Takes over what tells of elements that were in force.
-    mutating func addFormer(_ elements: [SetID: ObservedElements], _ family: IPFamily) {
-        Self.add(elements, family, to: &former)
+    /// With what was observed.
+    init(_ tables: [IPFamily: ObservedTable]) {
+        for (family, table) in tables {
+            Self.add(table.elements, family, to: &sets)
+            Self.add(table.formerElements, family, to: &former)
+        }
     }
 
     private static func add(_ elements: [SetID: ObservedElements], _ family: IPFamily, to sets: inout [Members?]) {
@@ -91,21 +79,34 @@ public struct InstalledElements: Sendable {
         return index < former.count && former[index] != nil
     }
 
-    /// Notes that an element is asked for that was in force elsewhere.
-    mutating func claimFormer(_ family: IPFamily, _ set: SetID, _ elements: [Element]) {
-        guard hasFormer(family, set) else { return }
-        let index = Self.index(family, set)
-        for element in elements { _ = former[index]?.claim(element) }
+    /// Takes an element that is wanted, and adds to a delta what it takes to have it.
+    mutating func want(_ family: IPFamily, _ set: SetID, _ element: Element, _ delta: inout TableDelta) {
+        if hasAny(family, set) {
+            switch sets[Self.index(family, set)]?.claim(element) ?? .absent {
+            case .equal: return
+            case .different(let value):
+                delta.remove(set, Element(element.key, to: element.keyEnd == nil ? nil : value))
+            case .absent: break
+            }
+            if let end = element.keyEnd {
+                // The kernel would refuse an interval that overlaps with another: that cannot wait for the end, and cannot be kept.
+                for (key, end) in claimOverlapping(family, set, from: element.key, to: end) {
+                    delta.remove(set, Element(key, to: end))
+                }
+            }
+        }
+        if hasFormer(family, set) { _ = former[Self.index(family, set)]?.claim(element) }
+        delta.add(set, element)
     }
 
     /// Calls the body for each element that was in force elsewhere, is not here, and was not asked for.
-    mutating func forEachFormer(
+    func forEachFormer(
         _ family: IPFamily, _ set: SetDeclaration, _ body: (Element) -> Void
     ) {
         guard hasFormer(family, set.id), let members = former[Self.index(family, set.id)] else { return }
         for position in 0..<members.elements.count where !members.isClaimed(position) {
             let (key, value) = (members.elements.key(at: position), members.elements.value(at: position))
-            if hasAny(family, set.id), sets[Self.index(family, set.id)]?.value(key) != nil { continue }
+            if hasAny(family, set.id), sets[Self.index(family, set.id)]?.has(key) == true { continue }
             body(
                 Element(
                     key, to: set.isInterval ? value : nil, data: set.isMap ? value : nil,
@@ -114,34 +115,16 @@ public struct InstalledElements: Sendable {
     }
 
     /// Whether the set has any element.
-    func hasAny(_ family: IPFamily, _ set: SetID) -> Bool {
+    private func hasAny(_ family: IPFamily, _ set: SetID) -> Bool {
         let index = Self.index(family, set)
         return index < sets.count && sets[index] != nil
     }
 
-    /// The data of an element, or the end of its interval, here or where it was in force; nil if there is none with the key.
-    mutating func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
-        if hasAny(family, set), let value = sets[Self.index(family, set)]?.value(key) { return value }
-        return hasFormer(family, set) ? former[Self.index(family, set)]?.value(key) : nil
-    }
-
-    /// Compares an element that is wanted with what there is, and claims that.
-    mutating func claim(_ family: IPFamily, _ set: SetID, _ element: Element) -> Match {
-        guard hasAny(family, set) else { return .absent }
-        return sets[Self.index(family, set)]?.claim(element) ?? .absent
-    }
-
-    /// Claims an element that is there just as it is wanted. False if there is none such, or if it has been claimed.
-    mutating func claimIfEqual(_ family: IPFamily, _ set: SetID, _ element: Element) -> Bool {
-        guard hasAny(family, set) else { return false }
-        return sets[Self.index(family, set)]?.claimIfEqual(element) ?? false
-    }
-
     /// Claims intervals that overlap with one, and returns the first and last key of each.
-    mutating func claimOverlapping(
+    private mutating func claimOverlapping(
         _ family: IPFamily, _ set: SetID, from first: ElementKey, to last: ElementKey
     ) -> [(key: ElementKey, end: ElementKey)] {
-        guard hasAny(family, set), var members = sets[Self.index(family, set)] else { return [] }
+        guard var members = sets[Self.index(family, set)] else { return [] }
         sets[Self.index(family, set)] = nil
         defer { sets[Self.index(family, set)] = members }
         var result: [(key: ElementKey, end: ElementKey)] = []
@@ -160,5 +143,23 @@ public struct InstalledElements: Sendable {
         for position in 0..<members.elements.count where !members.isClaimed(position) {
             body(members.elements.key(at: position), members.elements.value(at: position))
         }
+    }
+}
+
+/// Takes the elements of Services that go together, and has what the tables lack of them.
+public struct PlannedGroup: ElementSink {
+    var comparison: ObservedComparison
+    /// What changes in the table of each family.
+    private(set) var tables = FamilyDeltas()
+
+    init(_ comparison: ObservedComparison) { self.comparison = comparison }
+
+    public mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element) {
+        comparison.want(family, set, element, &tables[family])
+    }
+
+    /// What was planned for a Service that has lost a frontend since.
+    public mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element) {
+        tables[family].remove(set, element)
     }
 }

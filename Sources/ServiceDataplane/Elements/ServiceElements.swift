@@ -3,18 +3,18 @@ import Netfilter
 import NetworkTypes
 import ServicePolicy
 
-/// Takes elements as they are made.
-protocol ElementSink {
+/// Takes the elements of one Service in one family as they are made.
+protocol ServiceElementSink {
     /// - Parameter isShared: whether this is a call for an element that several Services can have; else it is one Service's own.
     mutating func take(_ set: SetID, _ element: Element, isShared: Bool)
 }
 
-extension ElementSink {
+extension ServiceElementSink {
     mutating func take(_ set: SetID, _ element: Element) { take(set, element, isShared: false) }
 }
 
 /// Elements in a list.
-struct ElementList: ElementSink {
+struct ElementList: ServiceElementSink {
     /// An element of a set of its own, or a call for a shared one.
     struct Item {
         var set: SetID
@@ -45,7 +45,7 @@ struct ServiceElements {
 
     /// Makes the elements of a port. Its pools are in the order of their slots.
     mutating func make(
-        _ port: ResolvedServicePort, pools: PoolNumbers, into sink: inout some ElementSink, owns: (Frontend) -> Bool
+        _ port: ResolvedServicePort, pools: PoolNumbers, into sink: inout some ServiceElementSink, owns: (Frontend) -> Bool
     ) {
         self.pools = pools
         used = []
@@ -70,7 +70,7 @@ struct ServiceElements {
 
     private mutating func makeClusterIP(
         _ key: KeyBuilder, _ address: IPAddress, _ port: ResolvedServicePort, _ comment: String,
-        _ sink: inout some ElementSink
+        _ sink: inout some ServiceElementSink
     ) {
         var builder = KeyBuilder()
         builder.append(address)
@@ -88,7 +88,7 @@ struct ServiceElements {
 
     private mutating func makeExternal(
         _ key: KeyBuilder, isNodePort: Bool, _ port: ResolvedServicePort, _ comment: String,
-        _ sink: inout some ElementSink
+        _ sink: inout some ServiceElementSink
     ) {
         func mark(_ addresses: SetID, _ nodePorts: SetID) {
             sink.take(isNodePort ? nodePorts : addresses, Element(key.key, comment: comment))
@@ -108,7 +108,7 @@ struct ServiceElements {
 
     /// A load balancer's address is open to the ranges only, whatever endpoints there are.
     private func makeRanges(
-        _ frontend: KeyBuilder, _ port: ResolvedServicePort, _ comment: String, _ sink: inout some ElementSink
+        _ frontend: KeyBuilder, _ port: ResolvedServicePort, _ comment: String, _ sink: inout some ServiceElementSink
     ) {
         guard let ranges = port.sourceRanges else { return }
         sink.take(.restricted, Element(frontend.key, comment: comment))
@@ -123,7 +123,7 @@ struct ServiceElements {
 
     private mutating func makePool(
         _ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String, number: UInt32,
-        _ sink: inout some ElementSink
+        _ sink: inout some ServiceElementSink
     ) {
         if number != 0 {
             var data = KeyBuilder()
@@ -144,7 +144,7 @@ struct ServiceElements {
     }
 
     /// Which pools have which timeout.
-    private func makeTimeouts(_ sink: inout some ElementSink) {
+    private func makeTimeouts(_ sink: inout some ServiceElementSink) {
         for number in used {
             var key = KeyBuilder()
             key.append(priority: number)
@@ -154,7 +154,7 @@ struct ServiceElements {
         }
     }
 
-    private func makeShared(_ port: ResolvedServicePort, _ sink: inout some ElementSink) {
+    private func makeShared(_ port: ResolvedServicePort, _ sink: inout some ServiceElementSink) {
         for backend in port.usable {
             sink.take(.backends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }

@@ -3,8 +3,66 @@ import Netfilter
 import NetworkTypes
 import ServicePolicy
 
-/// What the tables already have that a new process takes over, so that it changes nothing that is right.
-extension InstalledElements {
+/// What the tables in the kernel say of the layout: which endpoint is in which slot, which number a pool has, and how large pools are.
+///
+/// This is the first of the two doors by which the kernel's state enters: a new process takes the layout over, so that it changes
+/// nothing that is right. The second is `ObservedComparison`. Nothing here says whether an element is still wanted.
+public struct RecoveredLayout: Sendable {
+    /// One set, read in about the order in which its elements lie: the next one is nearly always the one behind the last.
+    private struct Reader {
+        let elements: ObservedElements
+        private var last = -1
+
+        init(_ elements: ObservedElements) { self.elements = elements }
+
+        mutating func value(_ key: ElementKey) -> ElementKey? {
+            guard let position = elements.position(of: key, behind: last) else { return nil }
+            last = position
+            return elements.value(at: position)
+        }
+    }
+
+    /// At twice the index of a set's identity, and one more for IPv6: what the set has, and what stands in for it under another name.
+    private var readers: [(own: Reader?, former: Reader?)] = []
+
+    /// Nothing: all Services are new.
+    public init() {}
+
+    /// Reads the sets of slots and of pool numbers.
+    public init(_ tables: [IPFamily: ObservedTable]) {
+        let sets = PoolKind.allCases.flatMap { [$0.slots, $0.sticky] }
+        for (family, table) in tables {
+            for set in sets {
+                let (own, former) = (table.elements[set], table.formerElements[set])
+                if own?.isEmpty ?? true, former?.isEmpty ?? true { continue }
+                let index = Self.index(family, set)
+                if index >= readers.count {
+                    readers += Array(repeating: (nil, nil), count: index + 1 - readers.count)
+                }
+                readers[index] = (own.map { Reader($0) }, former.map { Reader($0) })
+            }
+        }
+    }
+
+    private static func index(_ family: IPFamily, _ set: SetID) -> Int {
+        2 * Int(set.rawValue) + (family == .ipv4 ? 0 : 1)
+    }
+
+    private func hasAny(_ family: IPFamily, _ set: SetID) -> Bool {
+        let index = Self.index(family, set)
+        return index < readers.count && (readers[index].own != nil || readers[index].former != nil)
+    }
+
+    /// The data of an element; nil if there is none with the key.
+    private mutating func value(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> ElementKey? {
+        guard hasAny(family, set) else { return nil }
+        let index = Self.index(family, set)
+        return readers[index].own?.value(key) ?? readers[index].former?.value(key)
+    }
+}
+
+/// What a Service takes over.
+extension RecoveredLayout {
     /// The members of a pool in the order of their slots, with as few moves as what the kernel has allows.
     ///
     /// That is the pool of the first of its frontends that has one.
@@ -68,20 +126,6 @@ extension InstalledElements {
         if local, port.externalPolicy != .local { return nil }
         if frontend.kind == .nodePort { return local ? .localNodePorts : .nodePorts }
         return local ? .localServices : .services
-    }
-}
-
-/// Takes the elements of a Service that nothing was known of: those that the tables have not yet go into the difference.
-struct NewElements: ElementSink {
-    let family: IPFamily
-    var installed: InstalledElements
-    var shared: SharedElements
-    var table: TableDelta
-
-    mutating func take(_ set: SetID, _ element: Element, isShared: Bool) {
-        if isShared, !shared.call(family, set, element.key) { return }
-        if installed.claimIfEqual(family, set, element) { return }
-        table.add(set, element)
     }
 }
 

@@ -1,13 +1,15 @@
 import Netfilter
+import NetworkTypes
 
 extension Dataplane {
     /// What differs between the elements of a Service before and after. A Service has no element twice: policy leaves
     /// each frontend to one of its ports.
     static func compare(
-        _ before: [ElementList.Item], _ after: [ElementList.Item], into delta: inout TableDelta
+        _ before: [ElementList.Item], _ after: [ElementList.Item], _ family: IPFamily,
+        into sink: inout some ElementSink
     ) {
         if before.isEmpty {
-            for item in after where !item.isShared { delta.add(item.set, item.element) }
+            for item in after where !item.isShared { sink.add(family, item.set, item.element) }
             return
         }
         var old: [ElementID: Element] = [:]
@@ -16,11 +18,11 @@ extension Dataplane {
         for item in after where !item.isShared {
             if let previous = old.removeValue(forKey: ElementID(set: item.set, key: item.element.key)) {
                 if previous == item.element { continue }
-                delta.remove(item.set, previous)
+                sink.remove(family, item.set, previous)
             }
-            delta.add(item.set, item.element)
+            sink.add(family, item.set, item.element)
         }
-        for (id, element) in old { delta.remove(id.set, element) }
+        for (id, element) in old { sink.remove(family, id.set, element) }
     }
 
     private struct ElementID: Hashable {

@@ -33,7 +33,7 @@ extension Dataplane {
     ) -> Finding {
         let place = frontend.address.map { "\($0) \(port.transport) port \(frontend.port)" }
         return Finding(
-            .error, code: DataplaneDelta.contestedFrontend, subject: ObjectID(kind: .service, key: loser),
+            .error, code: ServiceEffects.contestedFrontend, subject: ObjectID(kind: .service, key: loser),
             field: frontend.kind == .nodePort ? "spec.ports[].nodePort" : "spec.ports[].port",
             message: "\(place ?? "node port \(frontend.port) \(port.transport)") is served by the older Service "
                 + "\(winner), this one has no effect there; remove it from one of the two")
