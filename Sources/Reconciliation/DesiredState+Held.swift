@@ -63,7 +63,8 @@ extension DesiredState {
             }
             staleFlows.noteWithdrawn(in: retained.tables) { _, _, _ in false }
             sparedPools.subtract(retained.poolNumbers)
-            mayHaveStaleClients = mayHaveStaleClients || delta.effects.leavesStaleClients || !retained.poolNumbers.isEmpty
+            mayHaveStaleClients =
+                mayHaveStaleClients || delta.effects.leavesStaleClients || !retained.poolNumbers.isEmpty
             if let transaction = dataplane.transaction(for: delta, previous: provision) { result.append(transaction) }
         }
         setAside.released = []
@@ -79,7 +80,8 @@ extension DesiredState {
                     .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
                     field: "spec.healthCheckNodePort",
                     message: "cannot be told while the object makes no sense: its packets are served as before, but a "
-                        + "health check port stays closed, and load balancers leave this node out, until it is mended"), of: key)
+                        + "health check port stays closed, and load balancers leave this node out, until it is mended"),
+                of: key)
         }
     }
 }

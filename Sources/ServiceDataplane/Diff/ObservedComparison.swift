@@ -154,6 +154,7 @@ public struct PlannedGroup: ElementSink {
 
     init(_ comparison: ObservedComparison) { self.comparison = comparison }
 
+    /// An element that is wanted: it comes unless the table has it.
     public mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element) {
         comparison.want(family, set, element, &tables[family])
     }

@@ -45,7 +45,8 @@ struct ServiceElements {
 
     /// Makes the elements of a port. Its pools are in the order of their slots.
     mutating func make(
-        _ port: ResolvedServicePort, pools: PoolNumbers, into sink: inout some ServiceElementSink, owns: (Frontend) -> Bool
+        _ port: ResolvedServicePort, pools: PoolNumbers, into sink: inout some ServiceElementSink,
+        owns: (Frontend) -> Bool
     ) {
         self.pools = pools
         used = []

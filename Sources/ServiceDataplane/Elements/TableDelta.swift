@@ -103,8 +103,10 @@ public struct FamilyDeltas: ElementSink, Sendable {
     /// Whether nothing changes.
     public var isEmpty: Bool { ipv4.isEmpty && ipv6.isEmpty }
 
+    /// An element comes.
     public mutating func add(_ family: IPFamily, _ set: SetID, _ element: Element) { self[family].add(set, element) }
 
+    /// An element goes.
     public mutating func remove(_ family: IPFamily, _ set: SetID, _ element: Element) {
         self[family].remove(set, element)
     }

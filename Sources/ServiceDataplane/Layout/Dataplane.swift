@@ -3,42 +3,6 @@ import Netfilter
 import NetworkTypes
 import ServicePolicy
 
-/// What the node itself contributes to the tables' data.
-public struct NodeData: Hashable, Sendable {
-    /// The addresses of this node that accept node ports.
-    public var nodePortAddresses: [IPAddress] = []
-    /// The ranges that ClusterIPs are allocated from.
-    public var serviceCIDRs: [CIDR] = []
-    /// The ranges whose addresses count as in the cluster.
-    public var clusterCIDRs: [CIDR] = []
-
-    /// No address, no range.
-    public init() {}
-}
-
-/// What a change of Services means beside the elements that change.
-public struct ServiceEffects: Sendable {
-    /// The code of all its findings.
-    public static let contestedFrontend = "contested-frontend"
-
-    /// Whether clients may be remembered for endpoints that their pool has no longer.
-    public var leavesStaleClients = false
-    /// Frontends that more than one Service claims, one finding for each Service that loses one.
-    public var findings: [Finding] = []
-    /// The Services that `findings` speaks for: what was found before of contested frontends of these is out of date.
-    public var settled: Set<ObjectKey> = []
-    /// The flows that may not go on as they are, once the tables are changed.
-    public var staleFlows = StaleFlows()
-}
-
-/// What a change of Services means for tables that hold the state before it.
-public struct DataplaneDelta: Sendable {
-    /// The elements that change.
-    public var tables = FamilyDeltas()
-    /// Everything else.
-    public var effects = ServiceEffects()
-}
-
 /// The desired state of both tables, kept as compact per-Service records: elements are made when they are needed.
 ///
 /// A change of one Service costs the elements of that Service, whatever the size of the cluster.
@@ -353,8 +317,9 @@ public struct Dataplane: Sendable {
     }
 
     /// A Service that is new to this value: its elements go to the sink as they are made.
-    private mutating func emit(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ElementSink)
-    {
+    private mutating func emit(
+        _ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ElementSink
+    ) {
         guard record.resolved.ports.contains(where: { $0.family == family }) else { return }
         // Both are moved and not copied: writing to what has a second owner would copy it.
         var first = FirstCalls(family: family, shared: shared, sink: consume sink)
@@ -390,7 +355,8 @@ public struct Dataplane: Sendable {
         return list.items
     }
 
-    private func make(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ServiceElementSink) {
+    private func make(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ServiceElementSink)
+    {
         var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
         for (index, port) in record.resolved.ports.enumerated() where port.family == family {
             elements.make(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index], into: &sink) {
