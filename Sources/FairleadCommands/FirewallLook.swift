@@ -108,7 +108,7 @@ final class FirewallLook {
         var result: [Target] = []
         for family in IPFamily.allCases {
             let table = ForeignRules.Table(family: family, name: DataplaneOptions().tableName)
-            let keys = ((try? kernel.keys(ofSet: "backends", in: table)) ?? []).sorted {
+            let keys = ((try? kernel.keys(ofSet: SetID.backends.name, in: table)) ?? []).sorted {
                 $0.lexicographicallyPrecedes($1)
             }
             for target in keys.prefix(Self.limit).compactMap({ Self.target($0, family) }) {

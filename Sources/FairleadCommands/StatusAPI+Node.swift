@@ -1,4 +1,5 @@
 import KubernetesModel
+import Netfilter
 import Observability
 import ServiceDataplane
 import Telemetry
@@ -16,7 +17,7 @@ extension StatusAPI {
         var status = NodeStatus(
             health: board.health, journal: board.journal, metrics: board.metrics, troubles: board.troubles,
             reading: reading, findings: findings.map(\.element), node: nodeName, countsConnections: countsConnections,
-            frontendSets: Self.frontendSets, endpointSet: "backends", at: .now)
+            frontendSets: Self.frontendSets, endpointSet: SetID.backends.name, at: .now)
         status.healthCheckPorts = self.board.healthCheckPorts.keys.sorted()
         return status
     }

@@ -36,9 +36,9 @@ enum AffinitySchema {
     static func sets(_ family: IPFamily) -> [SetDeclaration] {
         let frontends = [
             SetDeclaration(
-                .affine, affineName(isNodePort: false), key: SchemaSets.frontend, comment: "frontends with affinity"),
+                .affine, key: SchemaSets.frontend, comment: "frontends with affinity"),
             SetDeclaration(
-                .affineNodePorts, affineName(isNodePort: true), key: SchemaSets.nodePort,
+                .affineNodePorts, key: SchemaSets.nodePort,
                 comment: "frontends with affinity"),
         ]
         let maps = PoolKind.allCases.map { kind in
@@ -48,24 +48,22 @@ enum AffinitySchema {
         }
         let timeouts = [
             SetDeclaration(
-                .stickyTimeouts, "sticky-timeouts", key: [.priority], data: [.priority],
+                .stickyTimeouts, key: [.priority], data: [.priority],
                 comment: "pool with affinity: its timeout in seconds"),
             SetDeclaration(
-                .timeouts, "timeouts", key: [.priority], data: [.chain(prefix: chainPrefix)],
+                .timeouts, key: [.priority], data: [.chain(prefix: chainPrefix)],
                 comment: "seconds: what remembers for so long"),
         ]
         return frontends + maps + timeouts + notes + memories(family)
     }
 
-    static func affineName(isNodePort: Bool) -> String { isNodePort ? "affine-nodeports" : "affine" }
-
     /// What is noted of a packet from one hook to the next.
     private static let notes = [
         SetDeclaration(
-            .flowPools, "flow-pools", key: flow, data: [.priority], isDynamic: true, size: capacity,
+            .flowPools, key: flow, data: [.priority], isDynamic: true, size: capacity,
             comment: "flow that begins: its pool"),
         SetDeclaration(
-            .flowPriorities, "flow-priorities", key: flow, data: [.priority], isDynamic: true, size: capacity,
+            .flowPriorities, key: flow, data: [.priority], isDynamic: true, size: capacity,
             comment: "flow that begins: the priority of its packet"),
     ]
 
@@ -73,19 +71,19 @@ enum AffinitySchema {
     /// clients are told apart by a hash of 64 bits (two clients with the same one would share an endpoint), and address and
     /// port of the endpoint are two maps.
     private static func memories(_ family: IPFamily) -> [SetDeclaration] {
-        func memory(_ id: SetID, _ name: String, _ key: [Selector], _ data: [Selector]) -> SetDeclaration {
+        func memory(_ id: SetID, _ key: [Selector], _ data: [Selector]) -> SetDeclaration {
             SetDeclaration(
-                id, name, key: key, data: data, isDynamic: true, size: capacity, comment: "client and pool: endpoint")
+                id, key: key, data: data, isDynamic: true, size: capacity, comment: "client and pool: endpoint")
         }
         if family == .ipv4 {
             let key: [Selector] = [.sourceAddress, .transportProtocol, .priority]
-            return [memory(.affinity, "affinity", key, [.destinationAddress, .destinationPort])]
+            return [memory(.affinity, key, [.destinationAddress, .destinationPort])]
         }
         let half = Selector.random(modulus: UInt32(PoolSize.capacity))
         let key: [Selector] = [half, half, .transportProtocol, .priority]
         return [
-            memory(.affinity, "affinity", key, [.destinationAddress]),
-            memory(.affinityPort, "affinity-port", key, [.destinationPort]),
+            memory(.affinity, key, [.destinationAddress]),
+            memory(.affinityPort, key, [.destinationPort]),
         ]
     }
 
@@ -111,7 +109,7 @@ enum AffinitySchema {
     static func recall(_ kind: PoolKind) -> Rule {
         let frontend = kind.isNodePort ? SchemaSets.nodePort : SchemaSets.frontend
         return [
-            .lookup(frontend, set: affineName(isNodePort: kind.isNodePort)), .connectionState(.new),
+            .lookup(frontend, in: kind.isNodePort ? .affineNodePorts : .affine), .connectionState(.new),
             .jump(recallName(kind)),
         ]
     }
@@ -124,19 +122,19 @@ enum AffinitySchema {
             let frontend = kind.isNodePort ? SchemaSets.nodePort : SchemaSets.frontend
             let translate: Statement =
                 family == .ipv4
-                ? .destinationNAT(key(family), map: "affinity")
-                : .destinationNATFromTwo(key(family), addresses: "affinity", ports: "affinity-port")
+                ? .destinationNAT(key(family), map: .affinity)
+                : .destinationNATFromTwo(key(family), addresses: .affinity, ports: .affinityPort)
             return Chain(
                 recallName(kind), comment: "where a client of a pool with affinity was sent last",
                 rules: [
-                    [.hasPriority, note("flow-priorities")],
-                    [.setPriority(frontend, map: kind.stickyName), note("flow-pools")],
+                    [.hasPriority, note(.flowPriorities)],
+                    [.setPriority(frontend, map: kind.stickyName), note(.flowPools)],
                     [translate],
                 ])
         }
     }
 
-    private static func note(_ map: String) -> Statement {
+    private static func note(_ map: SetID) -> Statement {
         .update(flow, map: map, data: [.priority], seconds: noteSeconds)
     }
 
@@ -147,14 +145,14 @@ enum AffinitySchema {
     static func remembers(_ family: IPFamily, timeouts: AffinityTimeouts) -> [Chain] {
         let restore = Chain(
             "restore-priority", comment: "as the packet had it before the number of a pool",
-            rules: [[.resetPriority], [.setPriority(flow, map: "flow-priorities")]])
+            rules: [[.resetPriority], [.setPriority(flow, map: .flowPriorities)]])
         let chains = timeouts.all.map { seconds in
             Chain(chainName(seconds), rules: [remember(family, seconds: seconds), [.goto(restore.name)]])
         }
         let dispatch = Chain(
             "remember-pool", comment: "the seconds of the pool lead to what remembers for so long",
             rules: [
-                [.setPriority([.priority], map: "sticky-timeouts"), .dispatch([.priority], map: "timeouts")],
+                [.setPriority([.priority], map: .stickyTimeouts), .dispatch([.priority], map: .timeouts)],
                 [.goto(restore.name)],
             ])
         return [restore] + chains + [
@@ -162,24 +160,24 @@ enum AffinitySchema {
             Chain(
                 "remember", comment: "which endpoint a client of a pool with affinity got",
                 rules: [
-                    [.setPriority(flow, map: "flow-pools"), .goto(dispatch.name)],
-                    [.setPriority([.priority], map: "sticky-timeouts"), .goto(restore.name)],
+                    [.setPriority(flow, map: .flowPools), .goto(dispatch.name)],
+                    [.setPriority([.priority], map: .stickyTimeouts), .goto(restore.name)],
                 ]),
         ]
     }
 
     /// An endpoint that is gone, or what another table made of the packet, is not remembered.
     private static func remember(_ family: IPFamily, seconds: Int) -> Rule {
-        let number = Statement.setPriority(flow, map: "flow-pools")
-        let endpoint = Statement.lookup(SchemaSets.frontend, set: "backends")
+        let number = Statement.setPriority(flow, map: .flowPools)
+        let endpoint = Statement.lookup(SchemaSets.frontend, in: .backends)
         if family == .ipv4 {
             let data: [Selector] = [.destinationAddress, .destinationPort]
-            return [number, endpoint, .update(key(family), map: "affinity", data: data, seconds: seconds)]
+            return [number, endpoint, .update(key(family), map: .affinity, data: data, seconds: seconds)]
         }
         return [
             number, endpoint,
-            .update(key(family), map: "affinity", data: [.destinationAddress], seconds: seconds),
-            .update(key(family), map: "affinity-port", data: [.destinationPort], seconds: seconds),
+            .update(key(family), map: .affinity, data: [.destinationAddress], seconds: seconds),
+            .update(key(family), map: .affinityPort, data: [.destinationPort], seconds: seconds),
         ]
     }
 }

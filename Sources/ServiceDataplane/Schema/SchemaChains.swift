@@ -17,7 +17,7 @@ struct SchemaChains {
         .originalDestinationAddress, .originalProtocol, .originalDestinationPort,
     ]
     private static let originalNodePort: [Selector] = [.originalProtocol, .originalDestinationPort]
-    private static let toNodePortAddress = Statement.lookup([.destinationAddress], set: "nodeport-addresses")
+    private static let toNodePortAddress = Statement.lookup([.destinationAddress], in: .nodePortAddresses)
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
@@ -67,7 +67,7 @@ struct SchemaChains {
             "services",
             rules: dispatch(.services) + [
                 [Self.toNodePortAddress, .goto("nodeports")],
-                [.lookup([.destinationAddress], set: "cluster-ips"), Self.noteForeign],
+                [.lookup([.destinationAddress], in: .clusterIPs), Self.noteForeign],
             ])
     }
 
@@ -85,15 +85,15 @@ struct SchemaChains {
     }
 
     /// Says that whoever translates the flow is another table, for as long as a packet may need from one hook to the last.
-    private static let noteForeign = Statement.update([.connectionID], map: "foreign-flows", data: [], seconds: 1)
+    private static let noteForeign = Statement.update([.connectionID], map: .foreignFlows, data: [], seconds: 1)
 
     private func outside() -> Chain {
         Chain(
             "outside", comment: "externalTrafficPolicy Local, seen from outside the cluster",
             rules: [
-                [.lookup(Self.frontend, set: "external-local"), .goto("external-local")],
+                [.lookup(Self.frontend, in: .externalLocal), .goto("external-local")],
                 [
-                    Self.toNodePortAddress, .lookup(Self.nodePort, set: "external-local-nodeports"),
+                    Self.toNodePortAddress, .lookup(Self.nodePort, in: .externalLocalNodePorts),
                     .goto("external-local-nodeports"),
                 ],
             ])
@@ -109,12 +109,15 @@ struct SchemaChains {
     /// endpoint: conntrack translates neither. The sets of size classes are not asked: they may count connections.
     private func invalid() -> Chain {
         var rules: [Rule] = [
-            [.lookup([.sourceAddress, .transportProtocol, .sourcePort], set: "backends"), .drop],
-            [.lookup([.destinationAddress], set: "cluster-ips"), .drop],
+            [.lookup([.sourceAddress, .transportProtocol, .sourcePort], in: .backends), .drop],
+            [.lookup([.destinationAddress], in: .clusterIPs), .drop],
         ]
-        for set in ["external-local", "masquerade-external"] {
-            rules.append([.lookup(Self.frontend, set: set), .drop])
-            rules.append([Self.toNodePortAddress, .lookup(Self.nodePort, set: "\(set)-nodeports"), .drop])
+        let external: [(SetID, nodePorts: SetID)] = [
+            (.externalLocal, .externalLocalNodePorts), (.masqueradeExternal, .masqueradeExternalNodePorts),
+        ]
+        for (addresses, nodePorts) in external {
+            rules.append([.lookup(Self.frontend, in: addresses), .drop])
+            rules.append([Self.toNodePortAddress, .lookup(Self.nodePort, in: nodePorts), .drop])
         }
         return Chain("invalid", comment: "packets of service traffic that fit no flow", rules: rules)
     }
@@ -128,11 +131,11 @@ struct SchemaChains {
         return Chain(
             "uncaptured", comment: "an external address on a port that no Service has: not twice",
             rules: [
-                [.lookup(packet, set: "seen-packets"), .accept],
-                [.lookup(flow, set: "seen-flows"), .goto("refuse")],
+                [.lookup(packet, in: .seenPackets), .accept],
+                [.lookup(flow, in: .seenFlows), .goto("refuse")],
                 [
-                    .update(packet, map: "seen-packets", data: [], seconds: 10),
-                    .update(flow, map: "seen-flows", data: [], seconds: 5),
+                    .update(packet, map: .seenPackets, data: [], seconds: 10),
+                    .update(flow, map: .seenFlows, data: [], seconds: 5),
                 ],
             ])
     }
@@ -141,8 +144,8 @@ struct SchemaChains {
         Chain(
             "unserved-outside", comment: "Local policy, endpoints only elsewhere",
             rules: [
-                [.lookup(Self.frontend, set: "drop-outside-services"), .drop],
-                [Self.toNodePortAddress, .lookup(Self.nodePort, set: "drop-outside-nodeports"), .drop],
+                [.lookup(Self.frontend, in: .dropOutsideServices), .drop],
+                [Self.toNodePortAddress, .lookup(Self.nodePort, in: .dropOutsideNodePorts), .drop],
             ])
     }
 
@@ -150,26 +153,26 @@ struct SchemaChains {
         Chain(
             "unserved", comment: "still addressed to a frontend: no endpoint, undefined port, unallocated ClusterIP",
             rules: [
-                [.lookup(Self.frontend, set: "reject-services"), .goto("refuse")],
-                [.lookup(Self.frontend, set: "drop-services"), .drop],
-                [Self.toNodePortAddress, .lookup(Self.nodePort, set: "reject-nodeports"), .goto("refuse")],
-                [.lookup([.destinationAddress], set: "cluster-ips"), .goto("refuse")],
-                [.lookup([.destinationAddress], set: "service-cidrs"), .drop],
+                [.lookup(Self.frontend, in: .rejectServices), .goto("refuse")],
+                [.lookup(Self.frontend, in: .dropServices), .drop],
+                [Self.toNodePortAddress, .lookup(Self.nodePort, in: .rejectNodePorts), .goto("refuse")],
+                [.lookup([.destinationAddress], in: .clusterIPs), .goto("refuse")],
+                [.lookup([.destinationAddress], in: .serviceCIDRs), .drop],
             ])
     }
 
     // MARK: Source translation
 
     /// One rule per protocol: `nft` shows `ct original proto-dst` only behind the protocol that gives it a type.
-    private func masquerade(_ frontends: String, _ nodePorts: String) -> [Rule] {
+    private func masquerade(_ frontends: SetID, _ nodePorts: SetID) -> [Rule] {
         let protocols: [TransportProtocol] = [.tcp, .udp, .sctp]
         return protocols.map { transport in
-            [.originalProtocol(transport), .lookup(Self.originalFrontend, set: frontends), .masquerade]
+            [.originalProtocol(transport), .lookup(Self.originalFrontend, in: frontends), .masquerade]
         }
             + protocols.map { transport in
                 [
-                    .lookup([.originalDestinationAddress], set: "nodeport-addresses"), .originalProtocol(transport),
-                    .lookup(Self.originalNodePort, set: nodePorts), .masquerade,
+                    .lookup([.originalDestinationAddress], in: .nodePortAddresses), .originalProtocol(transport),
+                    .lookup(Self.originalNodePort, in: nodePorts), .masquerade,
                 ]
             }
     }
@@ -177,35 +180,35 @@ struct SchemaChains {
     private func translateOwnSource() -> Chain {
         Chain(
             "translate-own-source", comment: "the node itself to frontends with externalTrafficPolicy Local",
-            rules: masquerade("external-local", "external-local-nodeports"))
+            rules: masquerade(.externalLocal, .externalLocalNodePorts))
     }
 
     /// What is masqueraded whatever the policy says: flows to a frontend only, for others are another table's.
     private func translateServed() -> Chain {
         Chain(
             "translate-served", comment: "flows to a frontend, whatever its policy",
-            rules: [[.lookup([.originalDestinationAddress], set: "cluster-ips"), .masquerade]]
-                + masquerade("masquerade-external", "masquerade-external-nodeports")
-                + masquerade("external-local", "external-local-nodeports"))
+            rules: [[.lookup([.originalDestinationAddress], in: .clusterIPs), .masquerade]]
+                + masquerade(.masqueradeExternal, .masqueradeExternalNodePorts)
+                + masquerade(.externalLocal, .externalLocalNodePorts))
     }
 
     private func translateSource() -> Chain {
         var rules: [Rule] = [
-            [.lookup([.sourceAddress, .destinationAddress], set: "hairpin"), .goto("translate-served")]
+            [.lookup([.sourceAddress, .destinationAddress], in: .hairpin), .goto("translate-served")]
         ]
-        let toClusterIP = Statement.lookup([.originalDestinationAddress], set: "cluster-ips")
+        let toClusterIP = Statement.lookup([.originalDestinationAddress], in: .clusterIPs)
         if options.masqueradeAll {
             rules.append([toClusterIP, .masquerade])
         } else if options.localDetector.isActive(family) {
             rules += masqueradeFromOutside.map { [toClusterIP] + $0 + [.masquerade] }
         }
         if options.preservesLocalSource {
-            rules.append([.sourceIsNotLocal, .lookup(Self.frontend, set: "local-backends"), .accept])
+            rules.append([.sourceIsNotLocal, .lookup(Self.frontend, in: .localBackends), .accept])
         }
         if servesLocalhost {
-            rules.append([.lookup([.sourceAddress], set: "loopback"), .goto("translate-served")])
+            rules.append([.lookup([.sourceAddress], in: .loopback), .goto("translate-served")])
         }
-        rules += masquerade("masquerade-external", "masquerade-external-nodeports")
+        rules += masquerade(.masqueradeExternal, .masqueradeExternalNodePorts)
         rules.append([.sourceIsLocal, .goto("translate-own-source")])
         return Chain("translate-source", comment: "decided by where the flow was sent to at first", rules: rules)
     }
@@ -215,7 +218,7 @@ struct SchemaChains {
             "nat-postrouting", hook: Chain.Hook(.nat, .postrouting, priority: 100),
             rules: [
                 [
-                    .isDestinationTranslated, .lookup([.connectionID], set: "foreign-flows", negated: true),
+                    .isDestinationTranslated, .lookup([.connectionID], in: .foreignFlows, negated: true),
                     .goto("translate-source"),
                 ]
             ])
@@ -232,8 +235,8 @@ struct SchemaChains {
         let begins: [Rule] = [
             [.connectionStateIsNot(.new), .accept],
             [
-                .lookup(Self.frontend, set: "restricted"),
-                .lookup(Self.begunFrontend + [.sourceAddress], set: "source-ranges", negated: true), .counter, .drop,
+                .lookup(Self.frontend, in: .restricted),
+                .lookup(Self.begunFrontend + [.sourceAddress], in: .sourceRanges, negated: true), .counter, .drop,
             ],
         ]
         let invalid: [Rule] = options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : []
@@ -252,7 +255,7 @@ struct SchemaChains {
     /// masqueraded connections are still addressed to the node's own address here.
     private var martian: Rule {
         [
-            .inputInterface("lo", isPrefix: false, negated: true), .lookup([.destinationAddress], set: "loopback"),
+            .inputInterface("lo", isPrefix: false, negated: true), .lookup([.destinationAddress], in: .loopback),
             .counter, .drop,
         ]
     }
@@ -260,7 +263,7 @@ struct SchemaChains {
     /// The match that tells sources outside the cluster.
     private var fromOutside: Statement {
         switch options.localDetector {
-        case .clusterCIDRs, .nodeCIDRs: .lookup([.sourceAddress], set: "cluster-cidrs", negated: true)
+        case .clusterCIDRs, .nodeCIDRs: .lookup([.sourceAddress], in: .clusterCIDRs, negated: true)
         case .bridge(let name): .inputInterface(name, isPrefix: false, negated: true)
         case .interfacePrefix(let prefix): .inputInterface(prefix, isPrefix: true, negated: true)
         }
@@ -301,7 +304,7 @@ struct SchemaChains {
         let unserved: [Rule] = [
             [.jump("unserved")],
             [
-                .lookup([.destinationAddress], set: "external-addresses"), .destinationIsNotLocal,
+                .lookup([.destinationAddress], in: .externalAddresses), .destinationIsNotLocal,
                 .goto("uncaptured"),
             ],
         ]

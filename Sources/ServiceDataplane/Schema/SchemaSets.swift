@@ -21,78 +21,78 @@ enum SchemaSets {
     }
 
     private static let loopback = SetDeclaration(
-        .loopback, "loopback", key: [.sourceAddress], isInterval: true, comment: "never from another host")
+        .loopback, key: [.sourceAddress], isInterval: true, comment: "never from another host")
 
     private static let localBackends = SetDeclaration(
-        .localBackends, "local-backends", key: frontend, comment: "every usable endpoint of this node")
+        .localBackends, key: frontend, comment: "every usable endpoint of this node")
 
     private static let externalAddresses = SetDeclaration(
-        .externalAddresses, "external-addresses", key: [.destinationAddress],
+        .externalAddresses, key: [.destinationAddress],
         comment: "external and load balancer IPs, of which only ports are served")
 
     /// What packets leave for the next hook, or for when they come back.
     private static let notes: [SetDeclaration] = [
         SetDeclaration(
-            .foreignFlows, "foreign-flows", key: [.connectionID], isDynamic: true, size: 262_144,
+            .foreignFlows, key: [.connectionID], isDynamic: true, size: 262_144,
             comment: "flow that begins, not translated here"),
         SetDeclaration(
-            .seenFlows, "seen-flows", key: [.connectionID], isDynamic: true, size: 65_536,
+            .seenFlows, key: [.connectionID], isDynamic: true, size: 65_536,
             comment: "flow to an external address, on a port that no Service has"),
         SetDeclaration(
-            .seenPackets, "seen-packets", key: [.connectionID, .hopLimit], isDynamic: true, size: 65_536,
+            .seenPackets, key: [.connectionID, .hopLimit], isDynamic: true, size: 65_536,
             comment: "such a flow, and the TTL of its packets"),
     ]
 
     private static let rangeSets: [SetDeclaration] = [
-        SetDeclaration(.restricted, "restricted", key: frontend, comment: "loadBalancerSourceRanges"),
+        SetDeclaration(.restricted, key: frontend, comment: "loadBalancerSourceRanges"),
         SetDeclaration(
-            .sourceRanges, "source-ranges", key: frontend + [.sourceAddress], isInterval: true,
+            .sourceRanges, key: frontend + [.sourceAddress], isInterval: true,
             comment: "their ranges"),
     ]
 
     private static let nodeSets: [SetDeclaration] = [
         SetDeclaration(
-            .clusterCIDRs, "cluster-cidrs", key: [.sourceAddress], isInterval: true,
+            .clusterCIDRs, key: [.sourceAddress], isInterval: true,
             comment: "sources in the cluster"),
         SetDeclaration(
-            .serviceCIDRs, "service-cidrs", key: [.destinationAddress], isInterval: true,
+            .serviceCIDRs, key: [.destinationAddress], isInterval: true,
             comment: "where ClusterIPs are allocated from"),
-        SetDeclaration(.clusterIPs, "cluster-ips", key: [.destinationAddress], comment: "every live ClusterIP"),
+        SetDeclaration(.clusterIPs, key: [.destinationAddress], comment: "every live ClusterIP"),
         SetDeclaration(
-            .nodePortAddresses, "nodeport-addresses", key: [.destinationAddress],
+            .nodePortAddresses, key: [.destinationAddress],
             comment: "addresses of this node that accept node ports"),
         SetDeclaration(
-            .hairpin, "hairpin", key: [.sourceAddress, .destinationAddress],
+            .hairpin, key: [.sourceAddress, .destinationAddress],
             comment: "endpoints that call themselves"),
         SetDeclaration(
-            .backends, "backends", key: [.sourceAddress, .transportProtocol, .sourcePort],
+            .backends, key: [.sourceAddress, .transportProtocol, .sourcePort],
             comment: "every usable endpoint"),
     ]
 
     private static let policySets: [SetDeclaration] = [
-        SetDeclaration(.externalLocal, "external-local", key: frontend, comment: "externalTrafficPolicy Local"),
+        SetDeclaration(.externalLocal, key: frontend, comment: "externalTrafficPolicy Local"),
         SetDeclaration(
-            .externalLocalNodePorts, "external-local-nodeports", key: nodePort, comment: "externalTrafficPolicy Local"),
+            .externalLocalNodePorts, key: nodePort, comment: "externalTrafficPolicy Local"),
         SetDeclaration(
-            .masqueradeExternal, "masquerade-external", key: frontend, comment: "externalTrafficPolicy Cluster"),
+            .masqueradeExternal, key: frontend, comment: "externalTrafficPolicy Cluster"),
         SetDeclaration(
-            .masqueradeExternalNodePorts, "masquerade-external-nodeports", key: nodePort,
+            .masqueradeExternalNodePorts, key: nodePort,
             comment: "externalTrafficPolicy Cluster"),
     ]
 
     private static let verdictSets: [SetDeclaration] = [
         SetDeclaration(
-            .rejectServices, "reject-services", key: frontend, countsPackets: true, comment: "no usable endpoint"),
+            .rejectServices, key: frontend, countsPackets: true, comment: "no usable endpoint"),
         SetDeclaration(
-            .rejectNodePorts, "reject-nodeports", key: nodePort, countsPackets: true, comment: "no usable endpoint"),
+            .rejectNodePorts, key: nodePort, countsPackets: true, comment: "no usable endpoint"),
         SetDeclaration(
-            .dropServices, "drop-services", key: frontend, countsPackets: true,
+            .dropServices, key: frontend, countsPackets: true,
             comment: "internalTrafficPolicy Local, endpoints only elsewhere"),
         SetDeclaration(
-            .dropOutsideServices, "drop-outside-services", key: frontend, countsPackets: true,
+            .dropOutsideServices, key: frontend, countsPackets: true,
             comment: "externalTrafficPolicy Local, endpoints only elsewhere"),
         SetDeclaration(
-            .dropOutsideNodePorts, "drop-outside-nodeports", key: nodePort, countsPackets: true,
+            .dropOutsideNodePorts, key: nodePort, countsPackets: true,
             comment: "externalTrafficPolicy Local, endpoints only elsewhere"),
     ]
 
