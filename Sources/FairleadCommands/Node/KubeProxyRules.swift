@@ -5,19 +5,19 @@ import NetworkTypes
 ///
 /// Its nftables mode has tables of its own. Its iptables mode has chains in the tables that `iptables-nft` shares among
 /// programs; of those only the chains with its names are its own, and the rules of other chains that lead to them.
-public struct KubeProxyRules: Sendable, Equatable {
+struct KubeProxyRules: Sendable, Equatable {
     /// The name of the tables of its nftables mode.
-    public static let tableName = "kube-proxy"
+    static let tableName = "kube-proxy"
 
     /// The tables of its nftables mode.
-    public private(set) var tables: [ForeignRules.Table] = []
+    private(set) var tables: [ForeignRules.Table] = []
     /// The chains of its iptables mode.
-    public private(set) var chains: [ForeignRules.Chain] = []
+    private(set) var chains: [ForeignRules.Chain] = []
     /// The rules of other chains that lead there.
-    public private(set) var entries: [ForeignRules.Jump] = []
+    private(set) var entries: [ForeignRules.Jump] = []
 
     /// Finds them.
-    public init(in rules: ForeignRules) {
+    init(in rules: ForeignRules) {
         tables = rules.tables.filter { $0.name == Self.tableName }
         chains = rules.chains.filter { Self.isOwn($0) }
         let names = Set(chains.map(Place.init))
@@ -41,10 +41,10 @@ public struct KubeProxyRules: Sendable, Equatable {
     }
 
     /// Whether there are none.
-    public var isEmpty: Bool { tables.isEmpty && chains.isEmpty }
+    var isEmpty: Bool { tables.isEmpty && chains.isEmpty }
 
     /// What removes them, and nothing else.
-    public var removal: ForeignRemoval {
+    var removal: ForeignRemoval {
         var removal = ForeignRemoval()
         removal.rules = entries
         removal.chains = chains
@@ -53,7 +53,7 @@ public struct KubeProxyRules: Sendable, Equatable {
     }
 
     /// A line for each place, such as `table ip kube-proxy`.
-    public var summary: [String] {
+    var summary: [String] {
         var counts: [ForeignRules.Table: Int] = [:]
         for chain in chains { counts[ForeignRules.Table(family: chain.family, name: chain.table), default: 0] += 1 }
         let lines = counts.map {
@@ -69,7 +69,7 @@ public struct KubeProxyRules: Sendable, Equatable {
     }
 
     /// Whether a chain that is no base chain is one of its iptables mode.
-    public static func isOwnChain(named name: String, inTable table: String) -> Bool {
+    static func isOwnChain(named name: String, inTable table: String) -> Bool {
         guard ["nat", "filter", "mangle", "raw"].contains(table) else { return false }
         return names.contains(name) || prefixes.contains { name.hasPrefix($0) }
     }
@@ -85,14 +85,14 @@ public struct KubeProxyRules: Sendable, Equatable {
 
     /// The maps of its nftables mode whose keys are frontends with an endpoint, and the sets of Fairlead that a frontend
     /// must be in one of to be served alike.
-    public enum Frontends: CaseIterable, Sendable {
+    enum Frontends: CaseIterable, Sendable {
         /// Address, protocol and port.
         case addresses
         /// Protocol and port of a node port.
         case nodePorts
 
         /// The map of kube-proxy.
-        public var map: String {
+        var map: String {
             switch self {
             case .addresses: "service-ips"
             case .nodePorts: "service-nodeports"
@@ -100,7 +100,7 @@ public struct KubeProxyRules: Sendable, Equatable {
         }
 
         /// Whether a set of Fairlead's table has frontends of this kind as keys.
-        public func includes(set name: String) -> Bool {
+        func includes(set name: String) -> Bool {
             let stems =
                 switch self {
                 case .addresses:
@@ -115,7 +115,7 @@ public struct KubeProxyRules: Sendable, Equatable {
         }
 
         /// The text of a key: `10.96.0.10:53/udp`. Fields are padded to four bytes, numbers in network byte order.
-        public func text(_ key: [UInt8], _ family: IPFamily) -> String {
+        func text(_ key: [UInt8], _ family: IPFamily) -> String {
             var bytes = key[...]
             var address = ""
             if self == .addresses {
