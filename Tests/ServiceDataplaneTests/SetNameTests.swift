@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Sets of the tables")
 struct SetNameTests {
-    @Test("each has a name and an identity of its own, whatever the options", arguments: IPFamily.allCases, [false, true])
+    @Test(
+        "each has a name and an identity of its own, whatever the options", arguments: IPFamily.allCases, [false, true])
     func unique(_ family: IPFamily, _ isFull: Bool) {
         var options = DataplaneOptions()
         options.servesLocalhostNodePorts = isFull
