@@ -36,6 +36,8 @@ public enum Statement: Hashable, Sendable {
     case counter
     /// `meta priority != none`: the packet has a priority.
     case hasPriority
+    /// `meta priority &`: the packet's priority has all of these bits.
+    case priorityHasBits(UInt32)
     /// `meta priority set`: the packet priority becomes what the map holds; no match where the map has no such key.
     case setPriority([Selector], map: String)
     /// `meta priority set 0:0`.

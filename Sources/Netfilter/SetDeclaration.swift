@@ -105,7 +105,8 @@ extension Statement {
         case .destinationNAT(let key, let map): .destinationNAT(key, map: name(map))
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface, .hasInputInterface, .counter,
-            .hasPriority, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
+            .hasPriority, .priorityHasBits, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept, .drop,
+            .jump, .goto:
             self
         }
     }

@@ -14,6 +14,8 @@ extension Statement {
         case .sourceIsNotLocal: "fib saddr type != local"
         case .destinationIsNotLocal: "fib daddr type != local"
         case .hasPriority: "meta priority != none"
+        case .priorityHasBits(let bits):
+            "meta priority & \(Self.classText(bits)) == \(Self.classText(bits))"
         case .inputInterface(let name, let isPrefix, let negated):
             "iifname \(negated ? "!= " : "")\"\(name)\(isPrefix ? "*" : "")\""
         case .hasInputInterface: "iif != 0"
@@ -34,6 +36,11 @@ extension Statement {
         case .jump(let chain): "jump \(chain)"
         case .goto(let chain): "goto \(chain)"
         }
+    }
+
+    /// As `nft` writes priorities: two numbers of 16 bits.
+    private static func classText(_ priority: UInt32) -> String {
+        "\(String(priority >> 16, radix: 16)):\(String(priority & 0xFFFF, radix: 16))"
     }
 }
 

@@ -49,7 +49,7 @@ extension Interpreter {
             }
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
-            .hasInputInterface, .hasPriority:
+            .hasInputInterface, .hasPriority, .priorityHasBits:
             return [(matches(statement, state) ? .match : .noMatch, 1)]
         case .counter: return [(.match, 1)]
         case .resetPriority: return [(.setPriority(0), 1)]
@@ -78,6 +78,7 @@ extension Interpreter {
         case .sourceIsNotLocal: !isOwn(packet.source)
         case .destinationIsNotLocal: !isOwn(state.destination)
         case .hasPriority: state.priority != 0
+        case .priorityHasBits(let bits): state.priority & bits == bits
         // Without an interface the kernel compares with an empty name.
         case .inputInterface(let name, let isPrefix, let negated):
             (isPrefix ? (state.interface ?? "").hasPrefix(name) : (state.interface ?? "") == name) != negated

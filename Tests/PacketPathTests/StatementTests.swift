@@ -15,6 +15,11 @@ struct StatementTests {
         packet.priority = 6
         return packet
     }
+    private static var halfUrgent: Packet {
+        var packet = Table.forwarded
+        packet.priority = 4
+        return packet
+    }
     private static var invalid: Packet {
         var packet = Table.forwarded
         packet.state = .invalid
@@ -40,6 +45,8 @@ struct StatementTests {
         Match(statement: .sourceIsNotLocal, yes: Table.forwarded, no: own),
         Match(statement: .destinationIsNotLocal, yes: Table.forwarded, no: toNode),
         Match(statement: .hasPriority, yes: urgent, no: Table.forwarded),
+        Match(statement: .priorityHasBits(4), yes: urgent, no: Table.forwarded),
+        Match(statement: .priorityHasBits(6), yes: urgent, no: halfUrgent),
     ]
 
     @Test("a match matches, and does not", arguments: cases)

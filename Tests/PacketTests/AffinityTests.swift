@@ -206,4 +206,33 @@ struct AffinityTests {
         #expect(counters.contains("counter lost {\n\t\tpackets 0 "), "\(counters)")
         #expect(!counters.contains("counter kept {\n\t\tpackets 0 "), "\(counters)")
     }
+
+    @Test("further packets of a flow that nothing answers keep priorities of their own", arguments: IPFamily.allCases)
+    func furtherPackets(_ family: IPFamily) async throws {
+        let bench = try await Bench(.apply, [.affine()])
+        let node = bench.cluster.node1.namespace
+        let watch = """
+            table inet watch {
+                counter five { }
+                counter six { }
+                counter none { }
+                counter other { }
+                chain silence { type filter hook prerouting priority -300; meta l4proto udp drop; }
+                chain out { type filter hook output priority -90; meta l4proto udp ct state new ct status dnat jump look; }
+                chain look {
+                    meta priority 0:5 counter name five return
+                    meta priority 0:6 counter name six return
+                    meta priority none counter name none return
+                    counter name other
+                }
+            }
+            """
+        try await NFT(node).load(watch)
+        let destination = Target.clusterIP.destination(Numbers(index: 1), family)
+        try Datagrams.send(priorities: [0, 5, 6, 6, 0], to: destination, in: node)
+        let counters = try await NFT(node).list(["counters", "table", "inet", "watch"])
+        for (name, count) in [("five", 1), ("six", 2), ("none", 2), ("other", 0)] {
+            #expect(counters.contains("counter \(name) {\n\t\tpackets \(count) "), "\(name): \(counters)")
+        }
+    }
 }

@@ -58,6 +58,10 @@ struct RuleEncoder {
         case .hasPriority:
             load(.priority, register: 1, to: rule)
             compare(differs: true, UInt32(0), to: rule)
+        case .priorityHasBits(let bits):
+            load(.priority, register: 1, to: rule)
+            mask(bits, to: rule)
+            compare(differs: false, bits, to: rule)
         case .setPriority(let fields, let map):
             load(fields, to: rule)
             lookup(map, into: 1, to: rule)
@@ -179,15 +183,19 @@ struct RuleEncoder {
         anyBit(of: mask, to: rule)
     }
 
-    private func anyBit(of mask: UInt32, to rule: RuleDraft) {
+    private func anyBit(of bits: UInt32, to rule: RuleDraft) {
+        mask(bits, to: rule)
+        compare(differs: true, UInt32(0), to: rule)
+    }
+
+    private func mask(_ bits: UInt32, to rule: RuleDraft) {
         add("bitwise", to: rule) { expression in
             set32(expression, NFTNL_EXPR_BITWISE_SREG, 1)
             set32(expression, NFTNL_EXPR_BITWISE_DREG, 1)
             set32(expression, NFTNL_EXPR_BITWISE_LEN, 4)
-            setBytes(expression, NFTNL_EXPR_BITWISE_MASK, mask)
+            setBytes(expression, NFTNL_EXPR_BITWISE_MASK, bits)
             setBytes(expression, NFTNL_EXPR_BITWISE_XOR, UInt32(0))
         }
-        compare(differs: true, UInt32(0), to: rule)
     }
 
     private func compare<Value>(differs: Bool, _ value: Value, to rule: RuleDraft) {

@@ -23,6 +23,13 @@ enum AffinitySchema {
     /// The first number of a pool; `nft` shows it as `fa1e:1`. Other programs' priorities are small.
     static let firstPool: UInt32 = 0xFA1E_0001
 
+    /// What all numbers of pools have set from the first one on, and priorities of others as a rule have not.
+    private static let poolBits: UInt32 = 0xF800_0000
+
+    /// Has packets with the number of a pool remembered, and no others: a flow may have further packets without an answer, and
+    /// what is noted of it is not theirs.
+    static let comesToRemember: Rule = [.priorityHasBits(poolBits), .jump("remember")]
+
     /// The name of the chain that remembers for so many seconds.
     static func chainName(_ seconds: Int) -> String { "\(chainPrefix)\(seconds)" }
 
@@ -138,8 +145,7 @@ enum AffinitySchema {
         .update(flow, map: map, data: [.priority], seconds: noteSeconds)
     }
 
-    /// The chains that remember, each after those that it leads to. Packets with any priority come to the last one, and leave it
-    /// as they were unless a pool has left its number on them.
+    /// The chains that remember, each after those that it leads to. Packets with the number of a pool come to the last one.
     ///
     /// What a rule notes may find no room, and a rule ends there: so what undoes it stands in rules of its own.
     static func remembers(_ family: IPFamily, timeouts: AffinityTimeouts) -> [Chain] {

@@ -297,7 +297,7 @@ struct SchemaChains {
 
     private func verdicts() -> [Chain] {
         let start: [Rule] = [
-            [.connectionStateIsNot(.new), .accept], [.hasPriority, .jump("remember")],
+            [.connectionStateIsNot(.new), .accept], AffinitySchema.comesToRemember,
             [.isDestinationTranslated, .accept],
         ]
         // One that is an address of the node answers for itself.
