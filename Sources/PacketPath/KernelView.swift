@@ -64,7 +64,8 @@ extension Statement {
         case .destinationNATFromTwo(_, let addresses, let ports): [addresses, ports]
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
-            .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept,
+            .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset,
+            .reject, .accept,
             .drop, .jump, .goto:
             []
         }
