@@ -123,6 +123,22 @@ struct AffinityTests {
         #expect(try await crowd.ask(.clusterIP, .tcp, .ipv6) != homes6)
     }
 
+    @Test("a listing loads again after a timeout was raised for clients that are remembered")
+    func raisedTimeout() async throws {
+        let bench = try await Bench(.apply, [.affine(timeout: 60)])
+        let crowd = try await Crowd.join(bench, size: 10)
+        let node = bench.cluster.node1.namespace
+        for seconds in [60, 86_400] {
+            try await bench.show([.affine(timeout: seconds)])
+            for family in IPFamily.allCases {
+                #expect(try await !crowd.ask(.clusterIP, .tcp, family).values.contains("nobody"))
+            }
+            let listing = try await NFT(node).listRuleset()
+            #expect(listing.contains("timeout \(seconds == 60 ? "1m" : "1d") expires"))
+            try await NFT(NetworkNamespace("boot")).load(listing)
+        }
+    }
+
     @Test("rules for other timeouts come and go while clients connect", arguments: Mode.allCases)
     func anotherTimeout(_ mode: Mode) async throws {
         let bench = try await Bench(mode, [.affine()])

@@ -207,14 +207,16 @@ public struct Dataplane: Sendable {
             claims.owner(Claim(frontend, port)).map { $0 == owner } ?? true
         }
         var numbers = previous ?? PoolNumbers()
+        // The kernel would go on with the shorter timeout of what it remembers, and show a longer time left: it refuses to load that.
+        if numbers.timeout < timeout { numbers = PoolNumbers() }
         timeouts.insert(timeout)
         numbers.timeout = timeout
         if numbers.cluster == 0 {
-            let found = layout.pool(port, local: false, owns)
+            let found = layout.pool(port, local: false, timeout: timeout, owns)
             numbers.cluster = recover(found)
         }
         if numbers.local == 0 {
-            let found = layout.pool(port, local: true, owns)
+            let found = layout.pool(port, local: true, timeout: timeout, owns)
             numbers.local = recover(found)
         }
         return numbers

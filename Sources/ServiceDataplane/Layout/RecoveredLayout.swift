@@ -28,9 +28,9 @@ public struct RecoveredLayout: Sendable {
     /// Nothing: all Services are new.
     public init() {}
 
-    /// Reads the sets of slots and of pool numbers.
+    /// Reads the sets of slots, of pool numbers and of their timeouts.
     public init(_ tables: [IPFamily: ObservedTable]) {
-        let sets = PoolKind.allCases.flatMap { [$0.slots, $0.sticky] }
+        let sets = PoolKind.allCases.flatMap { [$0.slots, $0.sticky] } + [.stickyTimeouts]
         for (family, table) in tables {
             for set in sets {
                 let (own, former) = (table.elements[set], table.formerElements[set])
@@ -84,12 +84,21 @@ extension RecoveredLayout {
         return members
     }
 
-    /// The number that the kernel has for the pool of a port with affinity.
-    mutating func pool(_ port: ResolvedServicePort, local: Bool, _ owns: (Frontend) -> Bool) -> UInt32? {
+    /// The number that the kernel has for the pool of a port with affinity. Not one that clients are remembered under for a shorter time:
+    /// what the kernel remembers keeps its timeout.
+    ///
+    /// - Parameter timeout: in seconds.
+    mutating func pool(
+        _ port: ResolvedServicePort, local: Bool, timeout: Int, _ owns: (Frontend) -> Bool
+    ) -> UInt32? {
         for frontend in port.frontends where owns(frontend) {
             guard let kind = Self.kind(frontend, port, local: local) else { continue }
             let key = ServiceElements.key(of: frontend, port.transport).key
-            if let found = value(port.family, kind.sticky, key) { return UInt32(bigEndian: found[0]) }
+            guard let found = value(port.family, kind.sticky, key) else { continue }
+            if let seconds = value(port.family, .stickyTimeouts, found), UInt32(bigEndian: seconds[0]) < timeout {
+                return nil
+            }
+            return UInt32(bigEndian: found[0])
         }
         return nil
     }
