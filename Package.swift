@@ -41,23 +41,27 @@ let package = Package(
         .systemLibrary(
             name: "CNftnl", pkgConfig: "libnftnl libmnl", providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-        .target(name: "CManifest", dependencies: ["CYAML"]),
+        .systemLibrary(name: "CRapidJSON", pkgConfig: "RapidJSON", providers: [.apt(["rapidjson-dev"])]),
+        .target(name: "CManifest", dependencies: ["CYAML", "CRapidJSON"]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
 
         // The shell: everything that does I/O.
+        .target(name: "SystemSupport", dependencies: ["CLinux"], swiftSettings: strict),
         .target(
-            name: "NetlinkTransport", dependencies: ["Netfilter", "NetworkTypes", "CNftnl", "CLinux"],
+            name: "NetlinkTransport", dependencies: ["Netfilter", "NetworkTypes", "SystemSupport", "CNftnl", "CLinux"],
             swiftSettings: strict),
         .target(
             name: "ManifestSource",
-            dependencies: ["KubernetesModel", "NetworkTypes", "CManifest", "CLinux"], swiftSettings: strict),
+            dependencies: ["KubernetesModel", "NetworkTypes", "SystemSupport", "CManifest", "CLinux"],
+            swiftSettings: strict),
         .target(
             name: "KubernetesConfiguration",
             dependencies: ["ManifestSource", "KubernetesModel", "NetworkTypes"], swiftSettings: strict),
         .target(
             name: "KubernetesClient",
             dependencies: [
-                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes", "CLinux",
+                "KubernetesConfiguration", "KubernetesWire", "KubernetesModel", "NetworkTypes", "SystemSupport",
+                "CLinux",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -74,7 +78,7 @@ let package = Package(
         .target(
             name: "Observability",
             dependencies: [
-                "Telemetry", "ServicePolicy", "KubernetesModel", "NetworkTypes", "CLinux",
+                "Telemetry", "ServicePolicy", "KubernetesModel", "NetworkTypes", "SystemSupport", "CLinux",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -88,7 +92,8 @@ let package = Package(
             dependencies: [
                 "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
                 "ServicePolicy", "LoadBalancing", "Advice", "KubernetesModel", "Netfilter", "NetworkTypes",
-                "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "CLinux",
+                "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "SystemSupport",
+                "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

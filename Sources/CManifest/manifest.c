@@ -1,3 +1,4 @@
+#include "json_reader.h"
 #include "manifest.h"
 #include "plain.h"
 
@@ -330,8 +331,17 @@ static int run(struct build *build, yaml_parser_t *parser, const uint8_t *bytes,
     }
 }
 
+static void clear(struct fl_manifest *out) { out->node_count = out->text_length = out->root_count = 0; }
+
+/* Tries the readers that take only what they read as libyaml does. False if none does, with anything in the arena. */
+static bool read_quickly(struct fl_manifest *out, const uint8_t *bytes, size_t length) {
+    if (fl_json_parse(out, bytes, length)) return true;
+    clear(out);
+    return fl_plain_parse(out, bytes, length);
+}
+
 int fl_manifest_parse(struct fl_manifest *manifest, const uint8_t *bytes, size_t length) {
-    manifest->node_count = manifest->text_length = manifest->root_count = 0;
+    clear(manifest);
     manifest->context_line = 0;
     manifest->context[0] = 0;
     yaml_mark_t start = {0};
@@ -340,9 +350,9 @@ int fl_manifest_parse(struct fl_manifest *manifest, const uint8_t *bytes, size_t
         bytes += 3;
         length -= 3;
     }
-    manifest->was_plain = !manifest->skips_plain && fl_plain_parse(manifest, bytes, length);
-    if (manifest->was_plain) return 0;
-    manifest->node_count = manifest->text_length = manifest->root_count = 0;
+    manifest->used_libyaml = manifest->only_libyaml || !read_quickly(manifest, bytes, length);
+    if (!manifest->used_libyaml) return 0;
+    clear(manifest);
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser)) return fail(manifest, start, "out of memory");
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);

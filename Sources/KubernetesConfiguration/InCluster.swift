@@ -1,5 +1,4 @@
 import KubernetesModel
-
 import ManifestSource
 
 extension ConnectionSettings {
@@ -19,7 +18,7 @@ extension ConnectionSettings {
     ) throws(ConfigurationError) -> ConnectionSettings {
         var settings: ConnectionSettings
         if let server {
-            switch ServerAddress.server(server, hasCertificates: true) {
+            switch ServerAddressText.server(server, hasCertificates: true) {
             case .success(let address): settings = ConnectionSettings(server: address)
             case .failure(let problem): throw ConfigurationError("--master", problem.message)
             }
@@ -45,7 +44,7 @@ extension ConnectionSettings {
         let host = try value("KUBERNETES_SERVICE_HOST")
         let port = try value("KUBERNETES_SERVICE_PORT")
         let address = "https://" + (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
-        if case .failure(let problem) = ServerAddress.server(address, hasCertificates: true) {
+        if case .failure(let problem) = ServerAddressText.server(address, hasCertificates: true) {
             throw ConfigurationError("KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT", problem.message)
         }
         return address

@@ -16,7 +16,7 @@ public enum Kubeconfig {
     public static func settings(
         _ bytes: [UInt8], path: String, context: String? = nil, server: String? = nil
     ) throws(ConfigurationError) -> ConnectionSettings {
-        if let server, case .failure(let problem) = ServerAddress.server(server, hasCertificates: true) {
+        if let server, case .failure(let problem) = ServerAddressText.server(server, hasCertificates: true) {
             throw ConfigurationError("--master", problem.message)
         }
         let folder = FileSystem.split(path).directory
@@ -36,7 +36,7 @@ public enum Kubeconfig {
 extension ConnectionSettings {
     /// The settings of an API server of which only the address is known (`--master` alone): an anonymous connection.
     public static func server(_ address: String) throws(ConfigurationError) -> ConnectionSettings {
-        switch ServerAddress.server(address, hasCertificates: false) {
+        switch ServerAddressText.server(address, hasCertificates: false) {
         case .success(let server): return ConnectionSettings(server: server)
         case .failure(let problem): throw ConfigurationError("--master", problem.message)
         }
@@ -123,7 +123,7 @@ struct KubeconfigReader {
         settings.tlsServerName = try text(cluster, "tls-server-name")
         settings.disablesCompression = try cluster.boolean("disable-compression") ?? false
         if let proxy = try text(cluster, "proxy-url") {
-            if let problem = ServerAddress.proxyProblem(proxy) {
+            if let problem = ServerAddressText.proxyProblem(proxy) {
                 throw cluster.error(at: "proxy-url", problem.message)
             }
             settings.proxyURL = proxy
@@ -133,7 +133,7 @@ struct KubeconfigReader {
             throw cluster.error(at: "server", "is missing")
         }
         let hasCertificates = settings.certificateAuthority != nil || settings.skipsVerification
-        switch ServerAddress.server(address, hasCertificates: hasCertificates) {
+        switch ServerAddressText.server(address, hasCertificates: hasCertificates) {
         case .success(let address): settings.server = address
         case .failure(let problem): throw cluster.error(at: "server", problem.message)
         }

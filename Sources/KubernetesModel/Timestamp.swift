@@ -32,7 +32,8 @@ public enum Timestamp {
             second < 60
         else { return nil }
         let secondOfDay = hour * 3600 + minute * 60 + second
-        return (days(year, month, day) * 86_400 + Int64(secondOfDay - offset), fraction)
+        let days = CalendarDay(year: year, month: month, day: day).daysSince1970
+        return (days * 86_400 + Int64(secondOfDay - offset), fraction)
     }
 
     /// Reads from the front of a text.
@@ -95,19 +96,6 @@ public enum Timestamp {
         default: 31
         }
     }
-
-    /// Days since 1970. The year begins in March here, so that a leap day is its last one.
-    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        // The calendar repeats after 400 years of 146097 days; no year of four digits is below -1.
-        let era = (year + 400) / 400 - 1
-        let yearOfEra = year - era * 400
-        let monthFromMarch = (month + 9) % 12
-        let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
-        let leapDays = yearOfEra / 4 - yearOfEra / 100
-        let dayOfEra = yearOfEra * 365 + leapDays + dayOfYear
-        return Int64(era * 146_097 + dayOfEra - 719_468)
-    }
 }
 
 extension Timestamp {
@@ -117,44 +105,6 @@ extension Timestamp {
     /// RFC 3339 as the API writes it, `2024-01-31T12:34:56Z`; nil outside of the years 1 to 9999, which it cannot write.
     package static func text(seconds: Int64) -> String? {
         guard years.contains(seconds) else { return nil }
-        let days = seconds.dividedFloor(by: 86400)
-        let rest = seconds - days * 86400
-        let date = civil(days: days)
-        var text = ""
-        append(date.year, digits: 4, to: &text)
-        for (mark, number) in [
-            ("-", date.month), ("-", date.day), ("T", rest / 3600), (":", rest / 60 % 60), (":", rest % 60),
-        ] {
-            text += mark
-            append(number, digits: 2, to: &text)
-        }
-        return text + "Z"
-    }
-
-    private static func append(_ number: Int64, digits: Int, to text: inout String) {
-        let plain = String(number)
-        text += String(repeating: "0", count: digits - plain.utf8.count) + plain
-    }
-
-    /// The date in the Gregorian calendar of a day counted from 1970-01-01.
-    ///
-    /// Years are counted from March, so that the day that only leap years have is their last; 400 years repeat.
-    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let fromMarch = days + 719_468
-        let era = fromMarch.dividedFloor(by: 146_097)
-        let dayOfEra = fromMarch - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
-    }
-}
-
-extension Int64 {
-    /// The quotient rounded down; the divisor is positive.
-    fileprivate func dividedFloor(by divisor: Int64) -> Int64 {
-        self / divisor - (self % divisor < 0 ? 1 : 0)
+        return CalendarTime(seconds: seconds).timestamp()
     }
 }

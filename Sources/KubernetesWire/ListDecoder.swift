@@ -18,7 +18,7 @@ public struct ListDecoder: Sendable {
     public var itemCount: Int { parser.page.items.count }
 
     /// Hands over the items that were decoded so far; the page of ``finish()`` does not have them.
-    public mutating func takeItems() -> [DecodedObject] { parser.takeItems() }
+    public mutating func takeItems() -> [WireObject] { parser.takeItems() }
 
     /// Decodes what the next bytes of the body complete.
     ///
@@ -86,7 +86,7 @@ private struct ListParser {
         decoder = ObjectDecoder(kind: kind, pool: TextPool(), readsDetails: details)
     }
 
-    mutating func takeItems() -> [DecodedObject] {
+    mutating func takeItems() -> [WireObject] {
         defer { page.items = [] }
         return page.items
     }

@@ -26,7 +26,7 @@ struct ObjectDecoder: Sendable {
     var readsDetails = false
 
     /// Decodes an object without an envelope.
-    mutating func decode(_ object: Bytes) throws(WireError) -> DecodedObject {
+    mutating func decode(_ object: Bytes) throws(WireError) -> WireObject {
         switch kind {
         case .service: try decode(object, ServiceRecord.self)
         case .endpointSlice: try decode(object, EndpointSliceRecord.self)
@@ -37,12 +37,12 @@ struct ObjectDecoder: Sendable {
 
     private mutating func decode<Record: ObjectRecord>(
         _ object: Bytes, _: Record.Type
-    ) throws(WireError) -> DecodedObject {
+    ) throws(WireError) -> WireObject {
         var record = Record()
         if readsDetails { record.metadata.details = MetadataRecord.Details() }
         try record.read(object, &pool)
         let id = record.metadata.id(kind, &pool)
-        var decoded = DecodedObject(id: id, resourceVersion: record.metadata.resourceVersion.text)
+        var decoded = WireObject(id: id, resourceVersion: record.metadata.resourceVersion.text)
         do throws(FieldProblem) {
             try record.metadata.check(id)
             let (object, notes) = try record.object(id.key)

@@ -3,7 +3,7 @@ import KubernetesModel
 /// What a frame of a watch tells.
 public enum WatchEvent: Hashable, Sendable {
     /// `ADDED` or `MODIFIED`: the object is now this one.
-    case applied(DecodedObject)
+    case applied(WireObject)
     /// `DELETED`: the object is gone, as of that resource version.
     case deleted(ObjectID, resourceVersion: String)
     /// `BOOKMARK`: everything up to that resource version was told.

@@ -27,7 +27,8 @@ final class DecodingJob: Sendable {
 
     /// Decodes batches until none is left. Runs on each thread.
     func run(_ text: UnsafeRawBufferPointer) {
-        let context = DecodeContext(readsDetails: readsDetails)
+        let bytes = pieces.reduce(0) { $0 + $1.range.count }
+        let context = DecodeContext(readsDetails: readsDetails, bytes: bytes)
         guard let arena = ManifestArena() else { return }
         var documents: [(Int, DecodedDocument)] = []
         while true {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import SystemSupport
 
 /// The file system calls that this module needs.
 package enum FileSystem {
@@ -18,10 +19,7 @@ package enum FileSystem {
             case EFBIG: return "is larger than 512 MiB"
             case EAGAIN: return "is being written to"
             default:
-                var text = [CChar](repeating: 0, count: 128)
-                fl_error_text(code, &text, text.count)
-                let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-                return "cannot be read: \(String(decoding: bytes, as: UTF8.self))"
+                return "cannot be read: \(SystemError.text(code))"
             }
         }
     }

@@ -23,18 +23,18 @@ package final class ManifestArena {
     ///
     /// - Parameters:
     ///   - keepsDuplicates: whether a key may stand twice in one map; a look-up finds the first then.
-    ///   - skipsPlain: whether libyaml reads what the reader of plain text could, to compare them.
-    package init?(keepsDuplicates: Bool = false, skipsPlain: Bool = false) {
+    ///   - onlyLibyaml: whether libyaml reads what the quick readers could, to compare them.
+    package init?(keepsDuplicates: Bool = false, onlyLibyaml: Bool = false) {
         guard let arena = fl_manifest_new() else { return nil }
         arena.pointee.keeps_duplicates = keepsDuplicates
-        arena.pointee.skips_plain = skipsPlain
+        arena.pointee.only_libyaml = onlyLibyaml
         self.arena = arena
     }
 
     deinit { fl_manifest_free(arena) }
 
-    /// Whether the last text was so plain that libyaml was not needed.
-    package var wasPlain: Bool { arena.pointee.was_plain }
+    /// Whether the last text needed libyaml: it was neither plain YAML nor strict JSON in ASCII.
+    package var usedLibyaml: Bool { arena.pointee.used_libyaml }
 
     /// How far off its hash a key of a large map had to be put at the most: for tests of how keys spread.
     package var longestSearch: Int { Int(arena.pointee.longest_search) }

@@ -9,13 +9,13 @@ public struct ManifestUpdates: AsyncSequence, Sendable {
     /// What the sequence is made of.
     public typealias Element = ManifestUpdate
 
-    let mailbox: UpdateMailbox
+    let mailbox: ManifestMailbox
     /// Keeps the watcher's thread running while someone listens.
     let lifetime: WatcherThread
 
     /// Fetches the next update; nil once the watcher has stopped or the task is cancelled.
     public struct AsyncIterator: AsyncIteratorProtocol {
-        let mailbox: UpdateMailbox
+        let mailbox: ManifestMailbox
         let lifetime: WatcherThread
         var wakeUps: AsyncStream<Void>.AsyncIterator
 
@@ -38,7 +38,7 @@ public struct ManifestUpdates: AsyncSequence, Sendable {
 }
 
 /// Hands updates from the watcher's thread to the consumer.
-final class UpdateMailbox: Sendable {
+final class ManifestMailbox: Sendable {
     private struct Pending {
         var changes: [ObjectID: ClusterChange] = [:]
         var failures: [String: ManifestError] = [:]

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import KubernetesModel
 import Synchronization
+import SystemSupport
 
 /// Follows manifests as they change.
 ///
@@ -15,7 +16,7 @@ public final class ManifestWatcher: Sendable {
 
     /// Starts to follow files and directories, as `ManifestSet` takes them. They need not exist yet.
     public init(paths: [String]) {
-        let mailbox = UpdateMailbox()
+        let mailbox = ManifestMailbox()
         let thread = WatcherThread()
         let stop = thread.stopper
         mailbox.whenTerminated { stop.send() }
@@ -59,20 +60,8 @@ final class WatcherThread: Sendable {
 
     /// Runs the loop on a new thread.
     func start(_ loop: consuming sending WatchLoop) {
-        let box = Unmanaged.passRetained(LoopBox(loop))
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<LoopBox>.fromOpaque(argument).takeRetainedValue().loop.run()
-                return nil
-            }, box.toOpaque())
-        if result == 0 {
-            pthread_detach(thread)
-        } else {
-            box.takeRetainedValue().loop.finish()
-        }
+        let box = LoopBox(loop)
+        if DetachedThread.start({ box.loop.run() }) != 0 { box.loop.finish() }
     }
 }
 

@@ -2,12 +2,16 @@ import KubernetesModel
 
 /// What the readers of one worker share.
 final class DecodeContext {
-    var strings = StringPool()
+    var strings: StringPool
     /// Whether objects come with what only advice reads.
     let readsDetails: Bool
     private var hints: Set<Endpoint.Hints> = []
 
-    init(readsDetails: Bool) { self.readsDetails = readsDetails }
+    /// - Parameter bytes: The length of the text: a pool for a large cluster costs more than a small file does.
+    init(readsDetails: Bool, bytes: Int) {
+        self.readsDetails = readsDetails
+        strings = StringPool(capacity: min(max(16, bytes / 256), StringPool.usualCapacity))
+    }
 
     /// The hints, sharing storage with equal ones seen before: a cluster has as many as it has zones, or a few more.
     func shared(_ new: Endpoint.Hints) -> Endpoint.Hints {

@@ -4,7 +4,7 @@ import KubernetesModel
 
 /// What the watcher's thread does: wait for events, read what they name, post what changed.
 struct WatchLoop {
-    private let mailbox: UpdateMailbox
+    private let mailbox: ManifestMailbox
     private let stopper: Stopper
     private var set: ManifestSet
     private let inotify: Int32
@@ -16,7 +16,7 @@ struct WatchLoop {
     /// How often to look for a directory that cannot be watched, as it does not exist or the system has no watch left.
     private static let pollMilliseconds: Int32 = 1000
 
-    init(paths: [String], mailbox: UpdateMailbox, stopper: Stopper) {
+    init(paths: [String], mailbox: ManifestMailbox, stopper: Stopper) {
         self.mailbox = mailbox
         self.stopper = stopper
         set = ManifestSet(paths: paths)

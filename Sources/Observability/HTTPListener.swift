@@ -2,6 +2,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NetworkTypes
+import SystemSupport
 import Telemetry
 
 /// Why a server does not listen.

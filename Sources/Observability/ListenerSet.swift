@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import NetworkTypes
+import SystemSupport
 import Telemetry
 
 /// What becomes of a server.

@@ -1,4 +1,5 @@
 import CLinux
+import SystemSupport
 import Telemetry
 
 extension Moment {
@@ -14,17 +15,7 @@ extension Moment {
     }
 }
 
-/// Error numbers of the system.
-enum SystemError {
+extension SystemError {
     /// No such address family: the kernel has no IPv6.
     static let noFamily: Int32 = 97
-
-    /// The text of an error number.
-    static func text(_ number: Int32) -> String {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
-            guard let base = buffer.baseAddress else { return "error \(number)" }
-            fl_error_text(number, base, buffer.count)
-            return String(cString: base)
-        }
-    }
 }

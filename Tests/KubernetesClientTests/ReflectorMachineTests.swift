@@ -73,8 +73,8 @@ struct ReflectorMachineTests {
 
     static func key(_ name: String) -> ObjectKey { ObjectKey(namespace: "default", name: name) }
 
-    static func object(_ name: String, version: String = "3") -> DecodedObject {
-        DecodedObject(
+    static func object(_ name: String, version: String = "3") -> WireObject {
+        WireObject(
             id: ObjectID(kind: .service, key: key(name)), resourceVersion: version,
             object: .service(Service(key: key(name))))
     }

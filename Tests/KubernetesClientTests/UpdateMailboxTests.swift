@@ -18,12 +18,12 @@ struct UpdateMailboxTests {
     }
 
     private static func news(_ name: String, port: UInt16 = 0) -> ReflectorMachine.News {
-        .object(DecodedObject(id: id(name), resourceVersion: "1", object: object(name, port: port)))
+        .object(WireObject(id: id(name), resourceVersion: "1", object: object(name, port: port)))
     }
 
     /// An object that makes no sense.
     private static func nonsense(_ name: String) -> ReflectorMachine.News {
-        var decoded = DecodedObject(id: id(name), resourceVersion: "1")
+        var decoded = WireObject(id: id(name), resourceVersion: "1")
         var finding = Finding(.error, code: "invalid-object", subject: id(name), message: "makes no sense")
         finding.heldService = id(name).key
         decoded.findings = [finding]
@@ -132,7 +132,7 @@ struct UpdateMailboxTests {
                         ? Self.object(name, port: UInt16.random(in: 0...9, using: &random)) : nil
                 }
                 for object in server.values {
-                    let decoded = DecodedObject(id: object.id, resourceVersion: "1", object: object)
+                    let decoded = WireObject(id: object.id, resourceVersion: "1", object: object)
                     mailbox.post([.object(decoded)], of: .service)
                     if Int.random(in: 0..<4, using: &random) == 0 { take() }
                 }

@@ -190,7 +190,7 @@ import WireTestKit
         #expect(node.podCIDRs.map(\.description) == ["10.1.0.0/24"])
     }
 
-    private func item(_ fill: (inout ProtobufMessage) -> Void) throws -> DecodedObject {
+    private func item(_ fill: (inout ProtobufMessage) -> Void) throws -> WireObject {
         let message = ProtobufMessage {
             $0.message(1) {
                 $0.text(1, "web-1")

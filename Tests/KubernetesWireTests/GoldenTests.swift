@@ -74,7 +74,7 @@ import Testing
         var second = Endpoint(address: try address("fd00:10:1::6"))
         (second.isReady, second.isServing, second.isTerminating) = (false, false, true)
         slice.endpoints = [first, second, Endpoint(address: try address("fd00:10:1::8"))]
-        let expected = DecodedObject(
+        let expected = WireObject(
             id: ObjectID(kind: .endpointSlice, key: slice.key), resourceVersion: "4712", object: .endpointSlice(slice))
         #expect(try event(.slice, .endpointSlice) == .applied(expected))
     }
@@ -89,7 +89,7 @@ import Testing
         node.taints = ["ToBeDeletedByClusterAutoscaler"]
         let id = ObjectID(kind: .node, key: ObjectKey(name: "worker-1"))
         #expect(
-            try event(.node, .node) == .applied(DecodedObject(id: id, resourceVersion: "99", object: .node(node))))
+            try event(.node, .node) == .applied(WireObject(id: id, resourceVersion: "99", object: .node(node))))
     }
 
     @Test func aDeletedServiceCIDR() throws {

@@ -4,35 +4,6 @@ import Testing
 
 @Suite("Plain text is read as libyaml reads it")
 struct PlainTextTests {
-    /// What a text means: its nodes, one on a line, or that it is none.
-    private static func meaning(_ text: [UInt8], _ arena: ManifestArena) -> String {
-        text.withUnsafeBytes { bytes in
-            var result = ""
-            do throws(SyntaxError) {
-                try arena.parse(bytes) { roots in for root in roots { describe(root, "", &result) } }
-            } catch {
-                return "\(error.line):\(error.column): \(error.problem)"
-            }
-            return result
-        }
-    }
-
-    private static func describe(_ node: ManifestNode, _ indent: String, _ result: inout String) {
-        result += "\(indent)\(node.line) \(node.kind) \(node.count) \(node.isQuoted) \(node.text)\n"
-        for element in node.elements { describe(element, indent + "  ", &result) }
-        for key in node.keys {
-            describe(key, indent + "k ", &result)
-            describe(key.following, indent + "v ", &result)
-        }
-    }
-
-    /// Both readings of a text, and whether the first did without libyaml.
-    private func readings(_ text: [UInt8]) throws -> (quick: String, slow: String, wasPlain: Bool) {
-        let quick = try #require(ManifestArena())
-        let slow = try #require(ManifestArena(skipsPlain: true))
-        return (Self.meaning(text, quick), Self.meaning(text, slow), quick.wasPlain)
-    }
-
     private static let manifest = """
         ---
         apiVersion: discovery.k8s.io/v1
@@ -74,8 +45,8 @@ struct PlainTextTests {
         let foreign = ["[fd00", "nodeName", "plain words"]
         let lines = Self.manifest.split(separator: "\n", omittingEmptySubsequences: false)
         let text = lines.filter { line in !foreign.contains { line.contains($0) } }.joined(separator: "\n")
-        let (quick, slow, wasPlain) = try readings(Array(text.utf8))
-        #expect(wasPlain)
+        let (quick, slow, wasQuick) = try Readings.both(Array(text.utf8))
+        #expect(wasQuick)
         #expect(quick == slow)
     }
 
@@ -89,8 +60,8 @@ struct PlainTextTests {
             "a:\n  b:\n    c:\n    - d:\n      - e: f\n", "1: 2\n", "a: x:y\n", "a: b\nc:\n",
         ])
     func accepted(_ text: String) throws {
-        let (quick, slow, wasPlain) = try readings(Array(text.utf8))
-        #expect(wasPlain)
+        let (quick, slow, wasQuick) = try Readings.both(Array(text.utf8))
+        #expect(wasQuick)
         #expect(quick == slow)
     }
 
@@ -108,8 +79,8 @@ struct PlainTextTests {
             "a: \"b\n", "a: b\u{0}\n", "a: >\n", "%YAML 1.1\n---\na: b\n", "a:\n  b\n", "a:\n- b: c\n  - d\n",
         ])
     func refused(_ text: String) throws {
-        let (quick, slow, wasPlain) = try readings(Array(text.utf8))
-        #expect(!wasPlain)
+        let (quick, slow, wasQuick) = try Readings.both(Array(text.utf8))
+        #expect(!wasQuick)
         #expect(quick == slow)
     }
 
@@ -117,13 +88,13 @@ struct PlainTextTests {
     func mutations(seed: UInt64) throws {
         var random = SeededNumbers(state: seed)
         let quick = try #require(ManifestArena())
-        let slow = try #require(ManifestArena(skipsPlain: true))
+        let slow = try #require(ManifestArena(onlyLibyaml: true))
         let lines = Self.manifest.split(separator: "\n", omittingEmptySubsequences: false).map { Array($0.utf8) }
         var plain = 0
         for _ in 0..<3000 {
             let text = Self.mutated(lines, using: &random)
-            let (left, right) = (Self.meaning(text, quick), Self.meaning(text, slow))
-            if quick.wasPlain { plain += 1 }
+            let (left, right) = (Readings.meaning(text, quick), Readings.meaning(text, slow))
+            if !quick.usedLibyaml { plain += 1 }
             if left != right {
                 Issue.record(
                     "seed \(seed): \(String(decoding: text, as: UTF8.self))\n--- quick\n\(left)--- libyaml\n\(right)")
@@ -132,6 +103,12 @@ struct PlainTextTests {
         }
         // Else nothing was compared.
         #expect(plain > 200)
+    }
+
+    @Test("Each text of up to seven of these bytes that is plain is read as libyaml reads it")
+    func allShortTexts() throws {
+        // Of these YAML makes its structure; the rest are letters, and what makes a text not plain at once.
+        try Readings.compareAll(of: ["a", ":", "-", " ", "\n", "\""], upTo: 7, atLeast: 1000)
     }
 
     /// Some lines of a text, with a few of them changed.

@@ -324,7 +324,7 @@ private struct Consumer {
     }
 
     @Test func unfetchedUpdatesAreFoldedIntoOne() {
-        let mailbox = UpdateMailbox()
+        let mailbox = ManifestMailbox()
         let id = ObjectID(kind: .node, key: ObjectKey(name: "n"))
         for round in 0..<1000 {
             var update = ManifestUpdate()

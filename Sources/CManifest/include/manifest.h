@@ -50,7 +50,7 @@ struct fl_manifest {
     struct fl_node *nodes;
     uint32_t node_count;
     uint32_t node_capacity;
-    char *text; /* the texts of all scalars; neither terminated nor separated */
+    char *text; /* the texts of all scalars, perhaps with more between them; not terminated */
     uint32_t text_length;
     uint32_t text_capacity;
     uint32_t *roots; /* indices of the documents' root nodes, empty documents left out */
@@ -61,8 +61,8 @@ struct fl_manifest {
     uint32_t context_line; /* where what was being parsed began, from 1; 0 if that is not known */
     char problem[240];     /* one line of UTF-8, terminated */
     char context[120];     /* "while parsing …", terminated; empty if context_line is 0 */
-    bool skips_plain;      /* to be set before a parse: libyaml reads plain text, too, to compare with */
-    bool was_plain;        /* whether the last parse did without libyaml */
+    bool only_libyaml;     /* to be set before a parse: libyaml reads what the quick readers could, to compare with */
+    bool used_libyaml;     /* whether the last parse needed libyaml */
     bool keeps_duplicates; /* to be set before a parse: a key may stand twice in one map */
     uint64_t hash_key[4];  /* random: what keys of maps are hashed under */
     uint32_t longest_search; /* how far off its hash a key had to be put or looked for at the most, in all parses */

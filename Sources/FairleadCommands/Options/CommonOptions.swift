@@ -1,5 +1,6 @@
 import ArgumentParser
 import KubernetesConfiguration
+import KubernetesModel
 import Logging
 import NetworkTypes
 
@@ -145,12 +146,6 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
 extension CIDR {
     /// The ranges among these texts, each of which may be several separated by commas; blanks around them are fine.
     static func list(_ values: [String]) -> [CIDR] {
-        values.flatMap { $0.split(separator: ",") }.compactMap { CIDR($0.trimmingBlanks()) }
-    }
-}
-
-extension StringProtocol {
-    func trimmingBlanks() -> String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        values.flatMap { $0.split(separator: ",") }.compactMap { CIDR(String($0).trimmingBlanks) }
     }
 }

@@ -5,6 +5,7 @@ import Logging
 import NetlinkTransport
 import Observability
 import Reconciliation
+import SystemSupport
 import Telemetry
 
 /// What `run` does besides, or instead of, keeping the rules in line.
@@ -32,7 +33,7 @@ extension ProxyOptions {
 
     private static func write(_ text: String, to path: String, _ logger: Logger) throws {
         guard let file = fopen(path, "w") else {
-            logger.error("\(path): cannot be written: \(String(cString: strerror(errno)))")
+            logger.error("\(path): cannot be written: \(SystemError.text(errno))")
             throw ExitCode.failure
         }
         let isWritten = fputs(text, file) >= 0

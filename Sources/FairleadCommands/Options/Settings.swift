@@ -86,7 +86,7 @@ extension Settings {
 
     /// What the operator decides about the node.
     func node() throws -> NodeSettings {
-        let name = configuration.hostnameOverride.trimmingBlanks().lowercased()
+        let name = configuration.hostnameOverride.trimmingBlanks.lowercased()
         guard let name = name.isEmpty ? HostAddresses.nodeName() : name else {
             throw ValidationError("--node-name is needed: the system does not tell the host's name")
         }

@@ -1,6 +1,7 @@
 import Advice
 import KubernetesModel
 import ManifestSource
+import NetworkTypes
 
 /// Advice as SARIF 2.1.0 (OASIS), which code scanning services read: one run, a rule for each code, a result for each finding.
 enum AdviceSARIF {
@@ -47,19 +48,7 @@ enum AdviceSARIF {
 
     /// A path as a URI reference (RFC 3986): absolute paths with a scheme, what may not stand in one in percent.
     private static func uri(_ path: String) -> String {
-        var result = path.hasPrefix("/") ? "file://" : ""
-        for byte in path.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
-                UInt8(ascii: "_"), UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += "%" + (digits.count == 1 ? "0" : "") + digits
-            }
-        }
-        return result
+        (path.hasPrefix("/") ? "file://" : "") + path.percentEncoded(keepsSlashes: true)
     }
 
     private static func level(_ severity: Finding.Severity) -> String {

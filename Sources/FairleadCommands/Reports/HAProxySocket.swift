@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import SystemSupport
 
 /// HAProxy's runtime API on its stats socket: one connection for each command, which HAProxy ends after its answer.
 struct HAProxySocket: Sendable {
@@ -84,5 +85,5 @@ struct HAProxySocket: Sendable {
         }
     }
 
-    private func failure(_ error: Int32) -> Failure { Failure(path: path, problem: String(cString: strerror(error))) }
+    private func failure(_ error: Int32) -> Failure { Failure(path: path, problem: SystemError.text(error)) }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import SystemSupport
 import Terminal
 
 /// Standard error.
@@ -31,7 +32,7 @@ final class StandardOutput {
         let code = StandardStream.write(buffer, to: 1)
         buffer = ""
         guard code < 0, isResult else { return }
-        StandardError.write("error: standard output cannot be written: \(String(cString: strerror(-code)))\n")
+        StandardError.write("error: standard output cannot be written: \(SystemError.text(-code))\n")
         exit(Self.failure)
     }
 

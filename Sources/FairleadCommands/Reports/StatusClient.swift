@@ -3,6 +3,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import SystemSupport
 import Telemetry
 
 /// Asks a daemon how it is.
@@ -75,7 +76,7 @@ struct StatusClient {
         if let error = error as? NIOConnectionError {
             return error.connectionErrors.first.map { reason($0.error) } ?? "cannot connect"
         }
-        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
+        if let error = error as? IOError { return SystemError.text(error.errnoCode) }
         return "\(error)"
     }
 }

@@ -90,7 +90,7 @@ struct StatusAPI: Sendable {
             return Self.refuse(400, "from and to are needed, as with 'fairlead explain'")
         }
         do throws(QuestionError) {
-            var question = try Question(from: from.trimmingBlanks(), to: to.trimmingBlanks())
+            var question = try Question(from: from.trimmingBlanks, to: to.trimmingBlanks)
             question.interface = query["input-interface"]
             question.family = query["ipv6"] == "true" ? .ipv6 : .ipv4
             guard let view = await views.current() else { return Self.busy }

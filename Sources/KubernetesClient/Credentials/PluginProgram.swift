@@ -1,6 +1,7 @@
 import CLinux
 import Dispatch
 import Glibc
+import SystemSupport
 
 /// Runs a credential plugin: no shell, nothing on its standard input, a limit of time and of output.
 struct PluginProgram: Sendable {
@@ -53,7 +54,7 @@ struct PluginProgram: Sendable {
         defer { for pipe in pipes { close(pipe.read); close(pipe.write) } }
         for _ in 0..<2 {
             var ends: [Int32] = [-1, -1]
-            guard pipe(&ends) == 0 else { throw failure(SystemText.describe(errno)) }
+            guard pipe(&ends) == 0 else { throw failure(SystemError.text(errno)) }
             pipes.append((ends[0], ends[1]))
         }
         let input = open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -62,7 +63,7 @@ struct PluginProgram: Sendable {
         let process = withCStrings([path] + arguments) { arguments in
             withCStrings(variables) { fl_spawn(path, arguments, $0, input, pipes[0].write, pipes[1].write) }
         }
-        guard process > 0 else { throw failure(SystemText.describe(-process)) }
+        guard process > 0 else { throw failure(SystemError.text(-process)) }
         // Only the program may hold the ends that it writes to, so that its end is seen.
         let ends = pipes.map { fcntl($0.read, F_DUPFD_CLOEXEC, 3) }
         for pipe in pipes { close(pipe.read); close(pipe.write) }

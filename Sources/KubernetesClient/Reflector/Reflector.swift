@@ -83,7 +83,7 @@ actor Reflector {
         await mailbox.room()
     }
 
-    private func take(_ items: [DecodedObject]) async {
+    private func take(_ items: [WireObject]) async {
         post(machine.received(items))
         await mailbox.room()
     }

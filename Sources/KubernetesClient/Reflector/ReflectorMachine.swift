@@ -25,7 +25,7 @@ struct ReflectorMachine: Sendable {
     /// What an answer means.
     enum News: Sendable, Equatable {
         /// The object is there, and is so now.
-        case object(DecodedObject)
+        case object(WireObject)
         /// The object is gone.
         case deleted(ObjectID)
         /// Exactly these objects exist.
@@ -122,7 +122,7 @@ struct ReflectorMachine: Sendable {
     }
 
     /// A part of a list has come: handed over before the page is complete.
-    mutating func received(_ items: [DecodedObject]) -> [News] {
+    mutating func received(_ items: [WireObject]) -> [News] {
         items.map { item in
             keys.insert(item.id.key)
             return .object(item)

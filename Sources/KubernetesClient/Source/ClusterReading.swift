@@ -54,7 +54,7 @@ extension APIConnection {
         return update
     }
 
-    private func items(of resource: WatchedResource, details: Bool) async throws(APIError) -> [DecodedObject] {
+    private func items(of resource: WatchedResource, details: Bool) async throws(APIError) -> [WireObject] {
         var path = 0
         while true {
             do throws(APIError) {
@@ -69,8 +69,8 @@ extension APIConnection {
 
     private func items(
         of resource: WatchedResource, path: String, details: Bool
-    ) async throws(APIError) -> [DecodedObject] {
-        var items: [DecodedObject] = []
+    ) async throws(APIError) -> [WireObject] {
+        var items: [WireObject] = []
         var token = ""
         repeat {
             let page = try await page(of: resource, path: path, token: token, details: details)

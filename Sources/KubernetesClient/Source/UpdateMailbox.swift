@@ -123,7 +123,7 @@ extension UpdateMailbox.State {
         }
     }
 
-    private mutating func take(_ decoded: DecodedObject) {
+    private mutating func take(_ decoded: WireObject) {
         let id = decoded.id
         retained[id.kind]?.insert(id.key)
         if let object = decoded.object {

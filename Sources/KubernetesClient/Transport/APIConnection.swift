@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NetworkTypes
 
 /// How to use a connection to the API server, beside what a kubeconfig says.
 public struct ConnectionOptions: Sendable {
@@ -71,7 +72,7 @@ public final class APIConnection: Sendable {
         if let uid = settings.impersonatedUID { headers.add(name: "Impersonate-Uid", value: uid) }
         for group in settings.impersonatedGroups { headers.add(name: "Impersonate-Group", value: group) }
         for (key, values) in settings.impersonatedExtra.sorted(by: { $0.key < $1.key }) {
-            for value in values { headers.add(name: "Impersonate-Extra-\(APIRequest.escape(key))", value: value) }
+            for value in values { headers.add(name: "Impersonate-Extra-\(key.percentEncoded())", value: value) }
         }
         return headers
     }

@@ -1,3 +1,5 @@
+import NetworkTypes
+
 /// A request to the API server.
 struct APIRequest: Sendable, Equatable {
     /// The HTTP method.
@@ -33,24 +35,8 @@ struct APIRequest: Sendable, Equatable {
     /// Path and query as they are sent.
     var target: String {
         guard !query.isEmpty else { return path }
-        let items = query.map { "\($0.name)=\(Self.escape($0.value))" }
+        let items = query.map { "\($0.name)=\($0.value.percentEncoded())" }
         return path + "?" + items.joined(separator: "&")
-    }
-
-    /// Everything but the unreserved characters of RFC 3986 is written in percent.
-    static func escape(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var bytes: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                bytes.append(byte)
-            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     static func == (lhs: APIRequest, rhs: APIRequest) -> Bool {

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import SystemSupport
 
 /// What the libraries below throw, as the client's own error.
 extension APIError {
@@ -12,7 +13,7 @@ extension APIError {
         case let error as APIError: self = error
         case is CancellationError: self.init(.cancelled, "cancelled")
         case let error as HTTPClientError: self.init(client: error)
-        case let error as IOError: self.init(.connection, SystemText.describe(error.errnoCode))
+        case let error as IOError: self.init(.connection, SystemError.text(error.errnoCode))
         case let error as NIOConnectionError: self.init(attempts: error)
         case let error as NIOSSLError: self.init(tls: error)
         case let error as BoringSSLError: self.init(library: error)

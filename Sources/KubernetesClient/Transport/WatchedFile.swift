@@ -1,5 +1,6 @@
 import Glibc
 import KubernetesConfiguration
+import SystemSupport
 
 /// What tells whether a file is still the one that was read: kubelet and cert-manager replace files, and the directory
 /// that a symbolic link leads to.
@@ -45,7 +46,7 @@ enum SmallFile {
     }
 
     private static func failure(_ path: String, _ number: Int32) -> APIError {
-        APIError(.settings, "\(path): \(SystemText.describe(number))")
+        APIError(.settings, "\(path): \(SystemError.text(number))")
     }
 }
 

@@ -1,5 +1,6 @@
 import Dispatch
 import Synchronization
+import SystemSupport
 
 /// A closure that runs on a thread of its own, and its result.
 final class CompanionThread<Value: Sendable>: Sendable {

@@ -1,5 +1,5 @@
-import CLinux
 import Netfilter
+import SystemSupport
 
 /// Why the kernel, or the way to it, refused.
 public enum NetlinkError: DataplaneKernelError, Hashable {
@@ -48,28 +48,19 @@ extension NetlinkError: CustomStringConvertible {
     /// One line: what failed, on which object, why.
     public var description: String {
         switch self {
-        case .system(let operation, let code): "\(operation): \(Self.text(code))\(Self.hint(code))"
+        case .system(let operation, let code): "\(operation): \(SystemError.text(code))\(Self.hint(code))"
         case .refused(let object, let code, let detail):
-            "\(object): \(Self.text(code))" + (detail.map { " (\($0))" } ?? "") + Self.hint(code)
+            "\(object): \(SystemError.text(code))" + (detail.map { " (\($0))" } ?? "") + Self.hint(code)
         case .refusedElements(let elements, let code):
-            (elements.first?.reason ?? Self.text(code))
+            (elements.first?.reason ?? SystemError.text(code))
                 + (elements.count > 1 ? " (and \(elements.count - 1) more elements)" : "")
         case .owned(let table, let owner):
             "\(table): another process owns the table: \(owner); nobody else can change it until that one ends"
         case .staleGeneration: "the ruleset was changed by another program at the same time"
         case .interrupted(let operation): "\(operation): interrupted by other changes again and again"
         case .tooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the socket's limit of \(limit)"
-        case .noMemory(let object): "\(object): \(Self.text(ErrorNumber.noMemory)); nothing was sent"
+        case .noMemory(let object): "\(object): \(SystemError.text(ErrorNumber.noMemory)); nothing was sent"
         case .malformedReply(let operation): "\(operation): the kernel's reply was not understood"
-        }
-    }
-
-    /// The system's text for an errno.
-    static func text(_ code: Int32) -> String {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
-            guard let text = buffer.baseAddress else { return "error \(code)" }
-            fl_error_text(code, text, buffer.count)
-            return String(cString: text)
         }
     }
 

@@ -1,4 +1,5 @@
 import CLinux
+import SystemSupport
 
 /// A descriptor that becomes readable for good; closed with its last reference.
 final class WakeDescriptor: Sendable {

@@ -1,7 +1,7 @@
 import KubernetesModel
 
 /// An object that an API server told of.
-public struct DecodedObject: Hashable, Sendable {
+public struct WireObject: Hashable, Sendable {
     /// Kind, namespace and name.
     public var id: ObjectID
     /// `metadata.resourceVersion`.
@@ -28,7 +28,7 @@ public struct ObjectListPage: Hashable, Sendable {
     /// `metadata.remainingItemCount`: how many items are on later pages, if the server tells.
     public var remainingItemCount: Int?
     /// The items in their order.
-    public var items: [DecodedObject] = []
+    public var items: [WireObject] = []
 
     /// Makes an empty page.
     public init() {}

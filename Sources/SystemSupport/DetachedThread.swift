@@ -2,9 +2,9 @@ import Glibc
 
 /// A thread of its own, in the network namespace of the thread that starts it; not one of the concurrency pool's, because what
 /// runs there blocks in the kernel. It ends with its closure, and nobody waits for it.
-enum DetachedThread {
+package enum DetachedThread {
     /// Starts a thread. Returns 0, or the error number if the system has no thread to give: then nothing was run.
-    static func start(_ body: @escaping () -> Void) -> Int32 {
+    package static func start(_ body: @escaping () -> Void) -> Int32 {
         let context = Unmanaged.passRetained(Body(run: body))
         var thread = pthread_t()
         let failure = pthread_create(

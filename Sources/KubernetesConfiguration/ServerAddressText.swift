@@ -1,10 +1,9 @@
 import KubernetesModel
-
 import ManifestSource
 import NetworkTypes
 
 /// Addresses of servers and proxies as a kubeconfig, `--master` and the environment have them.
-enum ServerAddress {
+enum ServerAddressText {
     /// Reads the address of an API server: `https://host:port/path`, or without a scheme, which is https then if
     /// certificates are in play, else http, as client-go has it.
     ///
