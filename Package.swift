@@ -86,11 +86,21 @@ let package = Package(
             // The status page is in the program, so that nothing has to be installed beside it.
             resources: [.embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
             swiftSettings: strict),
-        .target(name: "Terminal", swiftSettings: strict),
+        .target(name: "Terminal", dependencies: ["SystemSupport", "CLinux"], swiftSettings: strict),
+
+        // The program: the daemon with what it finds on its node, and the command line over it.
+        .target(
+            name: "NodeAgent",
+            dependencies: [
+                "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
+                "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes", "NetlinkTransport", "ManifestSource",
+                "KubernetesConfiguration", "KubernetesClient", "SystemSupport", "CLinux",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "Terminal", "Observability", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
+                "NodeAgent", "Terminal", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
                 "ServicePolicy", "LoadBalancing", "Advice", "KubernetesModel", "Netfilter", "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "SystemSupport",
                 "CLinux",
@@ -202,16 +212,23 @@ let package = Package(
         .testTarget(
             name: "DeploymentTests", dependencies: ["FairleadTestKit", "NetworkTypes", "fairlead"],
             swiftSettings: strict),
-        // The command line, without running it.
+        // The daemon's parts and the command line, without running them.
+        .testTarget(
+            name: "NodeAgentTests",
+            dependencies: [
+                "NodeAgent", "Reconciliation", "ServiceDataplane", "Telemetry", "KubernetesModel", "ManifestSource",
+                "Observability", "PacketPath", "ServicePolicy", "Netfilter", "NetworkTypes", "FairleadTestKit",
+                "FuzzKit",
+                .product(name: "Logging", package: "swift-log"),
+            ], exclude: ["Corpus"], swiftSettings: strict),
         .testTarget(
             name: "FairleadCommandsTests",
             dependencies: [
-                "FairleadCommands", "KubernetesConfiguration", "Reconciliation", "ServiceDataplane", "Telemetry",
-                "KubernetesModel", "ManifestSource", "Observability", "PacketPath", "ServicePolicy", "Netfilter",
-                "NetworkTypes", "FairleadTestKit", "FuzzKit",
+                "FairleadCommands", "KubernetesConfiguration", "NodeAgent", "Reconciliation", "ServiceDataplane",
+                "Telemetry", "NetworkTypes", "FairleadTestKit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ], exclude: ["Corpus"], swiftSettings: strict),
+            ], swiftSettings: strict),
         .executableTarget(
             name: "fairlead-lab",
             dependencies: [

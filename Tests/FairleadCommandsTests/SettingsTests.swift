@@ -9,6 +9,7 @@ import Telemetry
 import Testing
 
 @testable import FairleadCommands
+@testable import NodeAgent
 
 private let header = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
 

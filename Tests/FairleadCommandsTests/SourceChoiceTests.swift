@@ -1,6 +1,7 @@
 import ArgumentParser
 import FairleadTestKit
 import KubernetesConfiguration
+import NodeAgent
 import Testing
 
 @testable import FairleadCommands

@@ -3,7 +3,9 @@ import ArgumentParser
 import KubernetesConfiguration
 import KubernetesModel
 import Logging
+import NodeAgent
 import ServiceDataplane
+import Terminal
 
 extension LoadBalancerKind: ExpressibleByArgument {}
 extension Advice.Environment: ExpressibleByArgument {}
@@ -90,7 +92,7 @@ struct Advise: AsyncParsableCommand {
             file: file, source: source, node: try NodeOptions.parse([]), log: log, others: [detection],
             failure: Self.failed)
         let logger = settings.logger
-        let choice = try settings.source(failure: Self.failed)
+        let choice = try source.choose(settings, failure: Self.failed)
         guard let reading = await ObjectReading(choice, nodeName: nil, details: true, logger), reading.isWhole else {
             throw Self.failed
         }
@@ -100,7 +102,7 @@ struct Advise: AsyncParsableCommand {
         options.podSources = settings.podSources
         let advisor = Advisor(cluster, options: options, findings: reading.update.findings)
         // Errors about objects are advice.
-        Session.report(reading.update.findings.filter { $0.severity < .error || $0.subject == nil }, logger)
+        ObjectLog.report(reading.update.findings.filter { $0.severity < .error || $0.subject == nil }, logger)
         for (key, code) in advisor.unknownCodes {
             logger.warning("Service \(key): metadata.annotations[\(Service.ignoreAnnotation)]: \"\(code)\" is no code")
         }

@@ -3,7 +3,9 @@ import Glibc
 import Logging
 import Netfilter
 import NetlinkTransport
+import NodeAgent
 import Reconciliation
+import Terminal
 
 /// `fairlead apply`.
 struct Apply: AsyncParsableCommand {
@@ -27,7 +29,7 @@ struct Apply: AsyncParsableCommand {
         let settings = try Settings(file: file, source: source, node: node, log: log)
         let logger = settings.logger
         var times = PhaseTimes()
-        var session = try Session(settings, source: try settings.source())
+        var session = try Session(settings, source: try source.choose(settings))
         settings.warn()
         defer { LoadProgress.clear() }
         LoadProgress.showReading()

@@ -2,8 +2,9 @@ import ArgumentParser
 import Logging
 import Netfilter
 import NetlinkTransport
-import NetworkTypes
+import NodeAgent
 import ServiceDataplane
+import Terminal
 
 /// `fairlead cleanup`.
 struct Cleanup: ParsableCommand {
@@ -25,7 +26,7 @@ struct Cleanup: ParsableCommand {
     static func perform(_ logger: Logger, isQuiet: Bool) throws {
         guard let kernel = Wiring.kernel(logger) else { throw ExitCode.failure }
         do throws(NetlinkError) {
-            let removed = try removeTables(kernel, tableName: DataplaneOptions().tableName)
+            let removed = try kernel.removeTables(named: DataplaneOptions().tableName)
             guard !isQuiet else { return }
             let stdout = StandardOutput()
             if removed.isEmpty { stdout.write("nothing to remove\n") }
@@ -34,14 +35,5 @@ struct Cleanup: ParsableCommand {
             logger.error("\(error)")
             throw ExitCode.failure
         }
-    }
-
-    /// Removes the tables that are there. Returns their families.
-    static func removeTables(_ kernel: NftablesKernel, tableName: String) throws(NetlinkError) -> [IPFamily] {
-        let families = try kernel.families(ofTable: tableName)
-        var transaction = Transaction(tableName: tableName)
-        for family in families { transaction.append(family, .deleteTable) }
-        try kernel.commit(transaction, expecting: nil)
-        return families
     }
 }

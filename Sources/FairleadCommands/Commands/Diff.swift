@@ -3,7 +3,9 @@ import Logging
 import Netfilter
 import NetlinkTransport
 import NetworkTypes
+import NodeAgent
 import Reconciliation
+import Terminal
 
 /// `fairlead diff`.
 struct Diff: AsyncParsableCommand {
@@ -24,7 +26,7 @@ struct Diff: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings(file: file, source: source, node: node, log: log, failure: Self.failed)
         let logger = settings.logger
-        var session = try Session(settings, source: try settings.source(failure: Self.failed))
+        var session = try Session(settings, source: try source.choose(settings, failure: Self.failed))
         settings.warn()
         guard await session.load(logger), let kernel = Wiring.kernel(logger) else { throw Self.failed }
         let reconciler = Reconciler(kernel: kernel, desired: session.desired)

@@ -1,11 +1,10 @@
 import ArgumentParser
 import KubernetesModel
 import Logging
-import Netfilter
-import NetlinkTransport
 import NetworkTypes
+import NodeAgent
 import PacketPath
-import Reconciliation
+import Terminal
 
 /// `fairlead explain`.
 struct Explain: AsyncParsableCommand {
@@ -89,7 +88,7 @@ struct Explain: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings(file: file, source: source, node: options, log: log, failure: Self.failed)
         let logger = settings.logger
-        var session = try Session(settings, source: try settings.source(failure: Self.failed))
+        var session = try Session(settings, source: try source.choose(settings, failure: Self.failed))
         settings.warn()
         guard await session.load(logger, allNodes: true) else { throw Self.failed }
         let code: Int32
@@ -145,23 +144,6 @@ struct Explain: AsyncParsableCommand {
         case .text: ExplanationText.text(explanation, showsRules: rules)
         case .json: ExplanationJSON.line(explanation)
         case .mermaid: ExplanationPicture.text(explanation)
-        }
-    }
-}
-
-/// Why there is no explanation at all.
-enum ExplainFailure: Error, CustomStringConvertible {
-    case unknownNode(String, known: [String])
-    case kernel(NetlinkError)
-    case noKernel
-
-    var description: String {
-        switch self {
-        case .unknownNode(let name, let known):
-            "there is no Node \"\(name)\"; --node takes one of "
-                + NearestNames.of(name, in: known, limit: 8).joined(separator: ", ") + (known.count > 8 ? " …" : "")
-        case .kernel(let error): "\(error)"
-        case .noKernel: "the kernel's rules cannot be read"
         }
     }
 }

@@ -1,11 +1,10 @@
 import ArgumentParser
 import CLinux
+import NodeAgent
+import Terminal
 
 /// The `fairlead` program.
 public struct Fairlead: AsyncParsableCommand {
-    /// The version of this source tree.
-    public static let version = "0.1.0"
-
     /// Name, help and subcommands.
     public static let configuration = CommandConfiguration(
         commandName: "fairlead",
@@ -25,7 +24,7 @@ public struct Fairlead: AsyncParsableCommand {
             1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed; 'advise': 0 nothing \
             found, 1 something, 2 failed; 'firewall' and 'migrate' the same; 'status': 0 in line, 1 not, 2 no answer.
             """,
-        version: version,
+        version: Release.version,
         subcommands: [
             Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, Status.self, LBPool.self,
             Cleanup.self, Migrate.self, Firewall.self,
@@ -56,6 +55,7 @@ public struct Fairlead: AsyncParsableCommand {
             }
             exit()
         } catch {
+            let error = (error as? UsageError).map { ValidationError($0.description) } ?? error
             let code = exitCode(for: error)
             guard code == .validationFailure else { exit(withError: error) }
             let names = configuration.subcommands.map { $0._commandName }

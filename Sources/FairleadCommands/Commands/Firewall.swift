@@ -1,9 +1,10 @@
 import ArgumentParser
 import Logging
-import Netfilter
 import NetlinkTransport
 import NetworkTypes
+import NodeAgent
 import Telemetry
+import Terminal
 
 /// `fairlead firewall`.
 struct Firewall: AsyncParsableCommand {

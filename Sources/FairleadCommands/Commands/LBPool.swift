@@ -4,6 +4,7 @@ import KubernetesModel
 import LoadBalancing
 import Logging
 import NetworkTypes
+import NodeAgent
 
 /// `fairlead lb-pool`.
 struct LBPool: AsyncParsableCommand {
@@ -108,7 +109,7 @@ struct LBPool: AsyncParsableCommand {
         let settings = try Settings(
             file: file, source: source, node: try NodeOptions.parse([]), log: log, showsTime: watch)
         let logger = settings.logger
-        let choice = try settings.source()
+        let choice = try source.choose(settings)
         let report = PoolReport(
             try request, form: output, backend: backend ?? "",
             haproxy: haproxySocket.map { HAProxySocket(path: $0) }, options: serverOptions, logger: logger)

@@ -3,8 +3,9 @@ import Logging
 import Netfilter
 import NetlinkTransport
 import NetworkTypes
-import Reconciliation
+import NodeAgent
 import ServiceDataplane
+import Terminal
 
 /// `fairlead migrate`.
 struct Migrate: AsyncParsableCommand {
@@ -110,7 +111,7 @@ struct Takeover {
         let ownTable = ForeignRules.Table(family: table.family, name: own)
         let sets = try kernel.setNames(in: ownTable)
         var result: [String] = []
-        for kind in KubeProxyRules.Frontends.allCases {
+        for kind in KubeProxyFrontends.allCases {
             var missing = try kernel.keys(ofSet: kind.map, in: table)
             for set in sets where kind.includes(set: set) && !missing.isEmpty {
                 missing.subtract(try kernel.keys(ofSet: set, in: ownTable))
@@ -118,17 +119,6 @@ struct Takeover {
             result += missing.map { kind.text($0, table.family) }.sorted()
         }
         return result
-    }
-
-    /// Says at the start of the daemon that kube-proxy's rules are there.
-    static func warn(_ logger: Logger) {
-        guard let kernel = try? NftablesKernel(), let rules = try? kernel.foreignRules() else { return }
-        let remnants = KubeProxyRules(in: rules)
-        if !remnants.isEmpty {
-            logger.warning(
-                "kube-proxy has rules on this node (\(remnants.summary.joined(separator: ", "))): see 'fairlead migrate'"
-            )
-        }
     }
 
     private static func outsideNftables() -> [String] {

@@ -2,7 +2,9 @@ import ArgumentParser
 import KubernetesModel
 import Netfilter
 import NetworkTypes
+import NodeAgent
 import Reconciliation
+import Terminal
 
 /// `fairlead render`.
 struct Render: AsyncParsableCommand {
@@ -26,7 +28,7 @@ struct Render: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings(file: file, source: source, node: node, log: log)
         let logger = settings.logger
-        var session = try Session(settings, source: try settings.source())
+        var session = try Session(settings, source: try source.choose(settings))
         settings.warn()
         guard await session.load(logger) else { throw ExitCode.failure }
         let tables = session.desired.tables()

@@ -1,14 +1,7 @@
-import ArgumentParser
-import KubernetesClient
-import KubernetesConfiguration
 import KubernetesModel
 import Logging
-import ManifestSource
-import Netfilter
-import NetlinkTransport
-import NetworkTypes
+import NodeAgent
 import Reconciliation
-import ServiceDataplane
 
 /// What the one-shot commands have in common: the objects, read once, and the desired state.
 struct Session {
@@ -48,27 +41,6 @@ struct Session {
         desired.held = update.heldServices
         _ = desired.load(update.changes)
     }
-
-    /// Logs what could not be read, and what there is no use for.
-    static func report(_ failures: [ManifestError], _ skipped: [SkippedObject], _ logger: Logger) {
-        for failure in failures {
-            logger.error("\(failure); the last good version of the file, if there was one, stays in force")
-        }
-        for object in skipped { logger.debug("\(object)") }
-    }
-
     /// Logs findings, each at the level of its severity.
-    func report(_ findings: [Finding], _ logger: Logger) { Self.report(findings, logger) }
-
-    static func report(_ findings: [Finding], _ logger: Logger) {
-        for finding in findings {
-            let level: Logger.Level =
-                switch finding.severity {
-                case .info: .info
-                case .warning: .warning
-                case .error: .error
-                }
-            logger.log(level: level, "\(finding)")
-        }
-    }
+    func report(_ findings: [Finding], _ logger: Logger) { ObjectLog.report(findings, logger) }
 }

@@ -1,8 +1,5 @@
 import ArgumentParser
 import KubernetesConfiguration
-import Logging
-import NetlinkTransport
-import Reconciliation
 
 /// The settings of connection tracking, with kube-proxy's names and defaults; `--conntrack-tcp-be-liberal` also shapes the
 /// rules and stands in `NodeOptions`.
@@ -45,53 +42,4 @@ struct ConntrackOptions: ParsableArguments, KubeProxyOptions {
 extension GoDuration: ExpressibleByArgument {
     /// Reads what an option was given.
     public init?(argument: String) { self.init(argument) }
-}
-
-extension KubeProxyConfiguration.Conntrack {
-    /// What to set.
-    var settings: ConntrackSettings {
-        func positive(_ value: Int) -> Int? { value > 0 ? value : nil }
-        var settings = ConntrackSettings()
-        settings.maximumPerCore = positive(maxPerCore)
-        settings.minimum = positive(min)
-        settings.tcpEstablishedTimeout = positive(tcpEstablishedTimeout.seconds)
-        settings.tcpCloseWaitTimeout = positive(tcpCloseWaitTimeout.seconds)
-        settings.udpTimeout = positive(udpTimeout.seconds)
-        settings.udpStreamTimeout = positive(udpStreamTimeout.seconds)
-        settings.tcpBeLiberal = tcpBeLiberal
-        return settings
-    }
-}
-
-extension ConntrackSettings {
-    /// Writes the settings; one that cannot be written is a warning.
-    ///
-    /// - Returns: whether all that had to be written could be.
-    @discardableResult
-    func apply(_ logger: Logger) -> Bool {
-        var isComplete = true
-        let plan = plan(processors: KernelParameters.processors, read: KernelParameters.read)
-        if let kept = plan.keptMaximum {
-            logger.notice(
-                "the conntrack table keeps its size, which is larger than --conntrack-max-per-core and --conntrack-min ask",
-                metadata: ["size": "\(kept.present == 0 ? "unlimited" : "\(kept.present)")", "asked": "\(kept.wanted)"])
-        }
-        for group in plan.groups {
-            do throws(NetlinkError) {
-                for change in group {
-                    try KernelParameters.write(change.value, to: change.path)
-                    logger.info(
-                        "set a kernel parameter",
-                        metadata: [
-                            "path": "\(change.path)", "value": "\(change.value)",
-                            "before": "\(change.before.map { "\($0)" } ?? "unknown")",
-                        ])
-                }
-            } catch {
-                isComplete = false
-                logger.warning("\(error); the present value stays in force")
-            }
-        }
-        return isComplete
-    }
 }

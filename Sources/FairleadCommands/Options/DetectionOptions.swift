@@ -1,18 +1,8 @@
 import ArgumentParser
-import KubernetesConfiguration
-import NetworkTypes
-import ServiceDataplane
+import NodeAgent
 
 /// How sources are told to be in the cluster; kube-proxy's names.
 struct DetectionOptions: ParsableArguments, KubeProxyOptions {
-    /// `--detect-local-mode`.
-    enum Mode: String, ExpressibleByArgument, CaseIterable {
-        case clusterCIDR = "ClusterCIDR"
-        case nodeCIDR = "NodeCIDR"
-        case bridgeInterface = "BridgeInterface"
-        case interfaceNamePrefix = "InterfaceNamePrefix"
-    }
-
     @Option(
         help: ArgumentHelp(
             "How sources are told to be in the cluster. (default: ClusterCIDR)",
@@ -20,7 +10,7 @@ struct DetectionOptions: ParsableArguments, KubeProxyOptions {
                 ClusterCIDR: by --cluster-cidr; NodeCIDR: by the podCIDRs of this node's Node object; BridgeInterface: by \
                 --pod-bridge-interface; InterfaceNamePrefix: by --pod-interface-name-prefix.
                 """))
-    var detectLocalMode: Mode?
+    var detectLocalMode: LocalMode?
 
     @Option(
         help: ArgumentHelp(
@@ -47,14 +37,4 @@ struct DetectionOptions: ParsableArguments, KubeProxyOptions {
     }
 }
 
-extension KubeProxyConfiguration {
-    /// How sources are told to be in the cluster.
-    var localDetector: LocalDetector {
-        switch DetectionOptions.Mode(rawValue: detectLocalMode) {
-        case .clusterCIDR, nil: .clusterCIDRs(CIDR.list([clusterCIDR]))
-        case .nodeCIDR: .nodeCIDRs
-        case .bridgeInterface: .bridge(detectLocal.bridgeInterface)
-        case .interfaceNamePrefix: .interfacePrefix(detectLocal.interfaceNamePrefix)
-        }
-    }
-}
+extension LocalMode: ExpressibleByArgument {}

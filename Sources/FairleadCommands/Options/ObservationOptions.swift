@@ -1,10 +1,4 @@
 import ArgumentParser
-import KubernetesConfiguration
-import NetworkTypes
-import Observability
-import Reconciliation
-import ServiceDataplane
-import Telemetry
 
 /// Where `run` tells how it is; kube-proxy's names and defaults.
 struct ObservationOptions: ParsableArguments, KubeProxyOptions {
@@ -35,8 +29,11 @@ struct ObservationOptions: ParsableArguments, KubeProxyOptions {
         }
     }
 
+    /// Whether the status page and what it reads are served.
+    var servesStatusPage: Bool { statusPage?.description != "false" }
+
     /// What this says that kube-proxy has no counterpart for.
-    var ownArguments: [String] { statusPage?.description == "false" ? ["--status-page=false"] : [] }
+    var ownArguments: [String] { servesStatusPage ? [] : ["--status-page=false"] }
 
     var given: [(name: String, value: String)] {
         var given: [(name: String, value: String)] = []
@@ -45,30 +42,4 @@ struct ObservationOptions: ParsableArguments, KubeProxyOptions {
         given.add("bind-address-hard-fail", bindAddressHardFail)
         return given
     }
-}
-
-extension ObservationOptions {
-    /// What answers for the status page; nil if it is turned off.
-    func statusPage(
-        _ board: StatusBoard, _ counters: ServiceCounters, _ daemon: Daemon, _ node: NodeSettings,
-        _ options: DataplaneOptions
-    ) -> StatusAPI? {
-        if statusPage?.description == "false" { return nil }
-        let views = DaemonViews(board) {
-            let known = await daemon.knowledge()
-            return DaemonView(
-                desired: known.desired, sourceFindings: known.sourceFindings, revision: known.revision)
-        }
-        return StatusAPI(
-            board: board, counters: counters, views: views, nodeName: node.nodeName,
-            countsConnections: options.countsConnections)
-    }
-}
-
-extension KubeProxyConfiguration {
-    /// Where health is told.
-    var healthzPlaces: [ListenAddress] { ListenAddress.parse(healthzAddress, defaultPort: 10256) ?? [] }
-
-    /// Where metrics are told.
-    var metricsPlaces: [ListenAddress] { ListenAddress.parse(metricsAddress, defaultPort: 10249) ?? [] }
 }

@@ -2,6 +2,7 @@ import Advice
 import KubernetesModel
 import ManifestSource
 import NetworkTypes
+import NodeAgent
 
 /// Advice as SARIF 2.1.0 (OASIS), which code scanning services read: one run, a rule for each code, a result for each finding.
 enum AdviceSARIF {
@@ -13,7 +14,7 @@ enum AdviceSARIF {
         return """
             {"$schema":"\(schema)","version":"2.1.0","runs":[{"tool":{"driver":{"name":"fairlead",
             """
-                + "\"version\":\"\(Fairlead.version)\",\"rules\":[\(rules)]}},\"results\":[\(results)]}]}\n"
+                + "\"version\":\"\(Release.version)\",\"rules\":[\(rules)]}},\"results\":[\(results)]}]}\n"
     }
 
     private static func text(_ code: AdviceCode) -> String {

@@ -1,4 +1,3 @@
-import NetworkTypes
 import PacketPath
 import ServicePolicy
 

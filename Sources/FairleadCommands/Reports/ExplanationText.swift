@@ -1,5 +1,4 @@
 import Netfilter
-import NetworkTypes
 import PacketPath
 import ServicePolicy
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CLinux
+import KubernetesModel
 import Logging
+import Terminal
 
 /// How log lines look (`--log-format`).
 enum LogFormat: String, ExpressibleByArgument, CaseIterable {
@@ -68,31 +70,5 @@ struct LogOutput: LogHandler {
         }
         guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
         return String(String.UnicodeScalarView(text.unicodeScalars.map { isUnsafe($0) ? " " : $0 }))
-    }
-}
-
-/// JSON text of values, for the few shapes that Fairlead prints.
-enum JSONText {
-    /// A string with its quotes.
-    static func string(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 32 || scalar.value == 127:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
-
-    /// An array of strings.
-    static func array(_ texts: some Sequence<String>) -> String {
-        "[" + texts.map { string($0) }.joined(separator: ",") + "]"
     }
 }

@@ -1,6 +1,5 @@
 import KubernetesModel
 import LoadBalancing
-import NetworkTypes
 
 /// A pool for programs: one object in one line.
 enum PoolJSON {

@@ -2,6 +2,8 @@ import KubernetesModel
 import LoadBalancing
 import Logging
 import NetworkTypes
+import NodeAgent
+import Terminal
 
 /// Prints the pools of a Service as they change, and keeps a backend of HAProxy in line with one.
 actor PoolReport {
@@ -44,7 +46,7 @@ actor PoolReport {
     func take(_ update: ClusterUpdate) async {
         _ = cluster.apply(update.changes)
         let news = update.findings.filter { !findings.contains($0) && $0.concerns(request.service) }
-        Session.report(news, logger)
+        ObjectLog.report(news, logger)
         findings = update.findings
         guard update.readiness == .complete, !update.heldServices.contains(request.service) else { return }
         do throws(PoolProblem) {

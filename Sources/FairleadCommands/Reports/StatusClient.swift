@@ -3,6 +3,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NodeAgent
 import SystemSupport
 import Telemetry
 

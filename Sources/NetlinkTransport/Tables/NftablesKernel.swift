@@ -68,18 +68,21 @@ public final class NftablesKernel: DataplaneKernel {
     /// The address of this connection, by which notifications name who committed.
     public var portID: UInt32 { socket.portID }
 
+    /// Sets with more elements are read by key, where `observe` gets guesses, unless somebody says otherwise.
+    public static let usualDumpLimit = 2_000
+
     /// Opens a connection to the nftables of the calling thread's network namespace.
     ///
     /// - Parameters:
     ///   - dumpLimit: sets with more elements are read by key, where `observe` gets guesses.
     ///   - making: what becomes of tables that the connection makes.
-    public convenience init(dumpLimit: Int = 2_000, making: TableMaking = .plain) throws(NetlinkError) {
+    public convenience init(dumpLimit: Int = usualDumpLimit, making: TableMaking = .plain) throws(NetlinkError) {
         try self.init(dumpLimit: dumpLimit, making: making, hasReader: true, sendLimit: .max)
     }
 
     /// A connection that sends no more bytes at once than that, as one without privilege does: for tests.
     package convenience init(sendLimit: Int) throws(NetlinkError) {
-        try self.init(dumpLimit: 2_000, making: .plain, hasReader: true, sendLimit: sendLimit)
+        try self.init(dumpLimit: Self.usualDumpLimit, making: .plain, hasReader: true, sendLimit: sendLimit)
     }
 
     private init(

@@ -1,0 +1,140 @@
+import KubernetesConfiguration
+import KubernetesModel
+import Logging
+import NetlinkTransport
+import NetworkTypes
+import Reconciliation
+import ServiceDataplane
+
+/// What options come to, and the configuration file where they are silent: values, whoever has read them from where.
+package struct Settings {
+    /// What kube-proxy has no option for.
+    package struct Own: Sendable {
+        /// `externalTrafficPolicy: Local` holds for pods and the node, too (`--strict-local`).
+        package var strictLocal = false
+        /// Connections from outside to an endpoint of this node keep their source (`--preserve-local-source`).
+        package var preservesLocalSource = false
+        /// Node ports are on 127.0.0.1, too (`--localhost-nodeports`).
+        package var servesLocalhostNodePorts = false
+        /// New connections are counted per frontend (`--service-counters`).
+        package var countsConnections = false
+        /// These and others that were given, as they stand on a command line.
+        package var arguments: [String] = []
+
+        /// None.
+        package init() {}
+    }
+
+    /// What is in force, under kube-proxy's names.
+    package let configuration: KubeProxyConfiguration
+    /// Where it comes from.
+    package let draft: ConfigurationDraft
+    /// The file, and what it says by itself.
+    package let file: (path: String, configuration: KubeProxyConfiguration)?
+    /// Where what is not as it should be is told.
+    package let logger: Logger
+    private let own: Own
+
+    /// - Parameters:
+    ///   - draft: the configuration in force.
+    ///   - file: the file, and what it says by itself.
+    ///   - own: what kube-proxy has no option for.
+    ///   - logger: for everything that works by these settings.
+    package init(
+        _ draft: ConfigurationDraft, file: (path: String, configuration: KubeProxyConfiguration)?, own: Own,
+        logger: Logger
+    ) {
+        configuration = draft.configuration
+        self.draft = draft
+        self.file = file
+        self.own = own
+        self.logger = logger
+    }
+}
+
+/// Options ask for what cannot be; only their owner can mend that.
+package struct UsageError: Error, CustomStringConvertible {
+    /// What is wrong, beginning with the option's name.
+    package let description: String
+}
+
+/// What they mean for the parts of the program.
+extension Settings {
+    /// What shapes the rules.
+    package var dataplane: DataplaneOptions {
+        var options = DataplaneOptions()
+        options.localDetector = configuration.localDetector
+        options.preservesLocalSource = own.preservesLocalSource
+        options.servesLocalhostNodePorts = servesLocalhostNodePorts
+        options.countsConnections = own.countsConnections
+        options.masqueradeAll = configuration.masqueradeAll
+        options.strictLocal = own.strictLocal
+        options.dropsInvalid = !configuration.conntrack.tcpBeLiberal
+        return options
+    }
+
+    /// Whether node ports are on 127.0.0.1 too.
+    package var servesLocalhostNodePorts: Bool {
+        own.servesLocalhostNodePorts
+            || configuration.mode != "nftables" && configuration.iptables.localhostNodePorts == true
+    }
+
+    /// What the operator decides about the node.
+    package func node() throws(UsageError) -> NodeSettings {
+        let name = configuration.hostnameOverride.trimmingBlanks.lowercased()
+        guard let name = name.isEmpty ? HostAddresses.nodeName() : name else {
+            throw UsageError(
+                description: "--node-name is needed: the system does not tell the host's name")
+        }
+        if !NameRule.subdomain.accepts(name) {
+            throw UsageError(
+                description: "--node-name is needed: the host's name \(name.quoted) cannot be a Node's")
+        }
+        var settings = NodeSettings(nodeName: name, nodePortAddresses: nodePortAddresses)
+        settings.primaryAddress = IPAddress(configuration.bindAddress).flatMap { $0.isUnspecified ? nil : $0 }
+        return settings
+    }
+
+    private var nodePortAddresses: NodePortAddresses {
+        switch configuration.nodePortAddresses {
+        case ["primary"], []: .primary
+        case ["all"]: .all
+        default: .within(CIDR.list(configuration.nodePortAddresses))
+        }
+    }
+
+    /// The least time between two commits while changes keep coming; a change that comes alone goes out at once.
+    ///
+    /// kube-proxy's default of a second spares it work that a commit of Fairlead does not cost: only a period that was asked
+    /// for counts.
+    package var minSyncPeriod: Duration {
+        let sections = ["iptables", "ipvs", "nftables"]
+        return sections.contains { draft.says("\($0).minSyncPeriod") } ? configuration.minSyncPeriod.duration : .zero
+    }
+
+    /// Says what no option can have.
+    package func warn() {
+        for block in nodePortAddresses.blocksWithLoopback where !(servesLocalhostNodePorts && block.family == .ipv4) {
+            logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
+        }
+        let open = nodePortAddresses.familiesWithoutBlock
+        let own = open.isEmpty ? [] : (try? HostAddresses.all()) ?? []
+        for family in open where own.contains(where: { $0.family == family && NodePortAddresses.isOrdinary($0) }) {
+            logger.warning(
+                """
+                --nodeport-addresses: no range of \(family): node ports are served on all its addresses \
+                (\(OptionStatement.familyWithoutRange)); with \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") on none
+                """)
+        }
+    }
+
+    /// The configuration in force, as a file that `--config` reads; what it has no keys for stands in a comment.
+    package var text: String {
+        var own = own.arguments
+        if configuration.healthzAddress.isEmpty { own.append("--healthz-bind-address=") }
+        if configuration.metricsAddress.isEmpty { own.append("--metrics-bind-address=") }
+        var text = "# The configuration of fairlead \(Release.version).\n"
+        if !own.isEmpty { text += "# What it has no keys for: \(own.joined(separator: " "))\n" }
+        return text + configuration.yaml
+    }
+}

@@ -1,0 +1,107 @@
+import KubernetesModel
+import Logging
+import Netfilter
+import NetlinkTransport
+import NetworkTypes
+import Observability
+import ServiceDataplane
+import Telemetry
+
+/// Reads the counters that the tables keep of Services, for scrapes: by a connection to the kernel of its own, so that a
+/// scrape never waits for a commit, nor a commit for a scrape.
+actor ServiceCounters {
+    private let options: DataplaneOptions
+    let logger: Logger
+    private var kernel: NftablesKernel?
+    private var ledger = CounterLedger()
+    private var last: CounterReading?
+
+    /// Scrapes and looks at the status within that time share one reading.
+    private static let freshness: Duration = .seconds(1)
+    /// The most counters of one family that a scrape reports.
+    private static let limit = 20_000
+
+    init(options: DataplaneOptions, logger: Logger) {
+        self.options = options
+        self.logger = logger
+    }
+
+    /// The counters now, or a moment ago. None if the kernel refuses.
+    func read() -> [ServiceCounter] { reading().counters }
+
+    /// The counters now, or a moment ago, with their rates since the reading before.
+    func reading() -> CounterReading {
+        let start = Moment.now
+        if let last, start.uptime - last.time.uptime < Self.freshness { return last }
+        var reading: CounterReading
+        do throws(NetlinkError) {
+            let counters = try readKernel()
+            reading = CounterReading(time: start, cost: Moment.now.uptime - start.uptime, counters: counters)
+        } catch {
+            logger.debug("counters: \(error)")
+            kernel = nil
+            reading = CounterReading(
+                time: start, cost: Moment.now.uptime - start.uptime, counters: [], failure: "\(error)")
+        }
+        if let last { reading.compare(with: last) }
+        last = reading
+        return reading
+    }
+
+    private func readKernel() throws(NetlinkError) -> [ServiceCounter] {
+        let kernel: NftablesKernel
+        if let open = self.kernel { kernel = open } else { kernel = try Wiring.openKernel() }
+        self.kernel = kernel
+        var readings: [CounterLedger.Reading] = []
+        for family in IPFamily.allCases {
+            let schema = TableSchema(
+                family: family, options: options, largestExponent: PoolSize.largestExponent)
+            var left = Self.limit
+            for set in schema.sets where set.countsPackets && left > 0 {
+                let elements = try kernel.counters(of: set, table: schema.name, family, limit: left)
+                left -= elements.count
+                for element in elements {
+                    guard let counter = Self.counter(element, set, family) else { continue }
+                    readings.append(.init(counter, set: set.id.rawValue, packets: element.packets))
+                }
+            }
+        }
+        return ledger.take(readings)
+    }
+
+    /// The comment of an element names the Service and its port: `namespace/name:port`, `namespace/name`.
+    private static func counter(
+        _ counted: CountedElement, _ set: SetDeclaration, _ family: IPFamily
+    ) -> ServiceCounter? {
+        guard let event = event(of: set), let comment = counted.element.comment,
+            let slash = comment.firstIndex(of: "/")
+        else { return nil }
+        let rest = comment[comment.index(after: slash)...]
+        let colon = rest.firstIndex(of: ":")
+        let service = ObjectKey(
+            namespace: String(comment[..<slash]), name: String(rest[..<(colon ?? rest.endIndex)]))
+        let port = colon.map { String(rest[rest.index(after: $0)...]) } ?? ""
+        return ServiceCounter(
+            event, service: service, port: port,
+            frontend: frontend(counted.element, set, family), packets: counted.packets)
+    }
+
+    /// Like `10.96.0.1:80/tcp`; a node port has the unspecified address, so that the families' differ.
+    private static func frontend(_ element: Element, _ set: SetDeclaration, _ family: IPFamily) -> String {
+        let fields = ElementText.key(element, declaration: set, family).split(separator: " . ").map { String($0) }
+        guard fields.count >= 2 else { return fields.joined() }
+        let address = fields.count > 2 ? fields[0] : family == .ipv4 ? "0.0.0.0" : "::"
+        let (transport, port) = (fields[fields.count - 2], fields[fields.count - 1])
+        return "\(family == .ipv4 ? address : "[\(address)]"):\(port)/\(transport)"
+    }
+
+    private static func event(of set: SetDeclaration) -> ServiceCounter.Event? {
+        switch set.id {
+        case .rejectServices, .rejectNodePorts: .rejected
+        case .dropServices: .dropped
+        case .dropOutsideServices, .dropOutsideNodePorts: .droppedOutside
+        // Members of pools count new connections (`--service-counters`).
+        default: .connection
+        }
+    }
+}
