@@ -192,8 +192,10 @@ let package = Package(
             ], exclude: ["Corpus"], swiftSettings: strict),
 
         // Packets through real network namespaces: the harness, its own test, and the test of the product.
+        .target(name: "CTestKit", path: "Tests/CTestKit", cSettings: [.define("_GNU_SOURCE")]),
         .target(
-            name: "FairleadTestKit", dependencies: ["NetworkTypes", "CLinux"], path: "Tests/FairleadTestKit",
+            name: "FairleadTestKit", dependencies: ["NetworkTypes", "CLinux", "CTestKit"],
+            path: "Tests/FairleadTestKit",
             swiftSettings: strict),
         .testTarget(name: "TestKitTests", dependencies: ["FairleadTestKit", "NetworkTypes"], swiftSettings: strict),
         .testTarget(

@@ -179,24 +179,6 @@ extension ManifestNode {
         return try node.checked(FieldRule.choice(text))
     }
 
-    /// This node, which has to be the text of an IP address.
-    func asAddress() throws(FieldError) -> IPAddress {
-        let text = try asString()
-        return try checked(FieldRule.address(text))
-    }
-
-    /// This node, which has to be an address that a Service or an endpoint can have.
-    func asServiceAddress(allowingLinkLocal: Bool = false) throws(FieldError) -> IPAddress {
-        let text = try asString()
-        return try checked(FieldRule.serviceAddress(text, allowingLinkLocal: allowingLinkLocal))
-    }
-
-    /// This node, which has to be a block of addresses. Host bits may be set, as the API allows in most places.
-    func asCIDR() throws(FieldError) -> CIDR {
-        let text = try asString()
-        return try checked(FieldRule.block(text))
-    }
-
     /// This node, which has to be a name.
     func asName(_ rule: NameRule, _ context: DecodeContext? = nil) throws(FieldError) -> String {
         let text = try asString(context)

@@ -1,4 +1,4 @@
-import CLinux
+import CTestKit
 import Glibc
 
 /// A network namespace without a name. It ends with the last reference to it (and with the process, however that ends).

@@ -1,5 +1,5 @@
 #pragma once
-#include "netns.h"
+#include "spawn.h"
 #include "netlink_shim.h"
 #include "host_shim.h"
 
