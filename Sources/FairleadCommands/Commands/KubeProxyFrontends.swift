@@ -1,4 +1,6 @@
+import Netfilter
 import NetworkTypes
+import ServiceDataplane
 
 /// The maps of kube-proxy's nftables mode whose keys are frontends with an endpoint, and the sets of Fairlead that a frontend
 /// must be in one of to be served alike.
@@ -16,19 +18,14 @@ enum KubeProxyFrontends: CaseIterable, Sendable {
         }
     }
 
-    /// Whether a set of Fairlead's table has frontends of this kind as keys.
-    func includes(set name: String) -> Bool {
-        let stems =
+    /// The names of the sets of Fairlead's table that have frontends of this kind as keys.
+    var sets: Set<String> {
+        let (pools, refusals): ([PoolKind], [SetID]) =
             switch self {
-            case .addresses:
-                ["services-", "local-services-", "reject-services", "drop-services", "drop-outside-services"]
-            case .nodePorts: ["nodeports-", "local-nodeports-", "reject-nodeports", "drop-outside-nodeports"]
+            case .addresses: ([.services, .localServices], [.rejectServices, .dropServices, .dropOutsideServices])
+            case .nodePorts: ([.nodePorts, .localNodePorts], [.rejectNodePorts, .dropOutsideNodePorts])
             }
-        return stems.contains { stem in
-            guard stem.hasSuffix("-") else { return name == stem }
-            return name.hasPrefix(stem) && !name.dropFirst(stem.count).isEmpty
-                && name.dropFirst(stem.count).allSatisfy(\.isNumber)
-        }
+        return Set(pools.flatMap(\.memberSetNames) + refusals.map(\.name))
     }
 
     /// The text of a key: `10.96.0.10:53/udp`. Fields are padded to four bytes, numbers in network byte order.

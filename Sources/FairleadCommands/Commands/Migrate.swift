@@ -113,7 +113,7 @@ struct Takeover {
         var result: [String] = []
         for kind in KubeProxyFrontends.allCases {
             var missing = try kernel.keys(ofSet: kind.map, in: table)
-            for set in sets where kind.includes(set: set) && !missing.isEmpty {
+            for set in kind.sets.intersection(sets) where !missing.isEmpty {
                 missing.subtract(try kernel.keys(ofSet: set, in: ownTable))
             }
             result += missing.map { kind.text($0, table.family) }.sorted()

@@ -142,11 +142,10 @@ struct ConntrackEntry {
     /// original tuple and from the place in memory, and both can come again with the very next entry. With the reply
     /// tuple, such an entry would have to lead to the same stale endpoint.
     func writeDeletion(to writer: inout MessageWriter, sequence: UInt32) {
-        let nested: UInt16 = 0x8000
         let start = writer.beginMessage(
             type: ConntrackMessage.delete, flags: NetlinkFlag.request | NetlinkFlag.acknowledge, sequence: sequence,
             family: flow.destination.family.netfilterNumber)
-        writer.put(ConntrackAttribute.reply | nested, copying: reply.value)
+        writer.put(ConntrackAttribute.reply | AttributeFlag.nested, copying: reply.value)
         if let zone { writer.put(ConntrackAttribute.zone, copying: zone.value) }
         writer.put(ConntrackAttribute.id, copying: id.value)
         writer.endMessage(start)

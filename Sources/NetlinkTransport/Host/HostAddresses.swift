@@ -48,8 +48,8 @@ extension IPAddress {
     init?(_ address: fl_address) {
         let family: IPFamily? =
             switch address.family {
-            case 2: .ipv4
-            case 10: .ipv6
+            case RouteMessage.ipv4: .ipv4
+            case RouteMessage.ipv6: .ipv6
             default: nil
             }
         guard let family else { return nil }

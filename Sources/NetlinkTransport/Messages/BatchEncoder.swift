@@ -28,8 +28,9 @@ enum BatchEncoder {
         var writer = MessageWriter(capacity: max(1 << 16, transaction.elementCount * 56))
         var sequence = firstSequence
         let begin = writer.beginMessage(
-            type: NFTMessage.batchBegin, flags: NetlinkFlag.request, sequence: sequence, family: 0, resourceID: 10)
-        if let generation { writer.put(1, generation) }
+            type: NFTMessage.batchBegin, flags: NetlinkFlag.request, sequence: sequence, family: 0,
+            resourceID: UInt16(NFTMessage.subsystemNumber))
+        if let generation { writer.put(GenerationField.expected, generation) }
         writer.endMessage(begin)
         sequence += 1
         var last: Int?
@@ -41,7 +42,8 @@ enum BatchEncoder {
         let acknowledged = last == nil ? nil : sequence - 1
         if isComplete {
             let end = writer.beginMessage(
-                type: NFTMessage.batchEnd, flags: NetlinkFlag.request, sequence: sequence, family: 0, resourceID: 10)
+                type: NFTMessage.batchEnd, flags: NetlinkFlag.request, sequence: sequence, family: 0,
+                resourceID: UInt16(NFTMessage.subsystemNumber))
             writer.endMessage(end)
         }
         return EncodedBatch(writer: writer, firstSequence: firstSequence, acknowledged: acknowledged)

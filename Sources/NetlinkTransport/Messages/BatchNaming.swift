@@ -14,18 +14,20 @@ enum BatchNaming {
         guard let message = MessageSequence(batch).first(where: { $0.sequence == sequence }) else {
             return "transaction"
         }
-        guard message.type >> 8 == 10 else { return "transaction" }
+        guard message.type >> 8 == NFTMessage.subsystemNumber else { return "transaction" }
         let family: IPFamily = message.family == IPFamily.ipv6.netfilterNumber ? .ipv6 : .ipv4
-        let table = "table \(family.nftName) \(message.attributes.first(1)?.text ?? "?")"
+        let table = "table \(family.nftName) \(message.attributes.first(TableField.name)?.text ?? "?")"
         func name(_ attribute: UInt16) -> String { message.attributes.first(attribute)?.text ?? "?" }
         switch message.type & 0xFF {
         case NFTMessage.newTable, NFTMessage.deleteTable: return table
-        case NFTMessage.newChain, NFTMessage.deleteChain: return "\(table), chain \(name(3))"
-        case NFTMessage.newRule, NFTMessage.deleteRule: return "\(table), rule of chain \(name(2))"
-        case NFTMessage.newSet, NFTMessage.deleteSet: return "\(table), set \(name(2))"
+        case NFTMessage.newChain, NFTMessage.deleteChain: return "\(table), chain \(name(ChainField.name))"
+        case NFTMessage.newRule, NFTMessage.deleteRule: return "\(table), rule of chain \(name(RuleField.chain))"
+        case NFTMessage.newSet, NFTMessage.deleteSet: return "\(table), set \(name(SetField.name))"
         case NFTMessage.newElement, NFTMessage.deleteElement, NFTMessage.destroyElement:
-            let text = "\(table), set \(name(2))"
-            guard let set = declaration(family, name(2)), let key = element(at: offset, of: message) else {
+            let text = "\(table), set \(name(ElementAttribute.listSet))"
+            guard let set = declaration(family, name(ElementAttribute.listSet)),
+                let key = element(at: offset, of: message)
+            else {
                 return text
             }
             return "\(text), element \(ElementText.fields(key, set.key, family))"
@@ -41,7 +43,8 @@ enum BatchNaming {
     ) -> RefusedElement? {
         guard let message = MessageSequence(batch).first(where: { $0.sequence == sequence }),
             message.type == NFTMessage.subsystem | NFTMessage.newElement,
-            let key = element(at: offset, of: message), let set = message.attributes.first(2)?.text
+            let key = element(at: offset, of: message),
+            let set = message.attributes.first(ElementAttribute.listSet)?.text
         else { return nil }
         return RefusedElement(
             family: message.family == IPFamily.ipv6.netfilterNumber ? .ipv6 : .ipv4, set: set, key: key,

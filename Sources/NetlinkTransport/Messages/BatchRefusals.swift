@@ -67,12 +67,12 @@ struct ErrorReport {
         let payload = message.payload
         // Without a trap, whatever the number is.
         code = payload.count >= 4 ? 0 &- payload.loadUnaligned(as: Int32.self) : 0
-        let hasExtendedAttributes: UInt16 = 0x200
-        guard message.flags & hasExtendedAttributes != 0, payload.count > 20 else { return }
+        guard message.flags & ExtendedReport.flag != 0, payload.count > 20 else { return }
         for attribute in AttributeSequence(UnsafeRawBufferPointer(rebasing: payload[20...])) {
             switch attribute.type {
-            case 1: text = attribute.text
-            case 2 where attribute.value.count == 4: offset = Int(attribute.value.loadUnaligned(as: UInt32.self))
+            case ExtendedReport.text: text = attribute.text
+            case ExtendedReport.offset where attribute.value.count == 4:
+                offset = Int(attribute.value.loadUnaligned(as: UInt32.self))
             default: continue
             }
         }

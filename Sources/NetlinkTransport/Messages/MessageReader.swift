@@ -74,7 +74,7 @@ struct AttributeSequence: Sequence, IteratorProtocol {
         guard length >= 4, length <= buffer.count - offset else { return nil }
         defer { offset += (length + 3) & ~3 }
         return NetlinkAttribute(
-            type: buffer.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & 0x3FFF,
+            type: buffer.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & AttributeFlag.typeMask,
             value: UnsafeRawBufferPointer(rebasing: buffer[(offset + 4)..<(offset + length)]))
     }
 

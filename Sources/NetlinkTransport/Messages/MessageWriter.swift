@@ -63,7 +63,7 @@ struct MessageWriter: ~Copyable {
         let start = count
         let header = claim(4)
         header.storeBytes(of: UInt16(0), as: UInt16.self)
-        header.storeBytes(of: type | 0x8000, toByteOffset: 2, as: UInt16.self)
+        header.storeBytes(of: type | AttributeFlag.nested, toByteOffset: 2, as: UInt16.self)
         return start
     }
 

@@ -25,27 +25,11 @@ enum NFTMessage {
     static let group: UInt32 = 7
 
     /// The nftables subsystem of nfnetlink, in the upper byte of a message type.
-    static let subsystem: UInt16 = 10 << 8
+    static let subsystem = UInt16(subsystemNumber) << 8
+    /// `NFNL_SUBSYS_NFTABLES`.
+    static let subsystemNumber: UInt8 = 10
     static let batchBegin: UInt16 = 0x10
     static let batchEnd: UInt16 = 0x11
-}
-
-/// Attributes and flags of a table (`enum nft_table_attributes`, `enum nft_table_flags`).
-enum TableField {
-    static let name: UInt16 = 1
-    static let flags: UInt16 = 2
-    static let owner: UInt16 = 7
-
-    /// Only the socket that made the table, or claimed it, may change it.
-    static let owned: UInt32 = 2
-    /// The table outlives its owner. Linux 6.9 or later; cannot be set or taken back later.
-    static let persistent: UInt32 = 4
-}
-
-/// Attributes of the message that ends the notifications of a commit (`enum nft_gen_attributes`).
-enum GenerationField {
-    static let processID: UInt16 = 2
-    static let processName: UInt16 = 3
 }
 
 /// Flags of a netlink message header (`linux/netlink.h`).
@@ -58,10 +42,26 @@ enum NetlinkFlag {
     static let append: UInt16 = 0x800
 }
 
+/// Flags in the type of an attribute (`linux/netlink.h`).
+enum AttributeFlag {
+    /// `NLA_F_NESTED`.
+    static let nested: UInt16 = 0x8000
+    /// `NLA_TYPE_MASK`: what is left of a type without flags.
+    static let typeMask: UInt16 = 0x3FFF
+}
+
 /// Message types that netlink itself answers with.
 enum NetlinkControl {
     static let error: UInt16 = 2
     static let done: UInt16 = 3
+}
+
+/// What an error or an acknowledgement has behind the message that it is about (`enum nlmsgerr_attrs`).
+enum ExtendedReport {
+    /// `NLM_F_ACK_TLVS`: there are such attributes.
+    static let flag: UInt16 = 0x200
+    static let text: UInt16 = 1
+    static let offset: UInt16 = 2
 }
 
 /// Message types and groups of `NETLINK_ROUTE` (`linux/rtnetlink.h`).
@@ -82,6 +82,10 @@ enum RouteMessage {
     static let linkGroup: UInt32 = 1
     static let addressGroups: [UInt32] = [5, 9]
     static let routeGroups: [UInt32] = [7, 11]
+
+    /// `AF_INET` and `AF_INET6`.
+    static let ipv4: Int32 = 2
+    static let ipv6: Int32 = 10
 
     /// `IFF_UP` of `linux/if.h`.
     static let isUp: UInt32 = 1
@@ -113,12 +117,6 @@ enum ElementAttribute {
     static let expression: UInt16 = 7
     static let keyEnd: UInt16 = 10
     static let value: UInt16 = 1
-    /// `NFTA_DATA_VERDICT` and what it holds (`enum nft_verdict_attributes`).
-    static let verdict: UInt16 = 2
-    static let verdictCode: UInt16 = 1
-    static let verdictChain: UInt16 = 2
-    /// `NFT_GOTO`.
-    static let goto = UInt32(bitPattern: -4)
 
     /// The element is the end of an interval (`NFT_SET_ELEM_INTERVAL_END`).
     static let intervalEnd: UInt32 = 1
@@ -146,10 +144,20 @@ enum ErrorNumber {
     static let restart: Int32 = 85
     static let messageSize: Int32 = 90
     static let busy: Int32 = 16
+    /// `EAGAIN`: nothing is there now.
+    static let tryAgain: Int32 = 11
     static let noMemory: Int32 = 12
+}
+
+/// Families of netfilter (`NFPROTO_*`).
+enum NetfilterFamily {
+    /// Both.
+    static let inet: UInt8 = 1
+    static let ipv4: UInt8 = 2
+    static let ipv6: UInt8 = 10
 }
 
 extension IPFamily {
     /// The kernel's number of the nftables family (`NFPROTO_IPV4`, `NFPROTO_IPV6`).
-    var netfilterNumber: UInt8 { self == .ipv4 ? 2 : 10 }
+    var netfilterNumber: UInt8 { self == .ipv4 ? NetfilterFamily.ipv4 : NetfilterFamily.ipv6 }
 }

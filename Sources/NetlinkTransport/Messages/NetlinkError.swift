@@ -65,6 +65,6 @@ extension NetlinkError: CustomStringConvertible {
     }
 
     private static func hint(_ code: Int32) -> String {
-        code == 1 ? "; CAP_NET_ADMIN in the network namespace is needed (run as root)" : ""
+        code == ErrorNumber.notPermitted ? "; CAP_NET_ADMIN in the network namespace is needed (run as root)" : ""
     }
 }

@@ -70,7 +70,7 @@ struct NetlinkSocket: ~Copyable {
     /// - Parameter milliseconds: how long to wait; nil: without end.
     func receive(into buffer: UnsafeMutableRawBufferPointer, milliseconds: Int32?) throws(NetlinkError) -> Int? {
         let result = fl_netlink_receive(descriptor, buffer.baseAddress, buffer.count, milliseconds ?? -1)
-        if result == -11 { return nil }
+        if result == -Int(ErrorNumber.tryAgain) { return nil }
         guard result >= 0 else { throw .system(operation: "receive from netlink", errno: Int32(-result)) }
         return result
     }
@@ -83,7 +83,7 @@ struct NetlinkSocket: ~Copyable {
         let result = lengths.withUnsafeMutableBufferPointer {
             fl_netlink_receive_many(descriptor, buffer.baseAddress, slot, $0.baseAddress)
         }
-        if result == -11 { return nil }
+        if result == -ErrorNumber.tryAgain { return nil }
         guard result >= 0 else { throw .system(operation: "receive from netlink", errno: -result) }
         return Int(result)
     }

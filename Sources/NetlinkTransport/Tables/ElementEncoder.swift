@@ -76,9 +76,9 @@ struct ElementEncoder {
 
     private func writeVerdict(_ chain: String, to writer: inout MessageWriter) {
         let nest = writer.beginNest(ElementAttribute.data)
-        let verdict = writer.beginNest(ElementAttribute.verdict)
-        writer.put(ElementAttribute.verdictCode, ElementAttribute.goto)
-        writer.put(ElementAttribute.verdictChain, chain)
+        let verdict = writer.beginNest(DataField.verdict)
+        writer.put(VerdictField.code, UInt32(bitPattern: VerdictField.goto))
+        writer.put(VerdictField.chain, chain)
         writer.endNest(verdict)
         writer.endNest(nest)
     }

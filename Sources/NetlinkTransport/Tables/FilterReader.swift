@@ -26,7 +26,8 @@ extension NftablesKernel {
         var chains: [FilterRules.Place: FilterRules.Chain] = [:]
         try list(NFTMessage.getChain, family: 0, operation: "list chains") { message in
             guard let family = FilterRules.Family(netfilterNumber: message.family),
-                let table = message.attributes.first(1)?.text, let name = message.attributes.first(3)?.text
+                let table = message.attributes.first(ChainField.table)?.text,
+                let name = message.attributes.first(ChainField.name)?.text
             else { return }
             if table == own, family != .inet { return }
             chains[.init(.init(family, table), name)] = .init(entry: Self.entry(message.attributes))
@@ -38,25 +39,28 @@ extension NftablesKernel {
             try list(
                 NFTMessage.getRule, family: table.family.netfilterNumber, operation: "list rules of table \(table)"
             ) {
-                $0.put(1, table.name)
+                $0.put(RuleField.table, table.name)
             } handle: { message in
                 let attributes = message.attributes
                 // A kernel that does not select lists all tables.
-                guard attributes.first(1)?.text == table.name, let chain = attributes.first(2)?.text else { return }
-                let expressions = attributes.first(4)?.nested.map(FilterExpression.init)
+                guard attributes.first(RuleField.table)?.text == table.name,
+                    let chain = attributes.first(RuleField.chain)?.text
+                else { return }
+                let expressions = attributes.first(RuleField.expressions)?.nested.map(FilterExpression.init)
                 rules.chains[.init(table, chain)]?.rules.append(expressions ?? [])
             }
         }
         return rules
     }
 
-    /// `enum nft_chain_attributes`: hook 4 (in it the number 1, the priority 2), policy 5, type 7.
+    /// Where a base chain of type filter sees packets; nil for any other chain.
     private static func entry(_ chain: AttributeSequence) -> FilterRules.Entry? {
-        guard chain.first(7)?.text == "filter", let hook = chain.first(4)?.nested,
-            let number = hook.first(1)?.number, let place = FilterRules.Hook(rawValue: number)
+        guard chain.first(ChainField.type)?.text == "filter", let hook = chain.first(ChainField.hook)?.nested,
+            let number = hook.first(ChainField.hookNumber)?.number, let place = FilterRules.Hook(rawValue: number)
         else { return nil }
-        let priority = Int32(bitPattern: hook.first(2)?.number ?? 0)
-        return FilterRules.Entry(hook: place, priority: priority, drops: chain.first(5)?.number == 0)
+        let priority = Int32(bitPattern: hook.first(ChainField.hookPriority)?.number ?? 0)
+        return FilterRules.Entry(
+            hook: place, priority: priority, drops: chain.first(ChainField.policy)?.number == ChainField.policyDrop)
     }
 
     /// Whether a set has a key, for a walk through `filterRules`.
@@ -97,13 +101,14 @@ extension NftablesKernel {
         return answer
     }
 
-    /// `enum nft_set_attributes`: table 1, name 2, key length 5.
+    /// How long the keys of all sets are, in bytes.
     private func keyLengths() throws(NetlinkError) -> [FilterRules.Place: Int] {
         var result: [FilterRules.Place: Int] = [:]
         try list(NFTMessage.getSet, family: 0, operation: "list sets") { message in
             guard let family = FilterRules.Family(netfilterNumber: message.family),
-                let table = message.attributes.first(1)?.text, let name = message.attributes.first(2)?.text,
-                let length = message.attributes.first(5)?.number
+                let table = message.attributes.first(SetField.table)?.text,
+                let name = message.attributes.first(SetField.name)?.text,
+                let length = message.attributes.first(SetField.keyLength)?.number
             else { return }
             result[.init(.init(family, table), name)] = Int(min(length, 64))
         }
@@ -114,33 +119,34 @@ extension NftablesKernel {
 extension FilterRules.Family {
     fileprivate init?(netfilterNumber number: UInt8) {
         switch number {
-        case 1: self = .inet
-        case 2: self = .ip
-        case 10: self = .ip6
+        case NetfilterFamily.inet: self = .inet
+        case NetfilterFamily.ipv4: self = .ip
+        case NetfilterFamily.ipv6: self = .ip6
         default: return nil
         }
     }
 
     fileprivate var netfilterNumber: UInt8 {
         switch self {
-        case .inet: 1
-        case .ip: 2
-        case .ip6: 10
+        case .inet: NetfilterFamily.inet
+        case .ip: NetfilterFamily.ipv4
+        case .ip6: NetfilterFamily.ipv6
         }
     }
 }
 
 extension FilterVerdict {
-    /// The value of a verdict (`enum nft_verdict_attributes`: code 1, chain 2), in the attribute 2 of the data.
+    /// The verdict that data hold.
     fileprivate init?(data: AttributeSequence) {
-        guard let verdict = data.first(2)?.nested, let code = verdict.first(1)?.number else { return nil }
-        let chain = verdict.first(2)?.text ?? ""
+        guard let verdict = data.first(DataField.verdict)?.nested, let code = verdict.first(VerdictField.code)?.number
+        else { return nil }
+        let chain = verdict.first(VerdictField.chain)?.text ?? ""
         switch Int32(bitPattern: code) {
-        case 0: self = .drop
-        case 1, 3: self = .accept
-        case -3: self = .jump(chain)
-        case -4: self = .goto(chain)
-        case -5: self = .leave
+        case VerdictField.drop: self = .drop
+        case VerdictField.accept, VerdictField.queue: self = .accept
+        case VerdictField.jump: self = .jump(chain)
+        case VerdictField.goto: self = .goto(chain)
+        case VerdictField.leave: self = .leave
         // NFT_CONTINUE and NFT_BREAK: the next rule.
         default: return nil
         }
@@ -148,11 +154,11 @@ extension FilterVerdict {
 }
 
 extension FilterExpression {
-    /// `enum nft_expr_attributes`: name 1, data 2.
+    /// What an expression of a rule means for a packet.
     init(_ expression: NetlinkAttribute) {
         let attributes = expression.nested
-        let data = attributes.first(2)?.nested ?? AttributeSequence(.init(start: nil, count: 0))
-        self = Self.native(attributes.first(1)?.text ?? "", data) ?? .unclear
+        let data = attributes.first(ExpressionField.data)?.nested ?? AttributeSequence(.init(start: nil, count: 0))
+        self = Self.native(attributes.first(ExpressionField.name)?.text ?? "", data) ?? .unclear
     }
 
     private static func native(_ name: String, _ data: AttributeSequence) -> Self? {
@@ -161,46 +167,57 @@ extension FilterExpression {
             return .neutral
         case "reject": return .verdict(.drop)
         case "immediate":
-            guard let value = data.first(2)?.nested else { return nil }
+            guard let value = data.first(ImmediateField.data)?.nested else { return nil }
             if let verdict = FilterVerdict(data: value) { return .verdict(verdict) }
-            guard let bytes = value.first(1), let register = register(data, 1) else { return .neutral }
+            guard let bytes = value.first(DataField.value), let register = register(data, ImmediateField.target) else {
+                return .neutral
+            }
             return .write(Array(bytes.value), into: register)
         case "meta": return meta(data)
         case "ct":
-            guard let register = register(data, 1) else { return .neutral }
+            guard let register = register(data, ConnectionField.target) else { return .neutral }
             let field: Field =
-                switch data.first(2)?.number {
-                case 0: .state
-                case 2: .status
+                switch data.first(ConnectionField.key)?.number {
+                case ConnectionField.state: .state
+                case ConnectionField.status: .status
                 default: .unknown
                 }
             // Whatever else is loaded is at the most two IPv6 addresses long.
             return .load(field, into: register, length: field == .unknown ? 16 : 4)
         case "payload": return payload(data)
         case "cmp":
-            guard let register = register(data, 1), let bytes = data.first(3)?.nested.first(1),
-                let comparison = data.first(2)?.number.flatMap(Comparison.init)
+            guard let register = register(data, CompareField.source),
+                let bytes = data.first(CompareField.data)?.nested.first(DataField.value),
+                let comparison = data.first(CompareField.operation)?.number.flatMap(Comparison.init)
             else { return nil }
             return .compare(register, comparison, Array(bytes.value))
         case "bitwise":
-            guard let source = register(data, 1), let target = register(data, 2), data.first(6)?.number ?? 0 == 0,
-                let mask = data.first(4)?.nested.first(1), let toggled = data.first(5)?.nested.first(1),
+            guard let source = register(data, BitwiseField.source), let target = register(data, BitwiseField.target),
+                data.first(BitwiseField.operation)?.number ?? BitwiseField.maskAndXor == BitwiseField.maskAndXor,
+                let mask = data.first(BitwiseField.mask)?.nested.first(DataField.value),
+                let toggled = data.first(BitwiseField.xor)?.nested.first(DataField.value),
                 mask.value.count == toggled.value.count
             else { return nil }
             return .combine(source, into: target, mask: Array(mask.value), toggled: Array(toggled.value))
         case "range":
-            guard let register = register(data, 1), let from = data.first(3)?.nested.first(1),
-                let to = data.first(4)?.nested.first(1), from.value.count == to.value.count
+            guard let register = register(data, RangeField.source),
+                let from = data.first(RangeField.from)?.nested.first(DataField.value),
+                let to = data.first(RangeField.to)?.nested.first(DataField.value), from.value.count == to.value.count
             else { return nil }
             return .range(
-                register, from: Array(from.value), to: Array(to.value), isInside: data.first(2)?.number ?? 0 == 0)
+                register, from: Array(from.value), to: Array(to.value),
+                isInside: data.first(RangeField.operation)?.number ?? RangeField.inside == RangeField.inside)
         case "lookup":
-            guard let set = data.first(1)?.text, let source = register(data, 2) else { return nil }
-            let target = data.first(3)?.number
+            guard let set = data.first(LookupField.set)?.text, let source = register(data, LookupField.source) else {
+                return nil
+            }
+            let target = data.first(LookupField.target)?.number
             // A map with other data than verdicts loads what is not known.
-            if let target, target != 0 { return nil }
+            if let target, target != LookupField.verdictRegister { return nil }
             return .lookup(
-                set: set, source, isInverted: (data.first(5)?.number ?? 0) & 1 == 1, isVerdict: target == 0)
+                set: set, source,
+                isInverted: (data.first(LookupField.flags)?.number ?? 0) & LookupField.isInverted != 0,
+                isVerdict: target == LookupField.verdictRegister)
         case "match": return match(data)
         case "target": return target(data)
         default: return nil
@@ -218,32 +235,32 @@ extension FilterExpression {
     }
 
     private static func meta(_ data: AttributeSequence) -> Self? {
-        let key = data.first(2)?.number
-        guard let register = register(data, 1) else {
-            guard let source = Self.register(data, 3) else { return nil }
-            return key == 3 ? .setMarkFrom(source) : .neutral
+        let key = data.first(MetaField.key)?.number
+        guard let register = register(data, MetaField.target) else {
+            guard let source = Self.register(data, MetaField.source) else { return nil }
+            return key == MetaField.mark ? .setMarkFrom(source) : .neutral
         }
         switch key {
-        case 3: return .load(.mark, into: register, length: 4)
-        case 4: return .load(.inputIndex, into: register, length: 4)
-        case 5: return .load(.outputIndex, into: register, length: 4)
-        case 6: return .load(.inputInterface, into: register, length: 16)
-        case 7: return .load(.outputInterface, into: register, length: 16)
-        case 15: return .load(.family, into: register, length: 1)
-        case 16: return .load(.transport, into: register, length: 1)
+        case MetaField.mark: return .load(.mark, into: register, length: 4)
+        case MetaField.inputIndex: return .load(.inputIndex, into: register, length: 4)
+        case MetaField.outputIndex: return .load(.outputIndex, into: register, length: 4)
+        case MetaField.inputName: return .load(.inputInterface, into: register, length: 16)
+        case MetaField.outputName: return .load(.outputInterface, into: register, length: 16)
+        case MetaField.family: return .load(.family, into: register, length: 1)
+        case MetaField.transport: return .load(.transport, into: register, length: 1)
         default: return .load(.unknown, into: register, length: 16)
         }
     }
 
     private static func payload(_ data: AttributeSequence) -> Self? {
-        guard let register = register(data, 1) else { return .neutral }
-        guard let base = data.first(2)?.number, let offset = data.first(3)?.number,
-            let length = data.first(4)?.number, offset < 1 << 16, length <= 64
+        guard let register = register(data, PayloadField.target) else { return .neutral }
+        guard let base = data.first(PayloadField.base)?.number, let offset = data.first(PayloadField.offset)?.number,
+            let length = data.first(PayloadField.length)?.number, offset < 1 << 16, length <= 64
         else { return nil }
         let field: Field =
             switch base {
-            case 1: .network(Int(offset))
-            case 2: .header(Int(offset))
+            case PayloadField.networkHeader: .network(Int(offset))
+            case PayloadField.transportHeader: .header(Int(offset))
             default: .unknown
             }
         return .load(field, into: register, length: Int(length))
@@ -251,10 +268,12 @@ extension FilterExpression {
 
     // MARK: iptables
 
-    /// A match of iptables (`enum nft_match_attributes`: name 1, revision 2, info 3, a structure in the host's byte order).
+    /// A match of iptables (its info is a structure in the host's byte order).
     private static func match(_ data: AttributeSequence) -> Self? {
-        guard let name = data.first(1)?.text, let info = data.first(3)?.value else { return nil }
-        let revision = data.first(2)?.number ?? 0
+        guard let name = data.first(ExtensionField.name)?.text, let info = data.first(ExtensionField.info)?.value else {
+            return nil
+        }
+        let revision = data.first(ExtensionField.revision)?.number ?? 0
         func number(_ offset: Int) -> UInt16 { info.loadUnaligned(fromByteOffset: offset, as: UInt16.self) }
         func word(_ offset: Int) -> UInt32 { info.loadUnaligned(fromByteOffset: offset, as: UInt32.self) }
         switch name {
@@ -292,13 +311,13 @@ extension FilterExpression {
     }
 
     private static func target(_ data: AttributeSequence) -> Self? {
-        let info = data.first(3)?.value
-        switch data.first(1)?.text {
+        let info = data.first(ExtensionField.info)?.value
+        switch data.first(ExtensionField.name)?.text {
         case "REJECT", "DROP": return .verdict(.drop)
         case "ACCEPT": return .verdict(.accept)
         case "MARK":
             // struct xt_mark_tginfo2: mark, mask.
-            guard data.first(2)?.number == 2, let info, info.count >= 8 else { return nil }
+            guard data.first(ExtensionField.revision)?.number == 2, let info, info.count >= 8 else { return nil }
             return .setMark(
                 info.loadUnaligned(fromByteOffset: 0, as: UInt32.self),
                 mask: info.loadUnaligned(fromByteOffset: 4, as: UInt32.self))

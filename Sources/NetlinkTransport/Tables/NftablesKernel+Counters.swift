@@ -60,8 +60,9 @@ extension NftablesKernel {
 
     /// A counter as an expression: name 1, data 2; within the data bytes 1, packets 2 (`enum nft_counter_attributes`).
     private static func packets(_ expression: NetlinkAttribute) -> UInt64? {
-        guard expression.nested.first(1)?.text == "counter",
-            let value = expression.nested.first(2)?.nested.first(2)?.value, value.count == 8
+        guard expression.nested.first(ExpressionField.name)?.text == "counter",
+            let value = expression.nested.first(ExpressionField.data)?.nested.first(CounterField.packets)?.value,
+            value.count == 8
         else { return nil }
         return UInt64(bigEndian: value.loadUnaligned(as: UInt64.self))
     }

@@ -269,7 +269,7 @@ struct ReceivedElement {
                 if let bytes = attribute.nested.first(ElementAttribute.value)?.value {
                     value = ElementKey(bytes: bytes)
                 } else if let verdictPrefix {
-                    value[0] = Self.number(attribute.nested.first(ElementAttribute.verdict), behind: verdictPrefix)
+                    value[0] = Self.number(attribute.nested.first(DataField.verdict), behind: verdictPrefix)
                 }
             case ElementAttribute.flags: isEnd = (attribute.number ?? 0) & ElementAttribute.intervalEnd != 0
             case ElementAttribute.userData: comment = UserData.commentBytes(attribute.value)
@@ -282,8 +282,9 @@ struct ReceivedElement {
     /// The number of the chain that a verdict leads to, in host byte order as elements hold it; the largest one if it is another
     /// verdict, which no chain of ours has.
     private static func number(_ verdict: NetlinkAttribute?, behind prefix: String) -> UInt32 {
-        guard let fields = verdict?.nested, fields.first(ElementAttribute.verdictCode)?.number == ElementAttribute.goto,
-            let chain = fields.first(ElementAttribute.verdictChain)?.text, chain.hasPrefix(prefix),
+        guard let fields = verdict?.nested,
+            fields.first(VerdictField.code)?.number == UInt32(bitPattern: VerdictField.goto),
+            let chain = fields.first(VerdictField.chain)?.text, chain.hasPrefix(prefix),
             let number = UInt32(chain.dropFirst(prefix.count)), chain == "\(prefix)\(number)"
         else { return .max }
         return number.bigEndian

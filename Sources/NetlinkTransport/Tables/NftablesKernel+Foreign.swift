@@ -25,14 +25,14 @@ extension NftablesKernel {
         let number = family.netfilterNumber
         var found = ForeignRules()
         try list(NFTMessage.getTable, family: number, operation: "list tables") { message in
-            guard message.family == number, let name = message.attributes.first(1)?.text else { return }
+            guard message.family == number, let name = message.attributes.first(TableField.name)?.text else { return }
             found.tables.append(ForeignRules.Table(family: family, name: name))
         }
         try list(NFTMessage.getChain, family: number, operation: "list chains") { message in
-            guard message.family == number, let table = message.attributes.first(1)?.text,
-                let name = message.attributes.first(3)?.text
+            guard message.family == number, let table = message.attributes.first(ChainField.table)?.text,
+                let name = message.attributes.first(ChainField.name)?.text
             else { return }
-            let isBase = message.attributes.first(4) != nil
+            let isBase = message.attributes.first(ChainField.hook) != nil
             found.chains.append(ForeignRules.Chain(family: family, table: table, name: name, isBase: isBase))
         }
         try list(NFTMessage.getRule, family: number, operation: "list rules") { message in
@@ -44,15 +44,16 @@ extension NftablesKernel {
         rules.jumps += found.jumps
     }
 
-    /// The chain that a rule leads to. Attributes of a rule (`enum nft_rule_attributes`): table 1, chain 2, handle 3,
-    /// expressions 4; of an expression: name 1, data 2; of an immediate: data 2, in it the verdict 2, in it the chain 2.
+    /// The chain that a rule leads to: the verdict of an expression `immediate` names it.
     private static func jump(_ rule: AttributeSequence, _ family: IPFamily) -> ForeignRules.Jump? {
-        guard let table = rule.first(1)?.text, let chain = rule.first(2)?.text,
-            let handle = rule.first(3)?.value, handle.count == 8, let expressions = rule.first(4)
+        guard let table = rule.first(RuleField.table)?.text, let chain = rule.first(RuleField.chain)?.text,
+            let handle = rule.first(RuleField.handle)?.value, handle.count == 8,
+            let expressions = rule.first(RuleField.expressions)
         else { return nil }
         for expression in expressions.nested {
-            guard expression.nested.first(1)?.text == "immediate",
-                let target = expression.nested.first(2)?.nested.first(2)?.nested.first(2)?.nested.first(2)
+            guard expression.nested.first(ExpressionField.name)?.text == "immediate",
+                let data = expression.nested.first(ExpressionField.data)?.nested.first(ImmediateField.data),
+                let target = data.nested.first(DataField.verdict)?.nested.first(VerdictField.chain)
             else { continue }
             return ForeignRules.Jump(
                 family: family, table: table, chain: chain,
@@ -89,7 +90,7 @@ extension NftablesKernel {
 
     /// The names of the sets and maps of a table.
     public func setNames(in table: ForeignRules.Table) throws(NetlinkError) -> Set<String> {
-        try names(of: NFTMessage.getSet, at: 2, table.name, table.family)
+        try names(of: NFTMessage.getSet, at: SetField.name, table.name, table.family)
     }
 
     /// Removes, whole or not at all.
@@ -112,8 +113,9 @@ private struct RemovalWriter: ~Copyable {
         self.firstSequence = firstSequence
         sequence = firstSequence
         let begin = writer.beginMessage(
-            type: NFTMessage.batchBegin, flags: NetlinkFlag.request, sequence: sequence, family: 0, resourceID: 10)
-        writer.put(1, generation)
+            type: NFTMessage.batchBegin, flags: NetlinkFlag.request, sequence: sequence, family: 0,
+            resourceID: UInt16(NFTMessage.subsystemNumber))
+        writer.put(GenerationField.expected, generation)
         writer.endMessage(begin)
     }
 
@@ -129,7 +131,8 @@ private struct RemovalWriter: ~Copyable {
     consuming func finish() -> EncodedBatch {
         writer.setFlags(NetlinkFlag.acknowledge, ofMessageAt: last)
         let end = writer.beginMessage(
-            type: NFTMessage.batchEnd, flags: NetlinkFlag.request, sequence: sequence + 1, family: 0, resourceID: 10)
+            type: NFTMessage.batchEnd, flags: NetlinkFlag.request, sequence: sequence + 1, family: 0,
+            resourceID: UInt16(NFTMessage.subsystemNumber))
         writer.endMessage(end)
         return EncodedBatch(writer: writer, firstSequence: firstSequence, acknowledged: sequence)
     }
@@ -142,26 +145,26 @@ extension BatchEncoder {
         var batch = RemovalWriter(generation: generation, firstSequence: firstSequence)
         for rule in removal.rules {
             batch.write(NFTMessage.deleteRule, rule.family) {
-                $0.put(1, rule.table)
-                $0.put(2, rule.chain)
-                $0.header(3, payload: 8).storeBytes(of: rule.handle.bigEndian, as: UInt64.self)
+                $0.put(RuleField.table, rule.table)
+                $0.put(RuleField.chain, rule.chain)
+                $0.header(RuleField.handle, payload: 8).storeBytes(of: rule.handle.bigEndian, as: UInt64.self)
             }
         }
         // All rules first: chains that lead to each other cannot go one by one.
         for chain in removal.chains {
             batch.write(NFTMessage.deleteRule, chain.family) {
-                $0.put(1, chain.table)
-                $0.put(2, chain.name)
+                $0.put(RuleField.table, chain.table)
+                $0.put(RuleField.chain, chain.name)
             }
         }
         for chain in removal.chains {
             batch.write(NFTMessage.deleteChain, chain.family) {
-                $0.put(1, chain.table)
-                $0.put(3, chain.name)
+                $0.put(ChainField.table, chain.table)
+                $0.put(ChainField.name, chain.name)
             }
         }
         for table in removal.tables {
-            batch.write(NFTMessage.deleteTable, table.family) { $0.put(1, table.name) }
+            batch.write(NFTMessage.deleteTable, table.family) { $0.put(TableField.name, table.name) }
         }
         return batch.finish()
     }

@@ -20,8 +20,9 @@ extension NftablesKernel {
                 var names: [IPFamily: Set<String>] = [:]
                 for family in IPFamily.allCases {
                     try repeating { () throws(NetlinkError) in
-                        let sets = try self.names(of: NFTMessage.getSet, at: 2, tableName, family)
-                        names[family] = sets.union(try self.names(of: NFTMessage.getChain, at: 3, tableName, family))
+                        let sets = try self.names(of: NFTMessage.getSet, at: SetField.name, tableName, family)
+                        names[family] = sets.union(
+                            try self.names(of: NFTMessage.getChain, at: ChainField.name, tableName, family))
                     }
                 }
                 var tables: [IPFamily: ObservedTable] = [:]
@@ -47,7 +48,10 @@ extension NftablesKernel {
     ) throws(NetlinkError) -> Set<String> {
         var names: Set<String> = []
         try list(type, family: family.netfilterNumber, operation: "list sets and chains") { message in
-            if message.attributes.first(1)?.text == tableName, let name = message.attributes.first(attribute)?.text {
+            // Of a set and of a chain the table's name has the same number.
+            if message.attributes.first(SetField.table)?.text == tableName,
+                let name = message.attributes.first(attribute)?.text
+            {
                 names.insert(name)
             }
         }
@@ -149,11 +153,13 @@ extension NftablesKernel {
         }
         let (name, family) = (schema.name, schema.family)
         try list(NFTMessage.getSet, family: family.netfilterNumber, operation: "list sets") {
-            $0.put(1, name)
+            $0.put(SetField.table, name)
         } handle: { message in
-            guard message.attributes.first(1)?.text == name, let set = message.attributes.first(2)?.text else { return }
+            guard message.attributes.first(SetField.table)?.text == name,
+                let set = message.attributes.first(SetField.name)?.text
+            else { return }
             // An anonymous set belongs to its rule, and goes with it.
-            if (message.attributes.first(3)?.number ?? 0) & SetForm.anonymous != 0 { return }
+            if (message.attributes.first(SetField.flags)?.number ?? 0) & SetForm.anonymous != 0 { return }
             table.sets.insert(set)
             counts[set] = message.attributes.first(SetForm.countAttribute)?.number.map { Int($0) }
             guard let declaration = declarations[set] else {
@@ -179,9 +185,9 @@ extension NftablesKernel {
         let chains = Dictionary(uniqueKeysWithValues: schema.chains.map { ($0.name, $0) })
         let name = schema.name
         try list(NFTMessage.getChain, family: schema.family.netfilterNumber, operation: "list chains") { message in
-            guard message.attributes.first(1)?.text == name, let chain = message.attributes.first(3)?.text else {
-                return
-            }
+            guard message.attributes.first(ChainField.table)?.text == name,
+                let chain = message.attributes.first(ChainField.name)?.text
+            else { return }
             table.chains.insert(chain)
             if let expected = chains[chain], !Self.matches(message.attributes, expected) {
                 table.differingChains.insert(chain)
@@ -189,18 +195,17 @@ extension NftablesKernel {
         }
     }
 
-    /// Attributes of a chain (`enum nft_chain_attributes`): hook 4 (number 1, priority 2), policy 5, type 7.
-    /// Its comment does not matter to packets, and cannot be changed.
+    /// Whether a chain is hooked as wished. Its comment does not matter to packets, and cannot be changed.
     private static func matches(_ attributes: AttributeSequence, _ chain: Chain) -> Bool {
-        let hook = attributes.first(4)
+        let hook = attributes.first(ChainField.hook)
         guard (hook != nil) == (chain.hook != nil) else { return false }
         if let hook, let expected = chain.hook {
-            let number = hook.nested.first(1)?.number
-            let priority = hook.nested.first(2)?.number
-            let type = attributes.first(7)?.text
-            let policy = attributes.first(5)?.number
+            let number = hook.nested.first(ChainField.hookNumber)?.number
+            let priority = hook.nested.first(ChainField.hookPriority)?.number
+            let type = attributes.first(ChainField.type)?.text
+            let policy = attributes.first(ChainField.policy)?.number
             if number != expected.point.rawValue || priority != UInt32(bitPattern: expected.priority)
-                || type != expected.kind.rawValue || policy != 1
+                || type != expected.kind.rawValue || policy != ChainField.policyAccept
             {
                 return false
             }
@@ -212,11 +217,11 @@ extension NftablesKernel {
         var found: [String: [String]] = [:]
         let name = schema.name
         try list(NFTMessage.getRule, family: schema.family.netfilterNumber, operation: "list rules") {
-            $0.put(1, name)
+            $0.put(RuleField.table, name)
         } handle: { message in
-            guard message.attributes.first(1)?.text == name, let chain = message.attributes.first(2)?.text else {
-                return
-            }
+            guard message.attributes.first(RuleField.table)?.text == name,
+                let chain = message.attributes.first(RuleField.chain)?.text
+            else { return }
             found[chain, default: []].append(RuleText.text(of: message))
         }
         let encoder = RuleEncoder(family: schema.family, memory: encoderMemory)

@@ -126,7 +126,7 @@ public final class NftablesKernel: DataplaneKernel {
         var result: UInt32?
         try request(NFTMessage.getGeneration, flags: 0, family: 0, operation: "read the ruleset's generation") { _ in
         } handle: { message in
-            result = message.attributes.first(1)?.number
+            result = message.attributes.first(GenerationField.number)?.number
         }
         guard let result else { throw .malformedReply(operation: "read the ruleset's generation") }
         return result

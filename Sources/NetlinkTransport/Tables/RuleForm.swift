@@ -17,36 +17,63 @@ enum RuleForm {
         case foreign
     }
 
-    /// Attributes of expressions by their numbers (`enum nft_*_attributes`). What is missing here libnftnl does not look at, or the
-    /// kernel had no name for it yet.
+    /// Attributes of expressions. What is missing here libnftnl does not look at, or the kernel had no name for it yet.
     private static let expressions: [String: [UInt16: Content]] = [
-        "bitwise": numbers([1, 2, 3, 6, 8], [4: .value, 5: .value, 7: .value]),
-        "cmp": numbers([1, 2], [3: .value]),
-        "counter": [1: .number(8), 2: .number(8)],
-        "ct": numbers([1, 2, 4], [3: .number(1)]),
-        "dynset": numbers([2, 3, 4, 5, 9], [1: .text, 6: .number(8), 7: .foreign, 10: .foreign]),
-        "fib": numbers([1, 2, 3]),
-        "hash": numbers([1, 2, 3, 4, 5, 6, 7]),
-        "immediate": [1: .number(4), 2: .valueOrVerdict],
-        "lookup": numbers([2, 3, 4, 5], [1: .text]),
-        "masq": numbers([1, 2, 3]),
-        "meta": numbers([1, 2, 3]),
-        "nat": numbers([1, 2, 3, 4, 5, 6, 7]),
-        "numgen": numbers([1, 2, 3, 4]),
-        "payload": numbers([1, 2, 3, 4, 5, 6, 7, 8]),
-        "reject": [1: .number(4), 2: .number(1)],
+        "bitwise": numbers(
+            [
+                BitwiseField.source, BitwiseField.target, BitwiseField.length, BitwiseField.operation,
+                BitwiseField.secondSource,
+            ], [BitwiseField.mask: .value, BitwiseField.xor: .value, BitwiseField.data: .value]),
+        "cmp": numbers([CompareField.source, CompareField.operation], [CompareField.data: .value]),
+        "counter": [CounterField.bytes: .number(8), CounterField.packets: .number(8)],
+        "ct": numbers(
+            [ConnectionField.target, ConnectionField.key, ConnectionField.source],
+            [ConnectionField.direction: .number(1)]),
+        "dynset": numbers(
+            [
+                DynamicSetField.setID, DynamicSetField.operation, DynamicSetField.key, DynamicSetField.data,
+                DynamicSetField.flags,
+            ],
+            [
+                DynamicSetField.set: .text, DynamicSetField.timeout: .number(8), DynamicSetField.expression: .foreign,
+                DynamicSetField.expressions: .foreign,
+            ]),
+        "fib": numbers([RouteLookupField.target, RouteLookupField.result, RouteLookupField.flags]),
+        "hash": numbers([
+            HashField.source, HashField.target, HashField.length, HashField.modulus, HashField.seed, HashField.offset,
+            HashField.type,
+        ]),
+        "immediate": [ImmediateField.target: .number(4), ImmediateField.data: .valueOrVerdict],
+        "lookup": numbers(
+            [LookupField.source, LookupField.target, LookupField.setID, LookupField.flags], [LookupField.set: .text]),
+        "masq": numbers([MasqueradeField.flags, MasqueradeField.firstPort, MasqueradeField.lastPort]),
+        "meta": numbers([MetaField.target, MetaField.key, MetaField.source]),
+        "nat": numbers([
+            TranslationField.type, TranslationField.family, TranslationField.firstAddress, TranslationField.lastAddress,
+            TranslationField.firstPort, TranslationField.lastPort, TranslationField.flags,
+        ]),
+        "numgen": numbers([
+            NumberGeneratorField.target, NumberGeneratorField.modulus, NumberGeneratorField.type,
+            NumberGeneratorField.offset,
+        ]),
+        "payload": numbers([
+            PayloadField.target, PayloadField.base, PayloadField.offset, PayloadField.length, PayloadField.source,
+            PayloadField.checksumType, PayloadField.checksumOffset, PayloadField.checksumFlags,
+        ]),
+        "reject": [RejectField.type: .number(4), RejectField.code: .number(1)],
     ]
 
-    /// `enum nft_rule_attributes` but for the expressions: table, chain, handle, what iptables adds, position, and numbers of
-    /// transactions.
+    /// Attributes of a rule but for the expressions.
     private static let rule: [UInt16: Content] = [
-        1: .text, 2: .text, 3: .number(8), 5: .foreign, 6: .number(8), 9: .number(4), 10: .number(4), 11: .number(4),
+        RuleField.table: .text, RuleField.chain: .text, RuleField.handle: .number(8),
+        RuleField.compatibility: .foreign, RuleField.position: .number(8), RuleField.id: .number(4),
+        RuleField.positionID: .number(4), RuleField.chainID: .number(4),
     ]
 
-    private static let verdict: [UInt16: Content] = [1: .number(4), 2: .text, 3: .number(4)]
-    /// `NFT_JUMP` and `NFT_GOTO`.
-    private static let jumps: Set<Int32> = [-3, -4]
-    private static let listElement: UInt16 = 1
+    private static let verdict: [UInt16: Content] = [
+        VerdictField.code: .number(4), VerdictField.chain: .text, VerdictField.chainID: .number(4),
+    ]
+    private static let jumps: Set<Int32> = [VerdictField.jump, VerdictField.goto]
     /// What the registers hold.
     private static let longestValue = 64
 
@@ -59,15 +86,15 @@ enum RuleForm {
         // Of a message that ends between two words, libmnl reads the rest of the last word as well.
         guard message.payload.count >= 4, message.payload.count.isMultiple(of: 4) else { return false }
         return message.attributes.allSatisfy { attribute in
-            guard attribute.type == 4 else { return holds(attribute, rule[attribute.type]) }
-            return attribute.nested.allSatisfy { $0.type == listElement && isExpression($0.nested) }
+            guard attribute.type == RuleField.expressions else { return holds(attribute, rule[attribute.type]) }
+            return attribute.nested.allSatisfy { $0.type == ExpressionField.listElement && isExpression($0.nested) }
         }
     }
 
     /// A name, and most often data. If one of them stands there twice, libnftnl may take the other one than we.
     private static func isExpression(_ attributes: AttributeSequence) -> Bool {
-        let names = attributes.filter { $0.type == 1 }
-        let data = attributes.filter { $0.type == 2 }
+        let names = attributes.filter { $0.type == ExpressionField.name }
+        let data = attributes.filter { $0.type == ExpressionField.data }
         guard names.count == 1, data.count <= 1, holds(names[0], .text), let form = expressions[names[0].text] else {
             return false
         }
@@ -88,21 +115,21 @@ enum RuleForm {
         }
     }
 
-    /// `enum nft_verdict_attributes`: code 1, chain 2. Who jumps has to say where to: libnftnl 1.2 looks for what is missing wherever
+    /// Who jumps has to say where to: libnftnl 1.2 looks for what is missing wherever
     /// its stack points.
     private static func isVerdict(_ fields: AttributeSequence) -> Bool {
         guard fields.allSatisfy({ holds($0, verdict[$0.type]) }) else { return false }
-        let codes = fields.filter { $0.type == 1 }.compactMap(\.number).map { Int32(bitPattern: $0) }
-        return codes.count == 1 && (!jumps.contains(codes[0]) || fields.first(2) != nil)
+        let codes = fields.filter { $0.type == VerdictField.code }.compactMap(\.number).map { Int32(bitPattern: $0) }
+        return codes.count == 1 && (!jumps.contains(codes[0]) || fields.first(VerdictField.chain) != nil)
     }
 
-    /// `enum nft_data_attributes`: value 1, verdict 2.
+    /// One value that fits a register, or a verdict.
     private static func isData(_ attributes: AttributeSequence, orVerdict: Bool) -> Bool {
         let parts = Array(attributes)
         guard parts.count == 1 else { return false }
         switch parts[0].type {
-        case 1: return (1...longestValue).contains(parts[0].value.count)
-        case 2:
+        case DataField.value: return (1...longestValue).contains(parts[0].value.count)
+        case DataField.verdict:
             return orVerdict && isVerdict(parts[0].nested)
         default: return false
         }

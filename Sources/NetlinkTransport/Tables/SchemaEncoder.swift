@@ -196,18 +196,21 @@ enum SetForm {
 
     /// `NFT_SET_INTERVAL`.
     static let interval: UInt32 = 0x4
-
+    /// `NFT_SET_MAP`.
+    static let map: UInt32 = 0x8
+    /// `NFT_SET_TIMEOUT` and `NFT_SET_EVAL`: packets add elements, and time takes them away.
+    static let dynamic: UInt32 = 0x10 | 0x20
     /// `NFT_SET_CONCAT`.
     static let concatenation: UInt32 = 0x80
 
-    /// `NFT_SET_INTERVAL`, `NFT_SET_MAP`, `NFT_SET_TIMEOUT` with `NFT_SET_EVAL`, `NFT_SET_CONCAT`.
+    /// The flags of a set.
     static func flags(_ set: SetDeclaration) -> UInt32 {
-        (set.isInterval ? 0x4 : 0) | (set.isMap ? 0x8 : 0) | (set.isDynamic ? 0x30 : 0)
-            | (set.isIntervalConcatenation ? 0x80 : 0)
+        (set.isInterval ? interval : 0) | (set.isMap ? map : 0) | (set.isDynamic ? dynamic : 0)
+            | (set.isIntervalConcatenation ? concatenation : 0)
     }
 
     /// The flags that tell one form of a set from another.
-    static let shownFlags: UInt32 = 0x4 | 0x8 | 0x30 | 0x80
+    static let shownFlags = interval | map | dynamic | concatenation
 
     /// The number by which `nft` remembers the types of a concatenation: six bits per field.
     /// A verdict (`NFT_DATA_VERDICT`) is no type of `nft`.

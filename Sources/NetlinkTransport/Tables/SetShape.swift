@@ -16,8 +16,8 @@ struct SetShape {
         flags = number(3) & SetForm.shownFlags
         key = [number(4), number(5)]
         data = [number(6), number(7)]
-        hasExpression = attributes.first(17) != nil
-        size = attributes.first(9)?.nested.first(1)?.number
+        hasExpression = attributes.first(SetField.expression) != nil
+        size = attributes.first(SetField.description)?.nested.first(SetField.descriptionSize)?.number
     }
 
     /// Whether a set like this can stand in the place of one that is declared.

@@ -73,16 +73,11 @@ actor ServiceCounters {
     private static func counter(
         _ counted: CountedElement, _ set: SetDeclaration, _ family: IPFamily
     ) -> ServiceCounter? {
-        guard let event = event(of: set), let comment = counted.element.comment,
-            let slash = comment.firstIndex(of: "/")
-        else { return nil }
-        let rest = comment[comment.index(after: slash)...]
-        let colon = rest.firstIndex(of: ":")
-        let service = ObjectKey(
-            namespace: String(comment[..<slash]), name: String(rest[..<(colon ?? rest.endIndex)]))
-        let port = colon.map { String(rest[rest.index(after: $0)...]) } ?? ""
+        guard let event = event(of: set), let comment = counted.element.comment.flatMap(FrontendComment.init) else {
+            return nil
+        }
         return ServiceCounter(
-            event, service: service, port: port,
+            event, service: comment.service, port: comment.port,
             frontend: frontend(counted.element, set, family), packets: counted.packets)
     }
 

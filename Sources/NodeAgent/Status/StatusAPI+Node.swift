@@ -24,8 +24,7 @@ extension StatusAPI {
 
     /// Each frontend is in one of the pools for any source, or in one of the sets that refuse it.
     static let frontendSets: Set<String> = {
-        let kinds: [PoolKind] = [.services, .nodePorts]
-        let pools = kinds.flatMap { kind in (0...PoolSize.largestExponent).map { kind.membersName(exponent: $0) } }
-        return Set(pools + ["reject-services", "reject-nodeports", "drop-services"])
+        let pools = [PoolKind.services, .nodePorts].flatMap(\.memberSetNames)
+        return Set(pools + [SetID.rejectServices, .rejectNodePorts, .dropServices].map(\.name))
     }()
 }

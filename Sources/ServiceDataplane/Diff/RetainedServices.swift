@@ -89,7 +89,7 @@ public struct RetainedServices: Sendable {
         for (set, elements) in table.elements {
             for (key, element) in elements {
                 guard let comment = element.comment,
-                    let service = names[String(comment.prefix { $0 != ":" })]
+                    let service = names[FrontendComment.service(in: comment)]
                 else { continue }
                 if set == .externalLocal || set == .externalLocalNodePorts { externalLocal.insert(service) }
                 frontends[key] = service

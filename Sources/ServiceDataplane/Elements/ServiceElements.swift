@@ -50,7 +50,7 @@ struct ServiceElements {
     ) {
         self.pools = pools
         used = []
-        let comment = Self.comment(service, port.name)
+        let comment = FrontendComment(service, port: port.name).text
         for frontend in port.frontends where owns(frontend) {
             let key = Self.key(of: frontend, port.transport)
             if let address = frontend.address, frontend.kind == .clusterIP {
@@ -194,12 +194,5 @@ struct ServiceElements {
         key.append(transport)
         key.append(port: frontend.port)
         return key
-    }
-
-    /// `namespace/name:port`, cut to what `nft` can show.
-    static func comment(_ service: ObjectKey, _ portName: String) -> String {
-        let text = portName.isEmpty ? service.description : "\(service):\(portName)"
-        return text.utf8.count < Element.commentCapacity
-            ? text : String(decoding: text.utf8.prefix(Element.commentCapacity - 1), as: UTF8.self)
     }
 }

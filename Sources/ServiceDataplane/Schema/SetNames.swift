@@ -66,6 +66,9 @@ public enum PoolKind: UInt16, CaseIterable, Hashable, Sendable {
     /// The name of that set.
     public func membersName(exponent: Int) -> String { "\(name)-\(1 << exponent)" }
 
+    /// The names of all those sets: each frontend with an endpoint is in one of them.
+    public var memberSetNames: [String] { (0...PoolSize.largestExponent).map { membersName(exponent: $0) } }
+
     /// The name of the chain that picks a slot for those frontends.
     public func pickName(exponent: Int) -> String {
         switch self {
