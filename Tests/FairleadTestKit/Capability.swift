@@ -21,13 +21,22 @@ public enum Capability {
     public static let runsNetworkSuites: Bool = requiresNetworks || canMakeNetworks
 
     /// Whether a process can own a table that outlives it.
-    public static let ownsTables: Bool = {
+    public static let ownsTables = kernelIsAtLeast(6, 9)
+
+    /// Whether a set's size can be changed while it is there.
+    public static let resizesSets = kernelIsAtLeast(6, 5)
+
+    /// Whether a transaction can remove an element that may be gone already.
+    public static let removesGoneElements = kernelIsAtLeast(6, 3)
+
+    /// Whether `uname` tells this version of Linux or a later one.
+    private static func kernelIsAtLeast(_ major: Int, _ minor: Int) -> Bool {
         var name = utsname()
         guard uname(&name) == 0 else { return false }
         let release = withUnsafeBytes(of: &name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
-        return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 9)
-    }()
+        return numbers.count == 2 && (numbers[0], numbers[1]) >= (major, minor)
+    }
 
     /// Whether a missing privilege is a failure.
     public static let requiresNetworks: Bool =

@@ -64,8 +64,10 @@ struct RememberedClientTests {
         #expect(throws: NetlinkError.staleGeneration) {
             try bench.kernel.discard(elements, in: schema, expecting: before - 1)
         }
-        #expect(try bench.kernel.discard(elements, in: schema, expecting: before) == 1)
-        #expect(try bench.kernel.generation() == before + 1)
+        // Before Linux 6.3 each of the two keys takes a transaction, and the missing one none that counts.
+        let transactions = Capability.removesGoneElements ? 1 : 2
+        #expect(try bench.kernel.discard(elements, in: schema, expecting: before) == transactions)
+        #expect(try bench.kernel.generation() == before + UInt32(transactions))
         for set in schema.sets { #expect(try bench.kernel.elements(of: set, in: schema).count == 8) }
         // Nothing to remove, no transaction.
         #expect(try bench.kernel.discard([(schema.sets[0], [])], in: schema, expecting: before) == 0)
