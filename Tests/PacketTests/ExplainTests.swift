@@ -77,4 +77,24 @@ struct ExplainTests {
         #expect(try await ask("--node", "node1", "--live", "--from", "external", "--to", target).status == 64)
         #expect(try await ask("--node", "node1", "--from", "external").status == 64)
     }
+
+    @Test("another node's view needs no name of this host, whose own may be one that no Node can have")
+    func strangeHost() throws {
+        let scenario = Scenario(name: "web", endpoints: [.ready("remote-1")], expectations: [])
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(Scenario.manifests([scenario]), to: "cluster.yaml")
+        let namespace = try NetworkNamespace()
+        let target = "\(Target.clusterIP.destination(Numbers(index: 1), .ipv4))"
+        func ask(_ words: String...) throws -> ProgramResult {
+            let question = ["--manifests", file, "--cluster-cidr", "10.128.0.0/16", "--from", "node", "--to", target]
+            let script = "echo my_host >/proc/sys/kernel/hostname && exec \"$@\""
+            let command = ["-u", "sh", "-c", script, "sh", try FairleadCommand().path, "explain"] + question + words
+            return try namespace.run(Program("unshare", command))
+        }
+        let named = try ask("--node", "node1")
+        #expect(named.status == 0 && named.standardOutput.contains("on node1: reaches"), "\(named)")
+        let unnamed = try ask()
+        #expect(unnamed.status == 64 && unnamed.standardError.contains("cannot be a Node's"), "\(unnamed)")
+        #expect(try ask("--node", "node1", "--node-name", "my_host").status == 64)
+    }
 }

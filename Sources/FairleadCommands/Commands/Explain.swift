@@ -88,13 +88,14 @@ struct Explain: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings(file: file, source: source, node: options, log: log, failure: Self.failed)
         let logger = settings.logger
-        var session = try Session(settings, source: try source.choose(settings, failure: Self.failed))
+        let view = view?.lowercased()
+        var session = try Session(settings, source: try source.choose(settings, failure: Self.failed), view: view)
         settings.warn()
         guard await session.load(logger, allNodes: true) else { throw Self.failed }
         let code: Int32
         do throws(ExplainFailure) {
             var views = try NodeViews(
-                desired: session.desired, view: view?.lowercased(), isNamed: options.nodeName != nil, logger)
+                desired: session.desired, view: view, isNamed: options.nodeName != nil, logger)
             session.report(views.nodeFindings, logger)
             if live { try views.readKernel(logger) }
             code = answer(views, logger)

@@ -9,8 +9,8 @@ struct Session {
     private(set) var findings: [Finding] = []
     private let source: SourceChoice
 
-    init(_ settings: Settings, source: SourceChoice) throws {
-        desired = try Wiring.desiredState(settings)
+    init(_ settings: Settings, source: SourceChoice, view: String? = nil) throws {
+        desired = try Wiring.desiredState(settings, view: view)
         self.source = source
     }
 

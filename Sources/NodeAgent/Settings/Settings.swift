@@ -80,13 +80,18 @@ extension Settings {
     }
 
     /// What the operator decides about the node.
-    package func node() throws(UsageError) -> NodeSettings {
-        let name = configuration.hostnameOverride.trimmingBlanks.lowercased()
-        guard let name = name.isEmpty ? HostAddresses.nodeName() : name else {
+    ///
+    /// - Parameter other: the node whose view is asked for, if it is not this host's. It stands in where no option names this host and the
+    ///   host's own name cannot be a Node's (`my_host`): the answer does not depend on it.
+    package func node(orViewOf other: String? = nil) throws(UsageError) -> NodeSettings {
+        let given = configuration.hostnameOverride.trimmingBlanks.lowercased()
+        let host = given.isEmpty ? HostAddresses.nodeName() : given
+        let standIn = given.isEmpty && host.map(NameRule.subdomain.accepts) != true ? other : nil
+        guard let name = standIn ?? host else {
             throw UsageError(
                 description: "--node-name is needed: the system does not tell the host's name")
         }
-        if !NameRule.subdomain.accepts(name) {
+        if standIn == nil, !NameRule.subdomain.accepts(name) {
             throw UsageError(
                 description: "--node-name is needed: the host's name \(name.quoted) cannot be a Node's")
         }

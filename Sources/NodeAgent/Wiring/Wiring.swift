@@ -18,11 +18,11 @@ package enum Wiring {
     }
 
     /// The desired state of this node before any object is known.
-    package static func desiredState(_ settings: Settings) throws(UsageError) -> DesiredState {
-        let logger = settings.logger
-        return DesiredState(
-            options: settings.dataplane, settings: try settings.node(),
-            host: hostFacts(logger))
+    ///
+    /// - Parameter view: the node whose view is asked for, if it is not this host's.
+    package static func desiredState(_ settings: Settings, view: String? = nil) throws(UsageError) -> DesiredState {
+        DesiredState(
+            options: settings.dataplane, settings: try settings.node(orViewOf: view), host: hostFacts(settings.logger))
     }
 
     /// What the interfaces and routes of this network namespace have now.
