@@ -8,6 +8,8 @@ public enum Statement: Hashable, Sendable {
         case new
         /// A packet that fits no flow.
         case invalid
+        /// A packet of a flow that has been answered.
+        case established
     }
 
     /// The concatenation is (or, negated, is not) a key of the set.
@@ -18,6 +20,8 @@ public enum Statement: Hashable, Sendable {
     case connectionStateIsNot(ConnectionState)
     /// `ct status dnat`: the destination of the flow was translated.
     case isDestinationTranslated
+    /// `ct status confirmed`: a packet of the flow has passed all hooks before this one.
+    case isConfirmed
     /// `meta l4proto X`.
     case transport(TransportProtocol)
     /// `ct protocol X`.

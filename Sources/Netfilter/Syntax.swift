@@ -8,6 +8,7 @@ extension Statement {
         case .connectionState(let state): "ct state \(state.rawValue)"
         case .connectionStateIsNot(let state): "ct state != \(state.rawValue)"
         case .isDestinationTranslated: "ct status dnat"
+        case .isConfirmed: "ct status confirmed"
         case .transport(let transport): "meta l4proto \(transport)"
         case .originalProtocol(let transport): "ct protocol \(transport)"
         case .sourceIsLocal: "fib saddr type local"

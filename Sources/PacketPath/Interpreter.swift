@@ -52,9 +52,14 @@ public struct Interpreter: Sendable {
     ) -> [Branch] {
         var passing = branches
         for chain in ruleset.baseChains(at: point) {
-            if chain.hook?.kind == .nat, skipsNAT || branches.first?.state.packet.state == .invalid { continue }
+            let isNAT = chain.hook?.kind == .nat
+            if isNAT, skipsNAT || branches.first?.state.packet.state == .invalid { continue }
             var next: [Branch] = []
             for branch in passing {
+                if isNAT, branch.state.isSettled(at: point) {
+                    next.append(branch)
+                    continue
+                }
                 for end in run(chain, at: point, branch) {
                     if end.fate == nil { next.append(end) } else { ended.append(end) }
                 }
@@ -232,5 +237,11 @@ extension WalkState {
     fileprivate mutating func translate(to address: IPAddress, _ newPort: UInt16) {
         if destination != address || port != newPort { isTranslated = true }
         (destination, port) = (address, newPort)
+        isDestinationSettled = true
+    }
+
+    /// Whether a nat chain has translated the flow, so that the further ones of the hook are not asked.
+    fileprivate func isSettled(at point: Chain.Hook.Point) -> Bool {
+        point == .postrouting ? masquerade != nil : isDestinationSettled
     }
 }

@@ -62,7 +62,8 @@ extension Statement {
         case .setPriority(_, let map), .dispatch(_, let map), .destinationNAT(_, let map), .update(_, let map, _, _):
             [map]
         case .destinationNATFromTwo(_, let addresses, let ports): [addresses, ports]
-        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
+        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
+            .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset,
             .reject, .accept,

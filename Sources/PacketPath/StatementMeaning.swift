@@ -47,7 +47,8 @@ extension Interpreter {
             return draw(fields, state) { key in
                 value(of: key, in: map, state).flatMap { chain($0, in: map) }.map { .control(.goto($0)) } ?? .noMatch
             }
-        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .transport, .originalProtocol,
+        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
+            .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits:
             return [(matches(statement, state) ? .match : .noMatch, 1)]
@@ -71,6 +72,9 @@ extension Interpreter {
         case .connectionState(.invalid): packet.state == .invalid
         case .connectionStateIsNot(.new): packet.state != .new
         case .connectionStateIsNot(.invalid): packet.state != .invalid
+        // Packets here are the first ones of their flows.
+        case .connectionState(.established), .isConfirmed: false
+        case .connectionStateIsNot(.established): true
         case .isDestinationTranslated: state.isTranslated
         case .transport(let transport): packet.transport == transport
         case .originalProtocol(let transport): packet.transport == transport

@@ -14,6 +14,8 @@ struct WalkState: Hashable {
     var priority: UInt32 = 0
     /// `ct status dnat`.
     var isTranslated = false
+    /// Whether a nat chain has decided where the flow goes, be it to where it was sent: no further one is asked.
+    var isDestinationSettled = false
     var masquerade: TraceStep?
     /// What rules have written into maps on the way.
     var learned: [String: [ElementKey: ElementKey]] = [:]

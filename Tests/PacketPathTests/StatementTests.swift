@@ -146,6 +146,34 @@ struct StatementTests {
         #expect(table.fate() == .dropped)
     }
 
+    @Test("no further nat chain of a hook sees a flow that one has translated, be it to where it was sent")
+    func settled() {
+        var table = Table()
+        let attempt: Statement = .destinationNAT(Table.frontend + [.random(modulus: 1)], map: "pool")
+        func nat(_ name: String, _ rules: [Rule], _ priority: Int32) -> Chain {
+            Chain(name, hook: Chain.Hook(.nat, .prerouting, priority: priority), rules: rules)
+        }
+        table.chains = [nat("late", [[.drop]], -95)]
+        #expect(table.fate() == .dropped)
+        table.sets = [Table.pool([21])]
+        table.chains.append(nat("first", [[attempt]], -199))
+        #expect(table.fate() == .passed(Scene.address(.ipv4, 1, 21), 8080))
+        table.chains[0].hook?.kind = .filter
+        #expect(table.fate() == .dropped)
+    }
+
+    @Test("a packet that begins a flow is of no flow that passed before, or was answered")
+    func begins() {
+        for (statement, matches) in [
+            (Statement.isConfirmed, false), (.connectionState(.established), false),
+            (.connectionStateIsNot(.established), true),
+        ] {
+            var table = Table()
+            table.chains = [Table.prerouting([[statement, .drop]], priority: -110)]
+            #expect((table.fate() == .dropped) == matches, "\(statement)")
+        }
+    }
+
     @Test("every slot of a pool is as likely as it is drawn")
     func draw() {
         var table = Table()

@@ -65,9 +65,9 @@ struct LikelyElementsTests {
         #expect(guessed.isStrictSuperset(of: real))
     }
 
-    @Test("Endpoints, ready or not, hairpins and ClusterIPs are guessed from the objects")
+    @Test("Endpoints, ready or not, hairpins and addresses are guessed from the objects")
     func endpoints() throws {
-        for set in [SetID.backends, .hairpin, .clusterIPs] {
+        for set in [SetID.backends, .hairpin, .clusterIPs, .frontendAddresses] {
             let (real, guessed) = try Self.keys(set, Self.desired(endpoints: 9))
             #expect(!real.isEmpty)
             #expect(guessed.isSuperset(of: real))

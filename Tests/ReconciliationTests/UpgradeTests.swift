@@ -10,10 +10,11 @@ import Testing
 /// What another version may have made of a table.
 enum Elder: CaseIterable {
     case comments, withoutSet, withMoreSets, otherKey, otherForm, otherNumbers, otherHook, otherRules, otherMemory
-    case smallerMemory, otherVerdicts, otherVerdictForm
+    case smallerMemory, otherVerdicts, otherVerdictForm, withoutAddresses, fewerAddresses
 
     /// Changes a table into what another version would have made.
     func apply(to table: inout SimulatedTable) {
+        let former = table.sets["frontend-addresses"]
         switch self {
         case .comments:
             for name in table.sets.keys { table.sets[name]?.declaration.comment = "elder" }
@@ -21,6 +22,20 @@ enum Elder: CaseIterable {
         case .withoutSet:
             table.sets["hairpin"] = nil
             drop(&table, "hairpin")
+        case .withoutAddresses:
+            table.sets["frontend-addresses"] = nil
+            // All flows come to what that set leads to.
+            for name in table.chains.keys {
+                for index in table.chains[name]?.rules.indices ?? 0..<0 {
+                    table.chains[name]?.rules[index].removeAll { $0.set == "frontend-addresses" }
+                }
+            }
+        case .fewerAddresses:
+            // An upgrade that was broken off while the set was filled.
+            Self.withoutAddresses.apply(to: &table)
+            guard var set = former else { return }
+            for key in set.elements.keys.sorted().prefix(set.elements.count / 2) { set.elements[key] = nil }
+            table.sets["frontend-addresses"] = set
         case .withMoreSets:
             let set = SetDeclaration(SetID(9000), "elder", key: [.sourceAddress])
             table.sets["elder"] = SimulatedSet(set)
@@ -189,12 +204,14 @@ struct UpgradeTests {
         }
     }
 
-    @Test("what the tables have of Services that make no sense, or are not known yet, outlives an upgrade")
-    func retained() throws {
+    @Test(
+        "what the tables have of Services that make no sense, or are not known yet, outlives an upgrade",
+        arguments: [Elder.otherForm, .withoutAddresses, .fewerAddresses])
+    func retained(_ elder: Elder) throws {
         for isUnknown in [true, false] {
             let first = try Bench(synchronized: Self.objects)
             let clean = first.kernel.ruleset
-            first.kernel.edit { Elder.otherForm.apply(to: &$0[.ipv4]) }
+            first.kernel.edit { elder.apply(to: &$0[.ipv4]) }
             let second = Bench(first.kernel)
             let known = Self.objects.filter { $0.id.key.name != "s1" && $0.id.key.name != "s1-1" }
             second.reconciler.load(known.map { .applied($0) })

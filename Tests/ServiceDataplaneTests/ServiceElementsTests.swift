@@ -31,7 +31,7 @@ struct ServiceElementsTests {
     @Test("Cluster policies: one pool for each frontend, external ones are masqueraded")
     func clusterPolicies() throws {
         let expected = [
-            "cluster-ips": ["10.0.0.1"],
+            "frontend-addresses": ["10.0.0.1", "10.0.2.1"], "cluster-ips": ["10.0.0.1"],
             "endpoints": [
                 "10.0.0.1 . tcp . 80 . 0 : 10.0.1.1 . 8080", "10.0.0.1 . tcp . 80 . 1 : 10.0.1.2 . 8080",
                 "10.0.0.1 . tcp . 80 . 2 : 10.0.1.3 . 8080", "10.0.2.1 . tcp . 80 . 0 : 10.0.1.1 . 8080",
@@ -93,7 +93,7 @@ struct ServiceElementsTests {
         port.localPool = []
         found = try elements(port)
         #expect(found["drop-services"] == ["10.0.0.1 . tcp . 80" + Self.counter + Self.comment])
-        #expect(Set(found.keys) == ["drop-services", "cluster-ips", "backends"])
+        #expect(Set(found.keys) == ["drop-services", "frontend-addresses", "cluster-ips", "backends"])
     }
 
     @Test("Without an endpoint every frontend rejects, whatever the policies", arguments: [false, true])
@@ -105,7 +105,7 @@ struct ServiceElementsTests {
         let expected = [
             "cluster-ips": ["10.0.0.1"], "reject-nodeports": ["tcp . 30080" + reject],
             "reject-services": ["10.0.0.1 . tcp . 80" + reject, "10.0.2.1 . tcp . 80" + reject],
-            "external-addresses": ["10.0.2.1"],
+            "external-addresses": ["10.0.2.1"], "frontend-addresses": ["10.0.0.1", "10.0.2.1"],
         ]
         #expect(try elements(port) == expected)
     }
@@ -116,7 +116,8 @@ struct ServiceElementsTests {
         try fixture.put(Scene.service("web", Scene.port(.ipv6, cluster: [1])))
         #expect(fixture.elements(.ipv4) == [:])
         let expected = [
-            "cluster-ips": ["fd00::1"], "services-1": ["fd00::1 . tcp . 80" + Self.comment],
+            "frontend-addresses": ["fd00::1"], "cluster-ips": ["fd00::1"],
+            "services-1": ["fd00::1 . tcp . 80" + Self.comment],
             "endpoints": ["fd00::1 . tcp . 80 . 0 : fd00::1:1 . 8080"], "backends": ["fd00::1:1 . tcp . 8080"],
         ]
         #expect(fixture.elements(.ipv6) == expected)
@@ -166,6 +167,25 @@ struct ServiceElementsTests {
         try fixture.remove("c")
         try fixture.remove("d")
         #expect(fixture.elements() == [:])
+    }
+
+    @Test("An address that a Service and the node both have stays as long as one of them does")
+    func sharedAddress() throws {
+        var fixture = try Fixture()
+        var node = NodeData()
+        node.nodePortAddresses = ["10.0.2.1", "10.0.9.1"].compactMap { IPAddress($0) }
+        func addresses() -> [String]? { fixture.elements()["frontend-addresses"] }
+        try fixture.setNode(node)
+        #expect(addresses() == ["10.0.2.1", "10.0.9.1"])
+        try fixture.put(Scene.service("web", port(cluster: [1], local: [1])))
+        #expect(addresses() == ["10.0.0.1", "10.0.2.1", "10.0.9.1"])
+        node.nodePortAddresses = []
+        try fixture.setNode(node)
+        #expect(addresses() == ["10.0.0.1", "10.0.2.1"])
+        node.nodePortAddresses = ["10.0.2.1"].compactMap { IPAddress($0) }
+        try fixture.setNode(node)
+        try fixture.remove("web")
+        #expect(addresses() == ["10.0.2.1"])
     }
 
     @Test("Ranges of the node never overlap and never touch")

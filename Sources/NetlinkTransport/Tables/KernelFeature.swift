@@ -85,7 +85,10 @@ extension KernelFeature {
             chains: filter([.connectionState(.new), .lookup([.originalDestinationAddress], set: "addresses"), .drop])),
         KernelFeature(
             "reject in prerouting", requirement: "CONFIG_NFT_REJECT, Linux 5.9 or later",
-            chains: filter([.transport(.tcp), .rejectWithReset], [.reject])),
+            // New flows are refused where destinations are translated, further packets of flows without an answer before that.
+            chains: [filter, nat].enumerated().map { index, hook in
+                Chain("trial\(index)", hook: hook, rules: [[.transport(.tcp), .rejectWithReset], [.reject]])
+            }),
         KernelFeature(
             "lookups of routes (fib)", requirement: "CONFIG_NFT_FIB_IPV4 or CONFIG_NFT_FIB_IPV6",
             chains: filter([.sourceIsLocal, .drop])),

@@ -33,6 +33,9 @@ struct RuleEncoder {
         case .isDestinationTranslated:
             conntrack(2, register: 1, to: rule)
             anyBit(of: 1 << 5, to: rule)
+        case .isConfirmed:
+            conntrack(2, register: 1, to: rule)
+            anyBit(of: 1 << 3, to: rule)
         case .transport(let transport):
             load(.transportProtocol, register: 1, to: rule)
             compare(differs: false, transport.rawValue, to: rule)
@@ -174,6 +177,7 @@ struct RuleEncoder {
     private func stateBit(_ state: Statement.ConnectionState) -> UInt32 {
         switch state {
         case .invalid: 1
+        case .established: 2
         case .new: 8
         }
     }

@@ -159,7 +159,8 @@ public struct DesiredState: Sendable {
         elementLimit: Int = Planner.elementsPerTransaction, progress: (Int, Int) -> Void = { _, _ in },
         emit: (Transaction) throws(Failure) -> Void
     ) throws(Failure) {
-        let known = observed.mapValues(\.withFormerElements)
+        let observed = observed.mapValues(\.withImpliedAddresses)
+        let known = observed.mapValues(\.withFormerElements.withAllAddresses)
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
             timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),

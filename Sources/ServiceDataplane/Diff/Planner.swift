@@ -138,7 +138,9 @@ public struct Planner {
         }
         for (family, sets) in interim {
             let own = NodeElements.all(dataplane.node, family) + dataplane.optionElements(family)
-            for (set, elements) in own where sets.contains(set) { builder.add(family, set, elements) }
+            for (set, elements) in own where sets.contains(set) {
+                builder.add(family, set, elements.filter { isNew(family, set, $0.key) })
+            }
             for (set, elements) in carried[family] ?? [:] where sets.contains(set) {
                 for element in elements where isNew(family, set, element.key) { builder.add(family, set, element) }
             }

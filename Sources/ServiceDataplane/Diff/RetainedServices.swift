@@ -120,7 +120,7 @@ public struct RetainedServices: Sendable {
         for (frontend, service) in frontends {
             addresses[frontend.shifted(by: 0, count: addressBytes), default: []].insert(service)
         }
-        for set in [SetID.clusterIPs, .externalAddresses] {
+        for set in [SetID.frontendAddresses, .clusterIPs, .externalAddresses] {
             for key in (table.elements[set] ?? [:]).keys {
                 for service in addresses[key] ?? [] { keep(family, set, key, of: service) }
             }

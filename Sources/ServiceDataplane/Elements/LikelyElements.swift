@@ -28,7 +28,7 @@ public struct LikelyElements: Sendable {
     /// The guesses.
     public var guesses: ElementGuesses {
         ElementGuesses(
-            sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin],
+            sets: PoolKind.allCases.map(\.slots) + [.backends, .clusterIPs, .hairpin, .frontendAddresses],
             independent: [.backends, .clusterIPs, .hairpin]
         ) {
             family, set, round, table, keys in
@@ -39,6 +39,14 @@ public struct LikelyElements: Sendable {
                 addClusterIPs(family, to: &keys)
                 if keys.count == 0 { Self.addAddresses(table, family, to: &keys) }
             case (.clusterIPs, 1): Self.addAddresses(table, family, to: &keys)
+            case (.frontendAddresses, 0):
+                // A plan takes the node's own first.
+                for key in (table.elements[.nodePortAddresses] ?? [:]).keys {
+                    keys.append(key)
+                    keys.endRun()
+                }
+                addFrontendAddresses(family, to: &keys)
+            case (.frontendAddresses, 1): Self.addAddresses(table, family, to: &keys)
             case (.hairpin, 0): addHairpins(family, to: &keys)
             case (_, 0), (_, 1):
                 guard let kind = PoolKind.allCases.first(where: { $0.slots == set }) else { return }
@@ -159,6 +167,22 @@ public struct LikelyElements: Sendable {
                 keys.append(key.key)
                 keys.endRun()
             }
+        }
+    }
+
+    /// The addresses of the frontends that Services may have.
+    private func addFrontendAddresses(_ family: IPFamily, to keys: inout KeyRuns) {
+        cluster.forEachFront(in: order) { front, _ in
+            func add(_ address: IPAddress) {
+                guard address.family == family else { return }
+                var key = KeyBuilder()
+                key.append(address)
+                keys.append(key.key)
+                keys.endRun()
+            }
+            for address in front.clusterIPs { add(address) }
+            for address in front.externalIPs { add(address) }
+            for ingress in front.loadBalancerIngress { add(ingress.address) }
         }
     }
 

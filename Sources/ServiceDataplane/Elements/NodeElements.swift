@@ -6,6 +6,8 @@ enum NodeElements {
     static func all(_ node: NodeData, _ family: IPFamily) -> [(set: SetID, elements: [Element])] {
         [
             (.nodePortAddresses, addresses(node.nodePortAddresses, family)),
+            // Services share this set with the node.
+            (.frontendAddresses, addresses(node.nodePortAddresses, family)),
             (.serviceCIDRs, intervals(node.serviceCIDRs, family)),
             (.clusterCIDRs, intervals(node.clusterCIDRs, family)),
         ]

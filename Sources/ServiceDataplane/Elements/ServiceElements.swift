@@ -57,11 +57,7 @@ struct ServiceElements {
                 makeClusterIP(key, address, port, comment, &sink)
             } else {
                 makeExternal(key, isNodePort: frontend.address == nil, port, comment, &sink)
-                if let address = frontend.address {
-                    var builder = KeyBuilder()
-                    builder.append(address)
-                    sink.take(.externalAddresses, Element(builder.key), isShared: true)
-                }
+                if let address = frontend.address { makeAddress(address, .externalAddresses, &sink) }
             }
             if frontend.kind == .loadBalancerIP { makeRanges(key, port, comment, &sink) }
         }
@@ -73,9 +69,7 @@ struct ServiceElements {
         _ key: KeyBuilder, _ address: IPAddress, _ port: ResolvedServicePort, _ comment: String,
         _ sink: inout some ServiceElementSink
     ) {
-        var builder = KeyBuilder()
-        builder.append(address)
-        sink.take(.clusterIPs, Element(builder.key), isShared: true)
+        makeAddress(address, .clusterIPs, &sink)
         let pool = port.internalPolicy == .local ? port.localPool : port.clusterPool
         if port.usable.isEmpty {
             sink.take(.rejectServices, Element(key.key, comment: comment))
@@ -85,6 +79,13 @@ struct ServiceElements {
             let isLocal = port.internalPolicy == .local
             makePool(.services, key, pool, comment, number: isLocal ? pools.local : pools.cluster, &sink)
         }
+    }
+
+    private func makeAddress(_ address: IPAddress, _ set: SetID, _ sink: inout some ServiceElementSink) {
+        var builder = KeyBuilder()
+        builder.append(address)
+        sink.take(set, Element(builder.key), isShared: true)
+        sink.take(.frontendAddresses, Element(builder.key), isShared: true)
     }
 
     private mutating func makeExternal(

@@ -4,7 +4,9 @@ import NetworkTypes
 /// Elements that several Services can call for; each is in the kernel as long as one does.
 struct SharedElements {
     /// The sets that such elements are in.
-    static let sets: [SetID] = [.clusterIPs, .externalAddresses, .backends, .localBackends, .hairpin]
+    static let sets: [SetID] = [
+        .frontendAddresses, .clusterIPs, .externalAddresses, .backends, .localBackends, .hairpin,
+    ]
 
     /// How many Service ports call for each element, at twice the index of its set's identity, one more for IPv6.
     private var counts: [KeyCounts?] = []

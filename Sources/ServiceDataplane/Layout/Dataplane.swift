@@ -151,8 +151,14 @@ public struct Dataplane: Sendable {
         for family in IPFamily.allCases {
             let pairs = zip(NodeElements.all(node, family), NodeElements.all(new, family))
             for ((set, old), (_, fresh)) in pairs {
-                for element in old where !fresh.contains(element) { delta.tables.remove(family, set, element) }
-                for element in fresh where !old.contains(element) { delta.tables.add(family, set, element) }
+                // What is called for before anything is withdrawn never leaves.
+                let isShared = SharedElements.sets.contains(set)
+                for element in fresh where !old.contains(element) {
+                    if !isShared || shared.call(family, set, element.key) { delta.tables.add(family, set, element) }
+                }
+                for element in old where !fresh.contains(element) {
+                    if !isShared || withdraw(family, set, element.key) { delta.tables.remove(family, set, element) }
+                }
             }
         }
         node = new

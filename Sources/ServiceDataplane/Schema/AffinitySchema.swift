@@ -28,7 +28,7 @@ enum AffinitySchema {
 
     /// Has packets with the number of a pool remembered, and no others: a flow may have further packets without an answer, and
     /// what is noted of it is not theirs.
-    static let comesToRemember: Rule = [.priorityHasBits(poolBits), .jump("remember")]
+    static let comesToRemember: Rule = [.priorityHasBits(poolBits), .connectionState(.new), .goto("remember")]
 
     /// The name of the chain that remembers for so many seconds.
     static func chainName(_ seconds: Int) -> String { "\(chainPrefix)\(seconds)" }

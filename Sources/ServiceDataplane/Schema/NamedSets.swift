@@ -7,6 +7,7 @@ extension SetID {
         .loopback: "loopback",
         .localBackends: "local-backends",
         .externalAddresses: "external-addresses",
+        .frontendAddresses: "frontend-addresses",
         .foreignFlows: "foreign-flows",
         .seenFlows: "seen-flows",
         .seenPackets: "seen-packets",

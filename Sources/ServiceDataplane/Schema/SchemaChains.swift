@@ -8,23 +8,27 @@ struct SchemaChains {
     let largestExponent: Int
     let timeouts: AffinityTimeouts
 
-    private static let frontend = SchemaSets.frontend
+    static let frontend = SchemaSets.frontend
     private static let nodePort = SchemaSets.nodePort
     /// The frontend of a packet that begins a flow. `nft` 1.0.6 turns the one byte of `meta l4proto` around before it looks into a
     /// set of ranges, which Linux 7.2 refuses; the flow's protocol is the same number, and is taken as it is.
     private static let begunFrontend: [Selector] = [.destinationAddress, .originalProtocol, .destinationPort]
-    private static let originalFrontend: [Selector] = [
+    static let originalFrontend: [Selector] = [
         .originalDestinationAddress, .originalProtocol, .originalDestinationPort,
     ]
-    private static let originalNodePort: [Selector] = [.originalProtocol, .originalDestinationPort]
+    static let originalNodePort: [Selector] = [.originalProtocol, .originalDestinationPort]
     private static let toNodePortAddress = Statement.lookup([.destinationAddress], in: .nodePortAddresses)
+    private static let toExternalAddress = Statement.lookup([.destinationAddress], in: .externalAddresses)
+    private static let toFrontendAddress = Statement.lookup([.destinationAddress], in: .frontendAddresses)
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
-        AffinitySchema.recalls(family) + picks() + [nodePorts(), services()] + external() + [outside(), refuse()]
-            + (options.dropsInvalid ? [invalid()] : []) + AffinitySchema.remembers(family, timeouts: timeouts)
-            + [unservedOutside(), unserved(), uncaptured(), translateOwnSource(), translateServed(), translateSource()]
-            + guards() + translation() + verdicts() + [postrouting()]
+        AffinitySchema.recalls(family) + picks() + [nodePorts(), services()] + external() + [outside()] + frontends()
+            + [refuse()] + (options.dropsInvalid ? [invalid()] : [])
+            + AffinitySchema.remembers(family, timeouts: timeouts)
+            + [unservedOutside(), unserved(), uncaptured()] + remaining()
+            + [translateOwnSource(), translateServed(), translateExternal(), translateClusterIP(), translateSource()]
+            + guards() + translation() + memories() + refusals() + [postrouting()]
     }
 
     // MARK: Picking an endpoint
@@ -62,14 +66,7 @@ struct SchemaChains {
         Chain("nodeports", comment: "after a match of nodeport-addresses only", rules: dispatch(.nodePorts))
     }
 
-    private func services() -> Chain {
-        Chain(
-            "services",
-            rules: dispatch(.services) + [
-                [Self.toNodePortAddress, .goto("nodeports")],
-                [.lookup([.destinationAddress], in: .clusterIPs), Self.noteForeign],
-            ])
-    }
+    private func services() -> Chain { Chain("services", rules: dispatch(.services)) }
 
     /// `accept` ends the base chain untranslated, so that the cluster pool is never used; `unserved-outside` drops then. If
     /// another table translates the flow instead, it is that one's.
@@ -98,6 +95,45 @@ struct SchemaChains {
                 ],
             ])
     }
+
+    /// What new flows to an address of a frontend meet. Most of these addresses are ClusterIPs, and those have neither source ranges
+    /// nor a policy for sources outside.
+    private func frontends() -> [Chain] {
+        let others: [Rule] = [
+            [.jump("services")], [Self.toNodePortAddress, .goto("nodeports")],
+            [.lookup([.destinationAddress], in: .clusterIPs), Self.noteForeign],
+        ]
+        return [
+            Chain(
+                "external-addresses",
+                comment: "source ranges, and externalTrafficPolicy Local from outside the cluster",
+                rules: [Self.outsideRanges, isOutside + [.jump("outside")]] + others),
+            Chain(
+                "nodeports-prerouting", comment: "after a match of nodeport-addresses only",
+                rules: [
+                    isOutside + [
+                        .lookup(Self.nodePort, in: .externalLocalNodePorts), .goto("external-local-nodeports"),
+                    ], [.goto("nodeports")],
+                ]),
+            Chain(
+                "frontends", comment: "new flows to an address of a frontend",
+                rules: [
+                    [Self.toExternalAddress, .goto("external-addresses")], [.jump("services")],
+                    [Self.toNodePortAddress, .goto("nodeports-prerouting")],
+                    [.lookup([.destinationAddress], in: .clusterIPs), Self.noteForeign],
+                ]),
+            Chain(
+                "own-frontends", comment: "the same for the node's own flows",
+                rules: [[Self.toExternalAddress] + Self.outsideRanges]
+                    + (options.strictLocal ? [[.jump("outside")]] : []) + others),
+        ]
+    }
+
+    /// Source ranges hold for the node's own connections, too, and also where there is no endpoint.
+    private static let outsideRanges: Rule = [
+        .lookup(frontend, in: .restricted), .connectionState(.new),
+        .lookup(begunFrontend + [.sourceAddress], in: .sourceRanges, negated: true), .counter, .drop,
+    ]
 
     // MARK: Refusing
 
@@ -149,6 +185,35 @@ struct SchemaChains {
             ])
     }
 
+    /// What is still addressed to a frontend when every table has had its chance to translate it.
+    private func remaining() -> [Chain] {
+        let start: [Rule] = [[.connectionStateIsNot(.new), .accept]]
+        let strict: [Rule] = options.strictLocal ? [[.jump("unserved-outside")]] : []
+        let chains = [
+            Chain(
+                "remaining", comment: "new flows that nothing has translated",
+                rules: start + [
+                    isOutside + [.jump("unserved-outside")], [.jump("unserved")],
+                    // One that is an address of the node answers for itself.
+                    [Self.toExternalAddress, .destinationIsNotLocal, .goto("uncaptured")],
+                ]),
+            Chain(
+                "own-remaining", comment: "the node's own flows that nothing has translated",
+                rules: start + strict + [[.goto("unserved")]]),
+        ]
+        // Nat chains see the first packet of a flow only.
+        return chains
+            + chains.map { chain in
+                Chain(
+                    Self.unanswered(chain.name), comment: "further packets of flows that have no answer yet",
+                    rules: start + [Self.outsideRanges, [.isDestinationTranslated, .accept], [.goto(chain.name)]])
+            }
+    }
+
+    private static func unanswered(_ remaining: String) -> String {
+        remaining == "remaining" ? "unanswered" : "own-unanswered"
+    }
+
     private func unserved() -> Chain {
         Chain(
             "unserved", comment: "still addressed to a frontend: no endpoint, undefined port, unallocated ClusterIP",
@@ -161,95 +226,32 @@ struct SchemaChains {
             ])
     }
 
-    // MARK: Source translation
-
-    /// One rule per protocol: `nft` shows `ct original proto-dst` only behind the protocol that gives it a type.
-    private func masquerade(_ frontends: SetID, _ nodePorts: SetID) -> [Rule] {
-        let protocols: [TransportProtocol] = [.tcp, .udp, .sctp]
-        return protocols.map { transport in
-            [.originalProtocol(transport), .lookup(Self.originalFrontend, in: frontends), .masquerade]
-        }
-            + protocols.map { transport in
-                [
-                    .lookup([.originalDestinationAddress], in: .nodePortAddresses), .originalProtocol(transport),
-                    .lookup(Self.originalNodePort, in: nodePorts), .masquerade,
-                ]
-            }
-    }
-
-    private func translateOwnSource() -> Chain {
-        Chain(
-            "translate-own-source", comment: "the node itself to frontends with externalTrafficPolicy Local",
-            rules: masquerade(.externalLocal, .externalLocalNodePorts))
-    }
-
-    /// What is masqueraded whatever the policy says: flows to a frontend only, for others are another table's.
-    private func translateServed() -> Chain {
-        Chain(
-            "translate-served", comment: "flows to a frontend, whatever its policy",
-            rules: [[.lookup([.originalDestinationAddress], in: .clusterIPs), .masquerade]]
-                + masquerade(.masqueradeExternal, .masqueradeExternalNodePorts)
-                + masquerade(.externalLocal, .externalLocalNodePorts))
-    }
-
-    private func translateSource() -> Chain {
-        var rules: [Rule] = [
-            [.lookup([.sourceAddress, .destinationAddress], in: .hairpin), .goto("translate-served")]
-        ]
-        let toClusterIP = Statement.lookup([.originalDestinationAddress], in: .clusterIPs)
-        if options.masqueradeAll {
-            rules.append([toClusterIP, .masquerade])
-        } else if options.localDetector.isActive(family) {
-            rules += masqueradeFromOutside.map { [toClusterIP] + $0 + [.masquerade] }
-        }
-        if options.preservesLocalSource {
-            rules.append([.sourceIsNotLocal, .lookup(Self.frontend, in: .localBackends), .accept])
-        }
-        if servesLocalhost {
-            rules.append([.lookup([.sourceAddress], in: .loopback), .goto("translate-served")])
-        }
-        rules += masquerade(.masqueradeExternal, .masqueradeExternalNodePorts)
-        rules.append([.sourceIsLocal, .goto("translate-own-source")])
-        return Chain("translate-source", comment: "decided by where the flow was sent to at first", rules: rules)
-    }
-
-    private func postrouting() -> Chain {
-        Chain(
-            "nat-postrouting", hook: Chain.Hook(.nat, .postrouting, priority: 100),
-            rules: [
-                [
-                    .isDestinationTranslated, .lookup([.connectionID], in: .foreignFlows, negated: true),
-                    .goto("translate-source"),
-                ]
-            ])
-    }
-
     // MARK: Base chains
 
     /// Before all other tables, so that a frontend is its Service's, whichever table came first. The kernel runs the nat chains of
     /// a hook one after the other where -100 is: this is their order among themselves, and -199 the first that it allows.
     private static let translationPriority: Int32 = -199
 
-    /// Source ranges hold for the node's own connections, too, and also where there is no endpoint.
+    /// Filter chains see every packet of the node, so these have one rule for packets of flows that have been answered.
     private func guards() -> [Chain] {
-        let begins: [Rule] = [
-            [.connectionStateIsNot(.new), .accept],
-            [
-                .lookup(Self.frontend, in: .restricted),
-                .lookup(Self.begunFrontend + [.sourceAddress], in: .sourceRanges, negated: true), .counter, .drop,
-            ],
-        ]
-        let invalid: [Rule] = options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : []
-        return [
+        func further(_ chain: String) -> Rule { [.isConfirmed, .goto(Self.unanswered(chain))] }
+        let unusual = Chain(
+            "unusual", comment: "packets of flows that have no answer yet, or of none",
+            rules: [[.connectionState(.invalid), .goto("invalid")], further("remaining")])
+        let begins: Rule = [.connectionStateIsNot(.established)]
+        let incoming = begins + (options.dropsInvalid ? [.goto("unusual")] : further("remaining"))
+        return (options.dropsInvalid ? [unusual] : []) + [
             Chain(
                 "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
-                rules: (servesLocalhost ? [martian] : []) + invalid + begins),
-            Chain("guard-output", hook: Chain.Hook(.filter, .output, priority: -110), rules: begins),
+                rules: (servesLocalhost ? [martian] : []) + [incoming]),
+            Chain(
+                "guard-output", hook: Chain.Hook(.filter, .output, priority: -110),
+                rules: [begins + further("own-remaining")]),
         ]
     }
 
     /// Node ports on 127.0.0.1 exist in IPv4 only: the kernel routes `::1` to no other interface.
-    private var servesLocalhost: Bool { options.servesLocalhostNodePorts && family == .ipv4 }
+    var servesLocalhost: Bool { options.servesLocalhostNodePorts && family == .ipv4 }
 
     /// With route_localnet a neighbour could send packets to 127.0.0.1 of this node. None has a reason to: answers to
     /// masqueraded connections are still addressed to the node's own address here.
@@ -271,7 +273,7 @@ struct SchemaChains {
 
     /// The same after routing. With br_netfilter, what goes from one port of a bridge to another passes postrouting without
     /// an input interface, as the node's own packets do; its source is a neighbour on the bridge.
-    private var masqueradeFromOutside: [Rule] {
+    var masqueradeFromOutside: [Rule] {
         switch options.localDetector {
         case .clusterCIDRs, .nodeCIDRs: [[fromOutside]]
         case .bridge, .interfacePrefix: [[.hasInputInterface, fromOutside], [.sourceIsLocal]]
@@ -284,39 +286,35 @@ struct SchemaChains {
     }
 
     private func translation() -> [Chain] {
-        let strict: [Rule] = options.strictLocal ? [[.jump("outside")]] : []
-        return [
+        [
             Chain(
                 "nat-prerouting", hook: Chain.Hook(.nat, .prerouting, priority: Self.translationPriority),
-                rules: [isOutside + [.jump("outside")], [.goto("services")]]),
+                rules: [[Self.toFrontendAddress, .goto("frontends")]]),
             Chain(
                 "nat-output", hook: Chain.Hook(.nat, .output, priority: Self.translationPriority),
-                rules: strict + [[.goto("services")]]),
+                rules: [[Self.toFrontendAddress, .goto("own-frontends")]]),
         ]
     }
 
-    private func verdicts() -> [Chain] {
-        let start: [Rule] = [
-            [.connectionStateIsNot(.new), .accept], AffinitySchema.comesToRemember,
-            [.isDestinationTranslated, .accept],
-        ]
-        // One that is an address of the node answers for itself.
-        let unserved: [Rule] = [
-            [.jump("unserved")],
-            [
-                .lookup([.destinationAddress], in: .externalAddresses), .destinationIsNotLocal,
-                .goto("uncaptured"),
-            ],
-        ]
-        let strict: [Rule] = options.strictLocal ? [[.jump("unserved-outside")]] : []
-        return [
+    /// In filter chains, for a translated flow has no further nat chain.
+    private func memories() -> [Chain] {
+        [Chain.Hook.Point.prerouting, .output].map { point in
             Chain(
-                "after-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -95),
-                rules: start + [isOutside + [.jump("unserved-outside")]] + unserved),
+                "remember-\(point.name)", hook: Chain.Hook(.filter, point, priority: -95),
+                rules: [AffinitySchema.comesToRemember])
+        }
+    }
+
+    /// The kernel skips these for flows that a nat chain before them has translated, whichever table it is of.
+    private func refusals() -> [Chain] {
+        [(Chain.Hook.Point.prerouting, "remaining"), (.output, "own-remaining")].map { point, chain in
             Chain(
-                "after-output", hook: Chain.Hook(.filter, .output, priority: -95),
-                rules: start + strict + [[.goto("unserved")]]),
-        ]
+                "unserved-\(point.name)", hook: Chain.Hook(.nat, point, priority: -95),
+                rules: [
+                    [Self.toFrontendAddress, .goto(chain)],
+                    [.lookup([.destinationAddress], in: .serviceCIDRs), .connectionState(.new), .drop],
+                ])
+        }
     }
 }
 

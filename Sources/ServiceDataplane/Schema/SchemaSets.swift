@@ -9,7 +9,8 @@ enum SchemaSets {
     static func all(
         _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int
     ) -> [SetDeclaration] {
-        nodeSets + [externalAddresses] + notes + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : [])
+        nodeSets + [frontendAddresses, externalAddresses] + notes
+            + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : [])
             + policySets + rangeSets
             + (options.preservesLocalSource ? [localBackends] : []) + verdictSets
             + PoolKind.allCases.map(slots) + AffinitySchema.sets(family)
@@ -25,6 +26,10 @@ enum SchemaSets {
 
     private static let localBackends = SetDeclaration(
         .localBackends, key: frontend, comment: "every usable endpoint of this node")
+
+    private static let frontendAddresses = SetDeclaration(
+        .frontendAddresses, key: [.destinationAddress],
+        comment: "every address of a frontend: what goes elsewhere is left alone")
 
     private static let externalAddresses = SetDeclaration(
         .externalAddresses, key: [.destinationAddress],

@@ -144,6 +144,8 @@ extension SetID {
     public static let seenFlows = SetID(166)
     /// With which TTL those came; written by the packet path.
     public static let seenPackets = SetID(167)
+    /// Every address that frontends have: ClusterIPs, external and load balancer IPs, and those of `nodePortAddresses`.
+    public static let frontendAddresses = SetID(168)
     /// Slots of `PoolKind.services`.
     public static let endpoints = SetID(16)
     /// Slots of `PoolKind.localServices`.
