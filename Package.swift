@@ -239,7 +239,8 @@ let package = Package(
         .executableTarget(
             name: "fairlead-bench",
             dependencies: [
-                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "Terminal", "CLinux",
+                "APIServerKit", "FairleadTestKit", "ManifestSource", "KubernetesModel", "NetworkTypes", "Terminal",
+                "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Tests/Bench", swiftSettings: strict),
 

@@ -12,8 +12,8 @@ enum BenchPart: String, CaseIterable {
     case daemon
     /// Single changes while the daemon looks through a full conntrack table, against without.
     case looks
-    /// Packets: new connections and established ones.
-    case path
+    /// Packets through a node, of both families, against no rules and another shape of rules.
+    case packetPath = "packet-path"
     /// `--service-counters`.
     case counters
 }
@@ -23,6 +23,8 @@ struct Bench {
     let fairlead: FairleadCommand
     let nft: String
     let runs: Int
+    /// How often each kind of packet is sent through each side (`packet-path`).
+    let rounds: Int
     let endpoints: Int
     let format: ManifestFormat
     let parts: Set<BenchPart>
@@ -59,7 +61,10 @@ struct Bench {
         }
         if parts.contains(.daemon) { tables += try DaemonLatency(bench: self, files: files, work: work).measure() }
         if parts.contains(.looks) { tables += try LookLatency(bench: self, files: files, work: work).measure() }
-        if parts.contains(.path) { tables += try PathCost(bench: self, files: files, work: work).measure() }
+        if parts.contains(.packetPath) {
+            let cluster = PathCluster(services: services, endpoints: endpoints)
+            tables += try PacketPath(bench: self, cluster: cluster, work: work).measure()
+        }
         if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
         return (tables, seconds)
     }

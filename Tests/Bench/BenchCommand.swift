@@ -26,6 +26,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "How often cold load is measured.")
     var runs = 5
 
+    @Option(help: "How often packets are sent through each side in turn, in packet-path.")
+    var rounds = 9
+
     @Option(help: "What the manifests are written in: yaml or json.")
     var format = ManifestFormat.yaml
 
@@ -63,6 +66,7 @@ struct BenchCommand: AsyncParsableCommand {
         if numbers.contains(where: { ($0 ?? 0) * endpoints > 5_000_000 }) {
             throw ValidationError("--sizes times --endpoints: at most 5000000")
         }
+        if !(1...1000).contains(rounds) { throw ValidationError("--rounds: from 1 to 1000") }
         if !(1...1000).contains(runs) { throw ValidationError("--runs: from 1 to 1000") }
     }
 
@@ -78,7 +82,8 @@ struct BenchCommand: AsyncParsableCommand {
     private func measure() async throws {
         let command = if let fairlead { FairleadCommand(path: fairlead) } else { try FairleadCommand() }
         let bench = Bench(
-            fairlead: command, nft: try Program.locate("nft"), runs: runs, endpoints: endpoints, format: format,
+            fairlead: command, nft: try Program.locate("nft"), runs: runs, rounds: rounds, endpoints: endpoints,
+            format: format,
             parts: Set(chosenParts.compactMap(\.self)), probe: probe)
         var report = Report(machine: bench.machine())
         var times: [String: [(x: Double, y: Double)]] = [:]

@@ -31,7 +31,8 @@ struct ConntrackFiller {
         return try Self.entries()
     }
 
-    private static func entries() throws(TestKitError) -> Int {
+    /// How many entries there are.
+    static func entries() throws(TestKitError) -> Int {
         let path = "/proc/sys/net/netfilter/nf_conntrack_count"
         let descriptor = try SystemCall.check(open(path, O_RDONLY | O_CLOEXEC), path)
         defer { close(descriptor) }

@@ -5,14 +5,6 @@ import Glibc
 struct FirstPackets {
     let namespace: NetworkNamespace
 
-    /// Where the packets go.
-    enum Target {
-        /// The ClusterIPs of all Services in turn.
-        case services
-        /// The first endpoint of each.
-        case endpoints
-    }
-
     /// Makes the namespace, with a link that swallows what is sent.
     init(_ name: String) throws(TestKitError) {
         namespace = try NetworkNamespace(name)
@@ -28,19 +20,19 @@ struct FirstPackets {
         try namespace.run { () throws(TestKitError) in _ = try MeasuredProcess(path, arguments).finish() }
     }
 
-    /// Sends packets, each the first one of a connection.
+    /// Sends packets to the ClusterIPs of all Services in turn, each the first one of a connection.
     ///
     /// - Parameter round: makes the source ports other ones than those of other rounds of as many packets.
     /// - Returns: nanoseconds of processor time for each, from `send` to the end of the packet's way out.
     func send(
-        _ count: Int, round: Int, to cluster: SyntheticCluster, _ target: Target = .services
+        _ count: Int, round: Int, to cluster: SyntheticCluster
     ) throws(TestKitError) -> Double {
         try namespace.run { () throws(TestKitError) in
             let descriptor = try SystemCall.check(
                 socket(AF_INET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(IPPROTO_TCP)),
                 "raw socket")
             defer { close(descriptor) }
-            let destination: UInt16 = target == .services ? 80 : SyntheticCluster.targetPort
+            let destination: UInt16 = 80
             // SYN, no options; nobody checks the sum of what a node sends itself.
             var header: [UInt8] = [0, 0, UInt8(destination >> 8), UInt8(truncatingIfNeeded: destination)]
             header += [UInt8](repeating: 0, count: 8) + [5 << 4, 2, 2, 0, 0, 0, 0, 0]
@@ -52,9 +44,7 @@ struct FirstPackets {
                 let sequence = round * count + number
                 let (service, port) = (sequence % cluster.services, UInt16(1024 + sequence / cluster.services))
                 (header[0], header[1]) = (UInt8(port >> 8), UInt8(truncatingIfNeeded: port))
-                let place =
-                    target == .services
-                    ? SyntheticCluster.clusterIP(service) : cluster.place(service: service, endpoint: 0).address
+                let place = SyntheticCluster.clusterIP(service)
                 address.sin_addr.s_addr = place.value.bigEndian
                 let status = withUnsafePointer(to: &address) {
                     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
