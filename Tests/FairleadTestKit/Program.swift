@@ -36,7 +36,8 @@ public struct Program: Sendable {
         if name.contains("/") { return name }
         let inherited = getenv("PATH").map { String(cString: $0) } ?? ""
         // An ordinary user's PATH often lacks the directories of ip and nft.
-        for directory in inherited.split(separator: ":") + ["/usr/sbin", "/sbin", "/usr/bin", "/bin"] {
+        let directories = inherited.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+        for directory in directories {
             let path = "\(directory)/\(name)"
             if access(path, X_OK) == 0 { return path }
         }
