@@ -13,6 +13,12 @@ func pure(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// `FAIRLEAD_COMMIT` of the environment is the commit that is built; `fairlead --version` says it. The scripts that make packages set it.
+let commit: [CSetting] =
+    Context.environment["FAIRLEAD_COMMIT"]
+    .flatMap { $0.isEmpty || !$0.allSatisfy({ $0.isASCII && $0.isHexDigit }) ? nil : [.define("FL_COMMIT", to: $0)] }
+    ?? []
+
 let package = Package(
     name: "fairlead",
     platforms: [.macOS(.v15)],
@@ -43,7 +49,7 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CRapidJSON", pkgConfig: "RapidJSON", providers: [.apt(["rapidjson-dev"])]),
         .target(name: "CManifest", dependencies: ["CYAML", "CRapidJSON"]),
-        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")] + commit),
 
         // The shell: everything that does I/O.
         .target(name: "SystemSupport", dependencies: ["CLinux"], swiftSettings: strict),

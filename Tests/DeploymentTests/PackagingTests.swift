@@ -51,7 +51,9 @@ struct PackagingTests {
         let directory = try TemporaryDirectory()
         let binary = try FairleadCommand().path
         try await Repository.run(Repository.path("Scripts/package-deb"), ["--binary", binary, directory.path])
-        let version = try await Repository.run(binary, ["--version"]).split(separator: "\n").joined()
+        let said = try await Repository.run(binary, ["--version"])
+        // A version in Debian's sense has no commit in brackets.
+        let version = said.prefix { $0 != " " }
         let arch = try await Repository.run("dpkg", ["--print-architecture"]).split(separator: "\n").joined()
         let package = "\(directory.path)/fairlead_\(version)_\(arch).deb"
         let fields = try await Repository.run("dpkg-deb", ["--field", package, "Depends"])
@@ -62,13 +64,48 @@ struct PackagingTests {
         let unpacked = "\(directory.path)/unpacked"
         try await Repository.run("dpkg-deb", ["--extract", package, unpacked])
         let ran = try await Repository.run("\(unpacked)/usr/bin/fairlead", ["--version"])
-        #expect(ran == "\(version)\n")
+        #expect(ran == said)
         let files = try await Repository.run("sh", ["-c", "cd \(unpacked) && find . -type f"])
         for file in [
             "usr/lib/systemd/system/fairlead.service", "etc/default/fairlead", "usr/share/doc/fairlead/copyright",
         ] {
             #expect(files.contains("./\(file)\n"), "\(file)")
         }
+    }
+
+    @Test(
+        "a build that is told its commit hands it to the program, and takes no other text for one",
+        arguments: [("0f26c11d5a3e", true), ("", false), ("main branch", false), ("$(id)", false)])
+    func commit(told: String, counts: Bool) async throws {
+        let arguments = ["package", "--ignore-lock", "--package-path", Repository.root, "dump-package"]
+        let package = try await Repository.run("swift", arguments, environment: ["FAIRLEAD_COMMIT": told])
+        #expect(package.contains("\"FL_COMMIT=\(told)\"") == counts)
+        #expect(package.contains("FL_COMMIT") == counts)
+    }
+
+    @Test("the scripts tell the commit of a tree without changes, and none for one with changes")
+    func commitOfTree() async throws {
+        let tree = try TemporaryDirectory()
+        let git = "git -c user.name=test -c user.email=test -c commit.gpgsign=false -C \(tree.path)"
+        try await Repository.run(
+            "sh",
+            [
+                "-c",
+                """
+                set -e; mkdir \(tree.path)/Scripts; cp \(Repository.path("Scripts/commit")) \(tree.path)/Scripts/
+                \(git) init -q; \(git) add .; \(git) commit -q -m first
+                """,
+            ])
+        let script = "\(tree.path)/Scripts/commit"
+        let head = try await Repository.run("sh", ["-c", "\(git) rev-parse HEAD"])
+        let told = try await Repository.run(script, []).split(separator: "\n").joined()
+        #expect(told.count >= 12 && head.hasPrefix(told))
+        let added = try tree.write("new", to: "added.swift")
+        #expect(try await Repository.run(script, []) == "", "a file that the commit does not have")
+        try await Repository.run("sh", ["-c", "rm \(added); echo >> \(script)"])
+        #expect(try await Repository.run(script, []) == "", "a file that is not as the commit has it")
+        try await Repository.run("rm", ["-r", "\(tree.path)/.git"])
+        #expect(try await Repository.run(script, []) == "", "no repository")
     }
 
     /// Runs the program as a container does: with this root, and a /proc.

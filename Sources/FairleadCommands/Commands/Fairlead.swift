@@ -24,7 +24,7 @@ public struct Fairlead: AsyncParsableCommand {
             1 something to change, 2 failed; 'explain': 0 reaches an endpoint, 1 does not, 2 failed; 'advise': 0 nothing \
             found, 1 something, 2 failed; 'firewall' and 'migrate' the same; 'status': 0 in line, 1 not, 2 no answer.
             """,
-        version: Release.version,
+        version: Release.description,
         subcommands: [
             Render.self, Diff.self, Explain.self, Advise.self, Apply.self, Run.self, Status.self, LBPool.self,
             Cleanup.self, Migrate.self, Firewall.self,

@@ -12,7 +12,7 @@ struct Run: AsyncParsableCommand {
 
             \(KubeProxyArguments.help)
             """,
-        version: Release.version)
+        version: Release.description)
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var file: FileOptions

@@ -69,7 +69,7 @@ package struct Agent {
         Privileges.warn(logger)
         if leavesFlag { InstalledNft.warn(logger) }
         let stop = StopSignals()
-        logger.notice("starting", metadata: ["version": "\(Release.version)"])
+        logger.notice("starting", metadata: ["version": "\(Release.description)"])
         events.starting()
         let unopened = await servers.start()
         LoadProgress.showReading()
