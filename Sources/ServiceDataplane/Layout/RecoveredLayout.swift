@@ -5,8 +5,8 @@ import ServicePolicy
 
 /// What the tables in the kernel say of the layout: which endpoint is in which slot, which number a pool has, and how large pools are.
 ///
-/// This is the first of the two doors by which the kernel's state enters: a new process takes the layout over, so that it changes
-/// nothing that is right. The second is `ObservedComparison`. Nothing here says whether an element is still wanted.
+/// A new process takes the layout over, so that it changes nothing that is right. The kernel's state is used in one other place,
+/// `ObservedComparison`. Nothing here says whether an element is still wanted.
 public struct RecoveredLayout: Sendable {
     /// One set, read in about the order in which its elements lie: the next one is nearly always the one behind the last.
     private struct Reader {
