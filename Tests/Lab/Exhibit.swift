@@ -74,7 +74,7 @@ extension Exhibit {
             trial(
                 .client, .loadBalancerIP,
                 "Any endpoint may answer; masqueraded, so that the answer comes back this way."),
-            trial(.client, .nodePort, "A node port is the same Service by another door."),
+            trial(.client, .nodePort, "A node port leads to the same Service by another address."),
             trial(.localPod, .clusterIP, "In-cluster traffic is never masqueraded: the pod sees who calls."),
             trial(.remotePod, .clusterIP, "The same for a pod of another node."),
             trial(.endpoint, .clusterIP, "Hairpin: only where the pod reaches itself must the source be the node's."),
