@@ -8,7 +8,7 @@ extension ConfigurationDraft {
     ///
     /// A configuration that kube-proxy accepts is accepted, but for a `hostnameOverride` that no Node can have: with that
     /// kube-proxy never comes to serve. Fairlead also takes several ranges of one family in
-    /// `clusterCIDR`, and `all` in `nodePortAddresses`.
+    /// `clusterCIDR`. A mix in `nodePortAddresses` is of kube-proxy 1.37.
     public var problems: [ConfigurationError] {
         var found: [ConfigurationError] = []
         func check(_ key: String, _ message: String?) { if let message { found.append(self.message(key, message)) } }
@@ -78,11 +78,8 @@ extension ConfigurationDraft {
 
     private func checkNode(_ check: (String, String?) -> Void) {
         let values = configuration
-        let words = values.nodePortAddresses
-        if words.count > 1, let word = words.first(where: { ["primary", "all"].contains($0) }) {
-            check("nodePortAddresses", "\(word) must stand alone")
-        } else if words != ["primary"], words != ["all"] {
-            for range in words { check("nodePortAddresses", Self.cidr(range)) }
+        for range in values.nodePortAddresses where !["primary", "localhost", "all"].contains(range) {
+            check("nodePortAddresses", Self.cidr(range))
         }
         check("oomScoreAdj", Self.range(values.oomScoreAdj, -1000...1000))
         let conntrack = values.conntrack

@@ -35,6 +35,7 @@ public struct ConfigurationDraft: Sendable {
         }
         configuration = reader.configuration
         origins = reader.lines.mapValues { .file(line: $0) }
+        for gate in configuration.featureGates.keys { origins["\(Self.gates).\(gate)"] = origins[Self.gates] }
         warnings = reader.warnings.map { ConfigurationError(path, line: $0.line, field: $0.field, $0.message) }
     }
 
@@ -43,7 +44,7 @@ public struct ConfigurationDraft: Sendable {
         try self.init(try ConfigurationFile.read(path), path: path)
     }
 
-    /// Takes a flag's value in place of what the file says.
+    /// Takes a flag's value in place of what the file says; of feature gates only those that the flag names.
     ///
     /// - Parameters:
     ///   - key: the path of the key.
@@ -54,8 +55,13 @@ public struct ConfigurationDraft: Sendable {
         guard let known = KubeProxyConfiguration.key(key) else {
             preconditionFailure("\(key) is no key of a KubeProxyConfiguration")
         }
+        let former = configuration.featureGates
         guard known.readFlag(text, &configuration) else {
             throw ConfigurationError(flag, "\(text.quoted) is not \(known.noun)")
+        }
+        if key == Self.gates {
+            for gate in configuration.featureGates.keys { origins["\(key).\(gate)"] = .flag(flag) }
+            configuration.featureGates.merge(former) { given, _ in given }
         }
         origins[key] = .flag(flag)
     }
@@ -77,7 +83,7 @@ public struct ConfigurationDraft: Sendable {
     /// for nothing, and there is no message for it.
     public var ineffective: [ConfigurationError] {
         let keys = KubeProxyConfiguration.keys.compactMap { key -> ConfigurationError? in
-            guard let origin = origins[key.path] else { return nil }
+            guard let origin = origins[key.path], key.path != Self.gates else { return nil }
             if case .file = origin, key.isDefault(configuration) { return nil }
             switch key.effect {
             case .none(let reason): return message(key.path, "has no effect: \(reason)")
@@ -85,7 +91,21 @@ public struct ConfigurationDraft: Sendable {
                 return key.objection(configuration).map { message(key.path, "has no effect: \($0)") }
             }
         }
-        return keys + inertFlags
+        return ineffectiveGates + keys + inertFlags
+    }
+
+    private static let gates = "featureGates"
+
+    /// One message for each feature gate that Fairlead does not heed, by name.
+    private var ineffectiveGates: [ConfigurationError] {
+        configuration.featureGates.keys.sorted().compactMap { name in
+            guard let reason = FeatureGate.objection(to: name) else { return nil }
+            // A flag has no lines and no keys, so that the gate's name belongs to the message.
+            if case .flag = origins["\(Self.gates).\(name)"] {
+                return message("\(Self.gates).\(name)", "\(name.excerpt) has no effect: \(reason)")
+            }
+            return message("\(Self.gates).\(name)", "has no effect: \(reason)")
+        }
     }
 }
 

@@ -3,7 +3,7 @@ extension KubeProxyConfiguration {
     public static let keys: [Key] = general + modes + detection + node
 
     private static let general: [Key] = [
-        Key("featureGates", \.featureGates, .none("the gates are of kube-proxy's own code")),
+        Key("featureGates", \.featureGates, .takes(FeatureGate.summary)),
         Key(
             "clientConnection.kubeconfig", \.clientConnection.kubeconfig,
             .takes("the kubeconfig; without it, and without `--manifests`, a pod's service account is used")),
@@ -138,8 +138,9 @@ extension KubeProxyConfiguration {
         Key(
             "nodePortAddresses", \.nodePortAddresses,
             .takes(
-                "by default `primary`, as in kube-proxy's mode nftables; \(OptionStatement.familyWithoutRange); "
-                    + OptionStatement.familyWithoutPrimary)),
+                "any mix of `primary`, `localhost`, `all` and ranges, as from kube-proxy 1.37 on; by default `primary`, as in its "
+                    + "mode nftables; \(OptionStatement.familyWithoutRange); \(OptionStatement.familyWithoutPrimary) (both "
+                    + "where the list has nothing else for the family)")),
         Key("oomScoreAdj", \.oomScoreAdj, .takes("of the process `run`"), zeroIsValue: true),
         Key(
             "conntrack.maxPerCore", \.conntrack.maxPerCore, .takes(""), zeroIsValue: true),

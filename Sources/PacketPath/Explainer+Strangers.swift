@@ -145,7 +145,9 @@ extension Situation {
         cluster.forEachService { service, slices in
             var fields: [(Mention.Field, String?)] = []
             if service.clusterIPs.contains(address) { fields.append((.clusterIP, nil)) }
-            if service.externalIPs.contains(address) { fields.append((.externalIP, nil)) }
+            if service.externalIPs.contains(address) {
+                fields.append((.externalIP, node.servesExternalIPs ? nil : Self.unservedExternalIP))
+            }
             if let ingress = service.loadBalancerIngress.first(where: { $0.address == address }) {
                 fields.append(
                     (
@@ -163,6 +165,9 @@ extension Situation {
         }
         return result.sorted { $0.service < $1.service }
     }
+
+    private static let unservedExternalIP =
+        "has no effect there: external IPs are not served (\(NodeContext.withoutExternalIPs))"
 
     private func exclusion(_ service: Service, _ slices: [EndpointSlice], _ address: IPAddress) -> String? {
         let resolution = resolve(service, slices: slices, node: node)

@@ -29,7 +29,14 @@ struct FamilyAddresses {
     ///
     /// A Service has a family only through `spec.clusterIPs` (KEP-563, dual stack). Addresses of another family have no
     /// port mapping that could serve them; kube-proxy leaves them out as well.
-    static func all(of service: Service, findings: inout FindingCollector) -> [FamilyAddresses] {
+    ///
+    /// - Parameters:
+    ///   - service: the Service.
+    ///   - servesExternalIPs: whether `spec.externalIPs` count.
+    ///   - findings: takes what is wrong.
+    static func all(
+        of service: Service, servesExternalIPs: Bool, findings: inout FindingCollector
+    ) -> [FamilyAddresses] {
         var result: [FamilyAddresses] = []
         for (index, address) in service.clusterIPs.enumerated() {
             if !address.canBeFrontend {
@@ -42,7 +49,13 @@ struct FamilyAddresses {
         }
         if result.count == 2, result[1].family < result[0].family { result.swapAt(0, 1) }
         guard !result.isEmpty else { return [] }
-        addExternals(of: service, to: &result, findings: &findings)
+        if servesExternalIPs {
+            addExternalIPs(of: service, to: &result, findings: &findings)
+        } else if !service.externalIPs.isEmpty {
+            findings.reportUnservedExternalIPs(service.externalIPs)
+        }
+        addLoadBalancerIPs(of: service, to: &result, findings: &findings)
+        for position in result.indices { result[position].sortExternals() }
         addSourceRanges(of: service, to: &result, findings: &findings)
         return result
     }
@@ -61,8 +74,8 @@ struct FamilyAddresses {
         return result
     }
 
-    /// Collects `spec.externalIPs`, which act on every type, and the load balancer's addresses.
-    private static func addExternals(
+    /// Collects `spec.externalIPs`, which act on every type.
+    private static func addExternalIPs(
         of service: Service, to families: inout [FamilyAddresses], findings: inout FindingCollector
     ) {
         for (index, address) in service.externalIPs.enumerated() {
@@ -74,8 +87,6 @@ struct FamilyAddresses {
                 findings.reportExternalIPWithoutFamily(address, index: index)
             }
         }
-        addLoadBalancerIPs(of: service, to: &families, findings: &findings)
-        for position in families.indices { families[position].sortExternals() }
     }
 
     /// Collects `status.loadBalancer.ingress[].ip`.

@@ -52,6 +52,13 @@ extension FindingCollector {
             "\(address) has no effect because the Service has no \(address.family) cluster IP")
     }
 
+    mutating func reportUnservedExternalIPs(_ addresses: [IPAddress]) {
+        add(
+            .warning, "external-ips-not-served", field: "spec.externalIPs",
+            "\(addresses.map(\.description).joined(separator: ", ")): external IPs are not served on this node "
+                + "(\(NodeContext.withoutExternalIPs)); use a Service of type LoadBalancer")
+    }
+
     mutating func reportExternalClusterIP(_ address: IPAddress, kind: Frontend.Kind) {
         let isLoadBalancer = kind == .loadBalancerIP
         add(

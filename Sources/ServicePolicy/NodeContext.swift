@@ -11,6 +11,12 @@ public struct NodeContext: Hashable, Sendable {
     /// The addresses that other hosts reach the node by, of each family the first; for source ranges.
     public var addresses: [IPAddress]
 
+    /// Whether `spec.externalIPs` of Services are served. The operator may say no (KEP-5707, `AllowServiceExternalIPs`).
+    public var servesExternalIPs = true
+
+    /// What tells a node not to serve external IPs, for people.
+    public static let withoutExternalIPs = "AllowServiceExternalIPs is false, or --no-external-ips was given"
+
     /// Makes a context.
     public init(nodeName: String, zone: String? = nil, addresses: [IPAddress] = []) {
         self.nodeName = nodeName

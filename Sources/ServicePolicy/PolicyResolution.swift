@@ -48,7 +48,8 @@ public func resolve(
 ) -> PolicyResolution {
     if let exclusion = service.exclusion { return PolicyResolution(service: nil, exclusion: exclusion) }
     var findings = FindingCollector(service: service.key, isEnabled: wantsFindings)
-    let addresses = FamilyAddresses.all(of: service, findings: &findings)
+    let addresses = FamilyAddresses.all(
+        of: service, servesExternalIPs: node.servesExternalIPs, findings: &findings)
     guard !addresses.isEmpty else {
         findings.reportNoClusterIP()
         return PolicyResolution(service: nil, exclusion: .noClusterIP, findings: findings.findings)

@@ -65,6 +65,30 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
         #expect(both.configuration.conntrack.settings.udpTimeout == 40)
     }
 
+    @Test("external IPs are served unless the gate or the option says no")
+    func externalIPs() throws {
+        #expect(try settings([]).node().servesExternalIPs)
+        #expect(try !settings(["--no-external-ips"]).node().servesExternalIPs)
+        #expect(try settings(["--no-external-ips"]).text.contains("# What it has no keys for: --no-external-ips\n"))
+        let off = "featureGates: {AllowServiceExternalIPs: false}"
+        #expect(try !settings([], file: off).node().servesExternalIPs)
+        let on = "featureGates: {AllowServiceExternalIPs: true}"
+        #expect(try !settings(["--no-external-ips"], file: on).node().servesExternalIPs)
+    }
+
+    @Test("127.0.0.1 has node ports where gate and addresses ask for it")
+    func localhostGate() throws {
+        let gate = "featureGates: {KubeProxyNFTablesLocalhostNodePorts: true}\nmode: nftables"
+        for (addresses, expected) in [
+            ("primary,localhost", true), ("127.0.0.0/8", true), ("127.0.0.2/32,10.0.0.0/8", false), ("::1/128", false),
+            ("0.0.0.0/0", false), ("primary", false),
+        ] {
+            let options = ["--nodeport-addresses", addresses]
+            #expect(try settings(options, file: gate).servesLocalhostNodePorts == expected, "\(addresses)")
+            #expect(try !settings(options).servesLocalhostNodePorts)
+        }
+    }
+
     @Test func withoutEitherTheDefaultsHold() throws {
         let defaults = try settings([])
         #expect(try defaults.node().nodePortAddresses == .primary)
@@ -122,7 +146,7 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
         (["--cluster-cidr=10.0.0.0"], "--cluster-cidr: \"10.0.0.0\" is not a CIDR such as 10.0.0.0/8"),
         (["--bind-address=node"], "--bind-address: is no IP address"),
         (["--masquerade-all=maybe"], "--masquerade-all: \"maybe\" is not true or false"),
-        (["--nodeport-addresses=primary,all"], "--nodeport-addresses: primary must stand alone"),
+        (["--nodeport-addresses=primary,any"], "--nodeport-addresses: \"any\" is not a CIDR such as 10.0.0.0/8"),
     ])
     func aMistakeOnTheCommandLineIsWrongUsage(_ arguments: [String], _ message: String) {
         do {

@@ -37,6 +37,8 @@ import Testing
         return "| `--\(flag.name)` | \(text(effect)) |"
     }
 
+    private static let gates = FeatureGate.all.map { "| `\($0.name)` | \(text($0.effect)) |" }
+
     private static func read() throws -> [String] {
         let file = try #require(fopen(path, "r"))
         defer { fclose(file) }
@@ -54,7 +56,7 @@ import Testing
         return start..<end
     }
 
-    @Test(arguments: [("key", keys), ("flag", flags)])
+    @Test(arguments: [("key", keys), ("flag", flags), ("gate", gates)])
     func theTablesAreTheCodes(_ heading: String, _ expected: [String]) throws {
         var lines = try Self.read()
         let rows = Self.rows(heading, in: lines)

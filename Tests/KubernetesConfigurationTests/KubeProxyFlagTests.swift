@@ -8,10 +8,11 @@ import Testing
         let said = Set(draft.ineffective.map(\.field))
         var expected = Set<String>()
         for key in KubeProxyConfiguration.keys { if case .none = key.effect { expected.insert(key.path) } }
-        // Mode nftables reads its own section, and a bridge tells what is local.
+        // Gates have names of their own. Mode nftables reads its own section, and a bridge tells what is local.
         expected.formUnion([
             "iptables.masqueradeAll", "iptables.localhostNodePorts", "iptables.syncPeriod", "iptables.minSyncPeriod",
             "ipvs.syncPeriod", "ipvs.minSyncPeriod", "detectLocal.interfaceNamePrefix", "clusterCIDR",
+            "featureGates.A", "featureGates.B",
         ])
         #expect(said == expected)
         #expect(draft.ineffective.count == said.count)
@@ -118,12 +119,33 @@ import Testing
         #expect(try Self.configured([("healthz-bind-address", "")]).configuration.healthzAddress == "")
     }
 
+    @Test("of feature gates a flag changes those that it names, and each that has no effect gets its line")
+    func gates() throws {
+        let file = "featureGates: {AllowServiceExternalIPs: false, ContextualLogging: true, WinDSR: true}"
+        let draft = try Self.configured(
+            [
+                ("feature-gates", "ContextualLogging=false,AllowServiceExternalIps=false"),
+                ("feature-gates", "KubeProxyNFTablesLocalhostNodePorts=true"),
+            ], over: file)
+        #expect(!draft.configuration.allowsExternalIPs)
+        #expect(draft.configuration.allowsLocalhostNodePorts)
+        #expect(
+            draft.ineffective.map(\.description) == [
+                "--feature-gates: AllowServiceExternalIps has no effect: Fairlead knows no gate of this name; "
+                    + "AllowServiceExternalIPs is one",
+                "--feature-gates: ContextualLogging has no effect: it is of kube-proxy's logging library",
+                "p.conf:3: featureGates.WinDSR: has no effect: it is for Windows",
+            ])
+        let flag = try Self.configured([("feature-gates", "AllowServiceExternalIPs=true")], over: file)
+        #expect(flag.configuration.allowsExternalIPs)
+    }
+
     @Test func aFlagWithoutEffectGetsItsLine() throws {
         let draft = try Self.configured(
             [("ipvs-scheduler", ""), ("logtostderr", "true"), ("proxy-mode", "iptables"), ("feature-gates", "A=true")])
         #expect(
             draft.ineffective.map(\.description) == [
-                "--feature-gates: has no effect: the gates are of kube-proxy's own code",
+                "--feature-gates: A has no effect: Fairlead knows no gate of this name",
                 "--proxy-mode: has no effect: Fairlead is a mode of its own, over nftables; of iptables it takes "
                     + "masqueradeAll and the periods, and node ports are on primary addresses unless nodePortAddresses "
                     + "says otherwise",

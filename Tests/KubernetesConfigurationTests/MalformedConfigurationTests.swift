@@ -97,7 +97,9 @@ import Testing
         .init(
             "nodePortAddresses: [10.0.0.1]",
             "p.conf:3: nodePortAddresses: \"10.0.0.1\" is not a CIDR such as 10.0.0.0/8"),
-        .init("nodePortAddresses: [primary, 10.0.0.0/8]", "p.conf:3: nodePortAddresses: primary must stand alone"),
+        .init(
+            "nodePortAddresses: [primary, loopback]",
+            "p.conf:3: nodePortAddresses: \"loopback\" is not a CIDR such as 10.0.0.0/8"),
         .init("clusterCIDR: 10.0.0.0", "p.conf:3: clusterCIDR: \"10.0.0.0\" is not a CIDR such as 10.0.0.0/8"),
         .init("clusterCIDR: 10.0.0.0/8,", "p.conf:3: clusterCIDR: \"\" is not a CIDR such as 10.0.0.0/8"),
         .init(
@@ -126,7 +128,8 @@ import Testing
     @Test(arguments: [
         "nftables: {masqueradeBit: 99, syncPeriod: -1s}", "ipvs: {excludeCIDRs: [a], tcpTimeout: -1s}",
         "clusterCIDR: nonsense\ndetectLocalMode: NodeCIDR", "clusterCIDR: 10.0.0.0/8,11.0.0.0/8",
-        "nodePortAddresses: [all]", "portRange: 0-0", "portRange: 100+5", "portRange: '7'",
+        "nodePortAddresses: [all]", "nodePortAddresses: [primary, localhost, 10.0.0.0/8, all]", "portRange: 0-0",
+        "portRange: 100+5", "portRange: '7'",
         "conntrack: {tcpEstablishedTimeout: 1h, udpTimeout: 0s}", "nodePortAddresses: [10.1.2.3/8, fd00::/8]",
     ])
     func whatKubeProxyAcceptsIsAccepted(_ body: String) throws {

@@ -79,4 +79,43 @@ import Testing
         #expect(desired.nodePortAddresses.map(\.description) == ["10.0.0.1"])
         #expect(Self.openFamilies(desired).isEmpty)
     }
+
+    @Test(
+        "words and ranges of nodePortAddresses are joined; a family that has none of them is open",
+        arguments: [
+            (["primary", "10.0.0.2/32"], ["10.0.0.1", "10.0.0.2", "fd00::1"]),
+            (["10.0.0.2/32", "primary"], ["10.0.0.1", "10.0.0.2", "fd00::1"]),
+            (["primary", "localhost"], ["10.0.0.1", "fd00::1"]), (["localhost"], []),
+            (["primary", "fe80::/10"], ["10.0.0.1", "fd00::1", "fe80::1"]),
+            (["all", "primary"], ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"]),
+            (["all", "fe80::/10"], ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2", "fe80::1"]),
+            (["all", "localhost"], ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"]),
+            (["10.0.0.2/32"], ["10.0.0.2", "fd00::1", "fd00::2"]),
+            (["10.0.0.2/32", "localhost"], ["10.0.0.2"]), (["::1/128", "primary"], ["10.0.0.1", "fd00::1"]),
+        ])
+    func mixes(_ words: [String], _ expected: [String]) throws {
+        var node = Node(name: "here")
+        node.internalIPs = [try Self.address("10.0.0.1"), try Self.address("fd00::1")]
+        let addresses = NodePortAddresses(words: words)
+        let host = try Self.ordinary.map(Self.address)
+        #expect(addresses.choose(node: node, host: host) { _ in nil }.map(\.description) == expected)
+        #expect(addresses.familiesWithoutPrimary(node: node, host: host) { _ in nil } == [])
+    }
+
+    @Test("a family without a primary address is not open where a range or a word stands for it")
+    func mixWithoutPrimary() throws {
+        var node = Node(name: "here")
+        node.internalIPs = [try Self.address("10.0.0.1")]
+        let host = try Self.ordinary.map(Self.address)
+        for (words, expected, open) in [
+            (["primary"], ["10.0.0.1", "fd00::1", "fd00::2"], [IPFamily.ipv6]),
+            (["primary", "localhost"], ["10.0.0.1"], []), (["primary", "fd00::2/128"], ["10.0.0.1", "fd00::2"], []),
+            (["primary", "10.0.0.2/32"], ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2"], [.ipv6]),
+        ] {
+            let addresses = NodePortAddresses(words: words)
+            #expect(addresses.choose(node: node, host: host) { _ in nil }.map(\.description) == expected, "\(words)")
+            #expect(addresses.familiesWithoutPrimary(node: node, host: host) { _ in nil } == open, "\(words)")
+            #expect(addresses.familiesWithoutBlock == [])
+        }
+    }
 }

@@ -112,6 +112,28 @@ struct PolicyResolutionTests {
         }
     }
 
+    @Test(
+        "A node that serves no external IPs says so once for a Service, and serves the rest",
+        arguments: Scenario.families)
+    func unservedExternalIPs(family: IPFamily) {
+        var service = Scenario.service(family)
+        service.type = .loadBalancer
+        service.ports[0].nodePort = 0
+        service.externalIPs = [201, 202].map { Scenario.address(family, $0) }
+        service.loadBalancerIngress = [.init(address: Scenario.address(family, 202))]
+        var node = Scenario.node
+        node.servesExternalIPs = false
+        let resolution = resolve(service, slices: Self.endpointsOfBoth, node: node)
+        #expect(
+            resolution.service?.ports.first?.frontends == [
+                external(family, 100, .clusterIP), external(family, 202, .loadBalancerIP),
+            ])
+        #expect(resolution.findings.map(\.code) == ["external-ips-not-served"])
+        #expect(resolution.findings.first?.message.hasPrefix("\(Scenario.address(family, 201)), ") == true)
+        service.externalIPs = []
+        #expect(resolve(service, slices: Self.endpointsOfBoth, node: node).findings == [])
+    }
+
     @Test("Load balancer addresses act with mode VIP, on type LoadBalancer", arguments: Scenario.families)
     func loadBalancerIPs(family: IPFamily) {
         let other: IPFamily = family == .ipv4 ? .ipv6 : .ipv4

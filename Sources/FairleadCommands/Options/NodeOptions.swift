@@ -20,13 +20,14 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
 
     @Option(
         help: ArgumentHelp(
-            "Addresses of the node that accept node ports: primary, all, or ranges separated by commas. "
+            "Addresses of the node that accept node ports: any of primary, all, localhost and ranges, separated by commas. "
                 + "(default: primary)",
             discussion: """
                 primary: the first address of each family in the Node object; without one, the address of the default \
                 route. \(OptionStatement.sentence(OptionStatement.familyWithoutRange)) \
-                \(OptionStatement.sentence(OptionStatement.familyWithoutPrimary)) Loopback addresses never accept node \
-                ports.
+                \(OptionStatement.sentence(OptionStatement.familyWithoutPrimary)) Both rules hold where \
+                the list has nothing else for the family. localhost, as any range of loopback addresses, turns that off \
+                and adds nothing by itself: see --localhost-nodeports.
                 """))
     var nodeportAddresses: [String] = []
 
@@ -71,6 +72,15 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
                 """))
     var localhostNodeports = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Leave the externalIPs of Services unserved.",
+            discussion: """
+                Who may write a Service could take traffic for any address with them. The same as kube-proxy's feature gate \
+                AllowServiceExternalIPs=false. A finding names each Service that has any.
+                """))
+    var noExternalIps = false
+
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
@@ -105,6 +115,7 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
         [
             ("--strict-local", strictLocal), ("--preserve-local-source", preserveLocalSource),
             ("--localhost-nodeports", localhostNodeports), ("--service-counters", serviceCounters),
+            ("--no-external-ips", noExternalIps),
         ].filter(\.1).map(\.0)
     }
 }

@@ -81,6 +81,7 @@ extension NodeOptions {
         own.preservesLocalSource = preserveLocalSource
         own.servesLocalhostNodePorts = localhostNodeports
         own.countsConnections = serviceCounters
+        own.leavesExternalIPs = noExternalIps
         return own
     }
 }

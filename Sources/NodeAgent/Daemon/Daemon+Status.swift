@@ -80,7 +80,7 @@ extension Daemon {
         let localGaps = desired.ledger.localGaps
         board.setHealthChecks(
             changes,
-            addresses: desired.settings.nodePortAddresses == .all ? .all : .these(desired.nodePortAddresses))
+            addresses: desired.settings.nodePortAddresses.takesAll ? .all : .these(desired.nodePortAddresses))
         board.update { status in
             status.revision += 1
             status.health.eligibility = NodeEligibility(

@@ -34,7 +34,8 @@ package struct NodeViews {
         let objectAddresses = (node?.internalIPs ?? []) + (node?.externalIPs ?? [])
         var own = Set(objectAddresses)
         if view != nil {
-            let settings = NodeSettings(nodeName: name, nodePortAddresses: desired.settings.nodePortAddresses)
+            var settings = NodeSettings(nodeName: name, nodePortAddresses: desired.settings.nodePortAddresses)
+            settings.servesExternalIPs = desired.settings.servesExternalIPs
             desired = desired.seen(
                 by: settings, host: HostFacts(addresses: objectAddresses))
         } else {

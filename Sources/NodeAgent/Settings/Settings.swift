@@ -18,6 +18,8 @@ package struct Settings {
         package var servesLocalhostNodePorts = false
         /// New connections are counted per frontend (`--service-counters`).
         package var countsConnections = false
+        /// `spec.externalIPs` of Services are not served (`--no-external-ips`).
+        package var leavesExternalIPs = false
         /// These and others that were given, as they stand on a command line.
         package var arguments: [String] = []
 
@@ -77,7 +79,11 @@ extension Settings {
     package var servesLocalhostNodePorts: Bool {
         own.servesLocalhostNodePorts
             || configuration.mode != "nftables" && configuration.iptables.localhostNodePorts == true
+            || configuration.allowsLocalhostNodePorts
+                && nodePortAddresses.blocksWithLoopback.contains { $0.contains(Self.localhost) }
     }
+
+    private static let localhost = IPAddress.v4(IPv4Address(rawValue: 127 << 24 | 1))
 
     /// What the operator decides about the node.
     ///
@@ -96,16 +102,16 @@ extension Settings {
                 description: "--node-name is needed: the host's name \(name.quoted) cannot be a Node's")
         }
         var settings = NodeSettings(nodeName: name, nodePortAddresses: nodePortAddresses)
+        settings.servesExternalIPs = !own.leavesExternalIPs && configuration.allowsExternalIPs
         settings.primaryAddress = IPAddress(configuration.bindAddress).flatMap { $0.isUnspecified ? nil : $0 }
         return settings
     }
 
     private var nodePortAddresses: NodePortAddresses {
-        switch configuration.nodePortAddresses {
-        case ["primary"], []: .primary
-        case ["all"]: .all
-        default: .within(CIDR.list(configuration.nodePortAddresses))
+        let words = configuration.nodePortAddresses.flatMap { $0.split(separator: ",") }.map {
+            String($0).trimmingBlanks
         }
+        return words.isEmpty ? .primary : NodePortAddresses(words: words)
     }
 
     /// The least time between two commits while changes keep coming; a change that comes alone goes out at once.

@@ -43,7 +43,7 @@ package enum Wiring {
     /// Listens for changes of this network namespace's addresses.
     static func addressFollower(_ settings: Settings) throws(UsageError) -> AddressFollower {
         // Other choices do not depend on routes.
-        let followsRoutes = try settings.node().nodePortAddresses == .primary
+        let followsRoutes = try settings.node().nodePortAddresses.takesPrimary
         return AddressFollower(followsDefaultRoutes: followsRoutes, settings.logger)
     }
 

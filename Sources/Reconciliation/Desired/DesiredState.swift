@@ -65,11 +65,13 @@ public struct DesiredState: Sendable {
     /// What policy has to know of the node.
     public var nodeContext: NodeContext {
         let node = cluster.node(settings.nodeName)
-        return NodeContext(
+        var context = NodeContext(
             nodeName: settings.nodeName, zone: node?.zone,
             addresses: IPFamily.allCases.compactMap { family in
                 settings.primaryAddress.flatMap { $0.family == family ? $0 : nil } ?? node?.primaryAddress(family)
             })
+        context.servesExternalIPs = settings.servesExternalIPs
+        return context
     }
 
     /// Services of which an object makes no sense: what the kernel has of them stays as it is.
