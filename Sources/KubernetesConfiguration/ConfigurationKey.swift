@@ -27,6 +27,8 @@ extension KubeProxyConfiguration {
         let isOfTexts: Bool
         let isDefault: @Sendable (KubeProxyConfiguration) -> Bool
         let yaml: @Sendable (KubeProxyConfiguration) -> String
+        /// The value as a flag's, as Go prints it.
+        let flagText: @Sendable (KubeProxyConfiguration) -> String
 
         /// - Parameter zeroIsValue: whether zero is a value of its own rather than the default.
         init<Value: ConfigurationValue>(
@@ -52,6 +54,7 @@ extension KubeProxyConfiguration {
             }
             isDefault = { $0[keyPath: field] == KubeProxyConfiguration()[keyPath: field] }
             yaml = { $0[keyPath: field].yaml }
+            flagText = { $0[keyPath: field].flagText }
         }
     }
 

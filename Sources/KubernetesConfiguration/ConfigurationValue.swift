@@ -13,6 +13,12 @@ protocol ConfigurationValue: Equatable, Sendable {
     var isZero: Bool { get }
     /// As YAML on one line.
     var yaml: String { get }
+    /// As the value of a flag.
+    var flagText: String { get }
+}
+
+extension ConfigurationValue {
+    var flagText: String { yaml }
 }
 
 extension String: ConfigurationValue {
@@ -21,6 +27,7 @@ extension String: ConfigurationValue {
     static var noun: String { "a text" }
     var isZero: Bool { isEmpty }
     var yaml: String { JSONWriter.quoted(self) }
+    var flagText: String { self }
 }
 
 extension Bool: ConfigurationValue {
@@ -85,6 +92,7 @@ extension Optional: ConfigurationValue where Wrapped: ConfigurationValue {
     static var noun: String { Wrapped.noun }
     var isZero: Bool { self?.isZero ?? true }
     var yaml: String { self?.yaml ?? "null" }
+    var flagText: String { self?.flagText ?? "" }
 }
 
 extension [String]: ConfigurationValue {
@@ -99,6 +107,7 @@ extension [String]: ConfigurationValue {
     static var noun: String { "a list separated by commas" }
     var isZero: Bool { isEmpty }
     var yaml: String { "[" + map(\.yaml).joined(separator: ", ") + "]" }
+    var flagText: String { "[" + joined(separator: ",") + "]" }
 }
 
 extension [String: Bool]: ConfigurationValue {
@@ -123,6 +132,7 @@ extension [String: Bool]: ConfigurationValue {
     var yaml: String {
         "{" + sorted { $0.key < $1.key }.map { "\($0.key.yaml): \($0.value)" }.joined(separator: ", ") + "}"
     }
+    var flagText: String { sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",") }
 }
 
 /// `logging.vmodule`: the verbosity of log lines from kube-proxy's source files.
@@ -171,6 +181,7 @@ extension ModuleVerbosities: ConfigurationValue {
         let texts = items.map { "{filePattern: \($0.filePattern.yaml), verbosity: \($0.verbosity)}" }
         return "[" + texts.joined(separator: ", ") + "]"
     }
+    var flagText: String { items.map { "\($0.filePattern)=\($0.verbosity)" }.joined(separator: ",") }
 }
 
 /// `logging.flushFrequency`: a duration, or a number of nanoseconds.
@@ -221,4 +232,5 @@ extension Quantity: ConfigurationValue {
     static var noun: String { "a size such as 512 or 2Ki" }
     var isZero: Bool { text.allSatisfy { "0.".contains($0) } }
     var yaml: String { text.yaml }
+    var flagText: String { text }
 }

@@ -34,11 +34,21 @@ public struct FeatureGate: Sendable {
             "`true`, and `localhost` or a range with 127.0.0.1 in `nodePortAddresses`: as `--localhost-nodeports`; `false` is "
                 + "the default"))
 
+    /// `/statusz` is served. On by default in Kubernetes 1.36 (KEP-4827).
+    public static let statusPage = FeatureGate(
+        "ComponentStatusz", .takes("`false`: there is no `/statusz` on the metrics address; `true` is the default"))
+
+    /// `/flagz` is served. On by default in Kubernetes 1.36 (KEP-4828).
+    public static let flagPage = FeatureGate(
+        "ComponentFlagz", .takes("`false`: there is no `/flagz` on the metrics address; `true` is the default"))
+
     /// The gates, by name.
     public static let all: [FeatureGate] = [
         FeatureGate("AllAlpha", .none(groups)),
         FeatureGate("AllBeta", .none(groups)),
         externalIPs,
+        flagPage,
+        statusPage,
         FeatureGate("ContextualLogging", .none(logs)),
         FeatureGate("KubeProxyDrainingTerminatingNodes", .none(always)),
         FeatureGate("KubeProxyIPVS", .none("IPVS is not used")),
@@ -79,4 +89,10 @@ extension KubeProxyConfiguration {
 
     /// Whether node ports are to be on 127.0.0.1 where `nodePortAddresses` has it.
     public var allowsLocalhostNodePorts: Bool { featureGates[FeatureGate.localhostNodePorts.name] ?? false }
+
+    /// Whether `/statusz` is to be served.
+    public var tellsStatus: Bool { featureGates[FeatureGate.statusPage.name] ?? true }
+
+    /// Whether `/flagz` is to be served.
+    public var tellsFlags: Bool { featureGates[FeatureGate.flagPage.name] ?? true }
 }

@@ -15,4 +15,25 @@ extension KubeProxyConfiguration {
         }
         return text
     }
+
+    /// The configuration as a JSON object with every key, in the order of the API's documentation.
+    public var json: String {
+        let tree = try? ConfigurationFile.parse(Array(yaml.utf8), path: "") { root in JSONWriter.text(root) }
+        return tree ?? "{}"
+    }
+
+    /// kube-proxy's flags that have a key, without dashes, and what they would have been given for this configuration.
+    public var flags: [String: String] {
+        var flags: [String: String] = [:]
+        for flag in KubeProxyFlag.all {
+            let path: String
+            switch flag.meaning {
+            case .key(let key): path = key
+            case .keyOfMode(let key): path = "\(mode == "nftables" ? "nftables" : "iptables").\(key)"
+            case .own: continue
+            }
+            flags[flag.name] = Self.key(path)?.flagText(self)
+        }
+        return flags
+    }
 }

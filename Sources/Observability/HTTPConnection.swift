@@ -148,10 +148,12 @@ final class HTTPConnection: ChannelInboundHandler {
         self.head = nil
         exchange += 1
         enter(.answering, limits.answerTime)
-        let request = HTTPRequest(
+        var request = HTTPRequest(
             method: head.method.rawValue, target: head.uri, host: head.headers.first(name: "Host"))
+        let accepts = head.headers["Accept"]
+        if !accepts.isEmpty { request.accept = accepts.joined(separator: ",") }
         let promise = context.eventLoop.makePromise(of: HTTPAnswer.self)
-        promise.completeWithTask { [respond] in await respond(request) }
+        promise.completeWithTask { [respond, request] in await respond(request) }
         promise.futureResult.assumeIsolated().whenSuccess { self.send($0, to: head) }
     }
 

@@ -10,6 +10,8 @@ public struct HTTPRequest: Hashable, Sendable {
     public var query: String
     /// The header `Host`; nil if there is none, as in HTTP/1.0.
     public var host: String?
+    /// The header `Accept`; nil if there is none.
+    public var accept: String?
 
     /// Makes a request.
     public init(method: String, path: String, query: String = "", host: String? = nil) {

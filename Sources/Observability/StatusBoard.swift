@@ -24,6 +24,8 @@ public final class StatusBoard: Sendable {
         public fileprivate(set) var checks: [UInt16: HealthCheck] = [:]
         /// Where they listen.
         public fileprivate(set) var addresses = HealthCheckAddresses.these([])
+        /// What components of Kubernetes tell of themselves.
+        public var pages = ComponentPages()
         /// The daemon's numbers.
         public var metrics: ProxyMetrics
         /// What was done to the tables lately.
@@ -141,17 +143,30 @@ public final class StatusBoard: Sendable {
     public func answerMetrics(
         _ request: HTTPRequest, counters: @Sendable () async -> [ServiceCounter]
     ) async -> HTTPAnswer {
-        guard ["/metrics", "/healthz", "/proxyMode"].contains(request.path) else { return .notFound }
+        let pages = current.pages
+        let isKnown = ["/metrics", "/metrics/slis", "/healthz", "/proxyMode"].contains(request.path)
+        guard isKnown || pages.has(request.path) else { return .notFound }
         guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed }
         switch request.path {
-        case "/healthz": return .text("ok")
+        case "/healthz":
+            update { $0.metrics.pings += 1 }
+            return .text("ok")
         case "/proxyMode": return .text("nftables")
-        default:
+        case "/metrics/slis":
+            return Self.metrics(current.metrics.indicators)
+        case "/metrics":
             let metrics = ServiceCounter.metrics(await counters())
-            let text = PrometheusText.render(current.metrics.metrics + metrics + ProcessUsage.now.metrics)
-            var answer = HTTPAnswer.text(text)
-            answer.headers[0].value = PrometheusText.contentType
-            return answer
+            return Self.metrics(current.metrics.metrics + metrics + ProcessUsage.now.metrics)
+        default:
+            let page = pages.answer(
+                request.path, accept: request.accept, start: ProcessUsage.now.startTime, at: .now)
+            return page ?? .notFound
         }
+    }
+
+    private static func metrics(_ metrics: [Metric]) -> HTTPAnswer {
+        var answer = HTTPAnswer.text(PrometheusText.render(metrics))
+        answer.headers[0].value = PrometheusText.contentType
+        return answer
     }
 }

@@ -107,6 +107,17 @@ extension ProxyMetrics {
         ]
     }
 
+    /// What `/metrics/slis` tells (KEP-3466): the check `ping` of `/healthz` on the metrics address, once somebody has asked for it.
+    public var indicators: [Metric] {
+        guard pings > 0 else { return [] }
+        let labels = [Metric.Label("name", "ping"), Metric.Label("type", "healthz")]
+        var last = Metric("kubernetes_healthcheck", .gauge, "Whether a health check was passed when it was made last.")
+        last.add(1, labels[0], labels[1])
+        var all = Metric("kubernetes_healthchecks_total", .counter, "Health checks by their result.")
+        all.add(Double(pings), labels[0], Metric.Label("status", "success"), labels[1])
+        return [last, all]
+    }
+
     private var healthMetrics: [Metric] {
         [("healthz", healthzAnswers), ("livez", livezAnswers)].map { name, answers in
             var metric = Metric("kubeproxy_proxy_\(name)_total", .counter, "Answers on /\(name) by status.")

@@ -93,6 +93,8 @@ public struct ProxyMetrics: Sendable {
     public var healthzAnswers: [Int: Int] = [:]
     /// Answers on `/livez` by status.
     public var livezAnswers: [Int: Int] = [:]
+    /// Answers on `/healthz` of the metrics address, which are all good.
+    public var pings = 0
     /// Health check ports that are open.
     public var openPorts = 0
     /// Addresses and ports that could not be opened.

@@ -76,6 +76,27 @@ private func settings(_ arguments: [String], file: String? = nil) throws -> Sett
         #expect(try !settings(["--no-external-ips"], file: on).node().servesExternalIPs)
     }
 
+    @Test("/flagz and /configz tell what is in force")
+    func pages() throws {
+        let file = "featureGates: {B: true, A: false, ComponentStatusz: false}\nclusterCIDR: 10.0.0.0/8"
+        let options = ["--nodeport-addresses=primary,10.0.0.0/8", "--strict-local", "--oom-score-adj=5"]
+        let pages = try settings(options, file: file).componentPages
+        for (name, expected) in [
+            ("feature-gates", "A=false,B=true,ComponentStatusz=false"), ("cluster-cidr", "10.0.0.0/8"),
+            ("nodeport-addresses", "[primary,10.0.0.0/8]"), ("strict-local", "true"), ("oom-score-adj", "5"),
+            ("masquerade-all", "false"), ("config-sync-period", "15m0s"),
+        ] {
+            #expect(pages.flags[name] == expected, "\(name)")
+        }
+        #expect(pages.flags["config"]?.hasSuffix("/config.conf") == true)
+        #expect(!pages.tellsStatus && pages.tellsFlags)
+        let json = pages.configuration
+        #expect(json.hasPrefix(#"{"apiVersion":"kubeproxy.config.k8s.io/v1alpha1","kind":"KubeProxyConfiguration","#))
+        #expect(json.contains(#""nodePortAddresses":["primary","10.0.0.0/8"],"oomScoreAdj":5"#), "\(json)")
+        #expect(json.contains(#""featureGates":{"A":false,"B":true,"ComponentStatusz":false}"#), "\(json)")
+        #expect(json.contains(#""configSyncPeriod":"15m0s""#), "\(json)")
+    }
+
     @Test("127.0.0.1 has node ports where gate and addresses ask for it")
     func localhostGate() throws {
         let gate = "featureGates: {KubeProxyNFTablesLocalhostNodePorts: true}\nmode: nftables"

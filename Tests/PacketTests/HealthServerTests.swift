@@ -282,6 +282,15 @@ struct HealthServerTests {
         #expect(values[#"kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"}"#] == 1)
         #expect(try await bench.curl(["http://127.0.0.1:10249/proxyMode"], on: true) == "nftables")
         #expect(try await bench.curl(["http://127.0.0.1:10249/healthz"], on: true) == "ok")
+        let health = #"kubernetes_healthchecks_total{name="ping",status="success",type="healthz"} 1"#
+        #expect(try await bench.curl(["http://127.0.0.1:10249/metrics/slis"], on: true).contains(health))
+        let accept = "Accept: application/json;v=v1beta1;g=config.k8s.io;as=Statusz"
+        let status = try await bench.curl(["-H", accept, "http://127.0.0.1:10249/statusz"], on: true)
+        #expect(status.hasPrefix(#"{"kind":"Statusz","apiVersion":"config.k8s.io/v1beta1","#), "\(status)")
+        #expect(
+            try await bench.curl(["http://127.0.0.1:10249/flagz"], on: true).contains("\nhostname-override=node1\n"))
+        #expect(
+            try await bench.curl(["http://127.0.0.1:10249/configz"], on: true).contains(#""hostnameOverride":"node1""#))
         let post = ["-o", "/dev/null", "-w", "%{http_code}", "-d", "x", "http://127.0.0.1:10249/metrics"]
         #expect(try await bench.curl(post, on: true) == "405")
     }

@@ -27,6 +27,24 @@ extension Settings {
         }
     }
 
+    /// What components of Kubernetes tell of themselves, from what is in force.
+    var componentPages: ComponentPages {
+        var pages = ComponentPages()
+        pages.version = Release.version
+        pages.configuration = configuration.json
+        pages.flags = configuration.flags
+        if let file { pages.flags["config"] = file.path }
+        for argument in ownArguments {
+            let parts = argument.drop { $0 == "-" }.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = parts.first else { continue }
+            pages.flags[String(name)] = parts.count > 1 ? String(parts[1]) : "true"
+        }
+        pages.tellsStatus = configuration.tellsStatus
+        pages.tellsFlags = configuration.tellsFlags
+        return pages
+    }
+
     /// Looks after the configuration file, if there is one.
     var configurationWatch: ConfigurationWatch? {
         file.map { ConfigurationWatch(path: $0.path, configuration: $0.configuration, logger: logger) }

@@ -36,6 +36,8 @@ package struct Settings {
     /// Where what is not as it should be is told.
     package let logger: Logger
     private let own: Own
+    /// What kube-proxy has no flag for, as it stands on a command line.
+    var ownArguments: [String] { own.arguments }
 
     /// - Parameters:
     ///   - draft: the configuration in force.

@@ -23,12 +23,21 @@ struct NodeServers: Sendable {
         "the status page tells the cluster's Services and endpoints to whoever reaches --metrics-bind-address; "
         + "--status-page=false turns it off"
 
-    /// - Parameter status: what answers for the status page; nil if it is turned off.
+    /// - Parameters:
+    ///   - configuration: where they are.
+    ///   - pages: what the metrics address tells of the program itself.
+    ///   - board: what is told.
+    ///   - counters: those of Services.
+    ///   - status: what answers for the status page; nil if it is turned off.
+    ///   - events: takes ports that are taken.
+    ///   - logger: for the same.
     init(
-        _ configuration: KubeProxyConfiguration, board: StatusBoard, counters: ServiceCounters, status: StatusAPI?,
+        _ configuration: KubeProxyConfiguration, pages: ComponentPages, board: StatusBoard, counters: ServiceCounters,
+        status: StatusAPI?,
         events: EventReports, logger: Logger
     ) {
         self.board = board
+        board.update { $0.pages = pages }
         listeners = ListenerSet { event in
             Self.log(event, logger)
             board.update { $0.troubles.note(event, at: .now) }

@@ -59,7 +59,7 @@ package struct Agent {
             ownsTables: options.ownsTables, logger: logger)
         let counters = ServiceCounters(options: settings.dataplane, logger: logger)
         let servers = NodeServers(
-            settings.configuration, board: board, counters: counters,
+            settings.configuration, pages: settings.componentPages, board: board, counters: counters,
             status: options.servesStatusPage ? status(board, counters, daemon, node) : nil,
             events: events, logger: logger)
         if servers.tellsAnybody { logger.notice("\(NodeServers.openWarning)") }
