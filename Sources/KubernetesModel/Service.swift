@@ -101,6 +101,12 @@ public struct Service: Hashable, Sendable {
         externalTrafficPolicy == .local || annotations[Self.externalTrafficAnnotation] == Self.preferLocal
     }
 
+    /// The annotation that keeps Fairlead away from a Service; its values are `true` and `false`.
+    public static let skipAnnotation = "fairlead.dev/skip"
+
+    /// Whether the Service is to be left alone.
+    public var isSkipped: Bool { annotations[Self.skipAnnotation] == "true" }
+
     /// The annotation that silences advice about the Service: codes, separated by commas.
     public static let ignoreAnnotation = "fairlead.dev/ignore"
 

@@ -203,6 +203,7 @@ extension PolicyResolution.Exclusion {
         case .labelledHeadless: "it has the label service.kubernetes.io/headless, which keeps proxies away"
         case .otherProxy(let name):
             "it is left to the proxy \"\(name)\" (label service.kubernetes.io/service-proxy-name)"
+        case .skipped: "it has the annotation \(Service.skipAnnotation): true"
         case .noClusterIP: "it has no ClusterIP"
         }
     }

@@ -25,6 +25,21 @@ struct FindingCollector {
     }
 }
 
+/// Findings about a Service as a whole.
+extension FindingCollector {
+    private static let skipField = "metadata.annotations[\(Service.skipAnnotation)]"
+
+    mutating func reportSkipped() {
+        add(.info, "skipped", field: Self.skipField, "is true, so nothing of the Service is served")
+    }
+
+    mutating func reportSkipValue(_ value: String) {
+        add(
+            .warning, "skip-without-effect", field: Self.skipField,
+            "\(value.quoted) has no effect, and the Service is served; the values are true and false")
+    }
+}
+
 /// Findings about addresses.
 extension FindingCollector {
     mutating func reportNoClusterIP() {

@@ -14,6 +14,8 @@ public struct PolicyResolution: Hashable, Sendable {
         /// The label `service.kubernetes.io/service-proxy-name` gives the Service to another proxy, whatever its value
         /// (KEP-2447).
         case otherProxy(String)
+        /// The annotation `fairlead.dev/skip` is `true`.
+        case skipped
         /// `spec.clusterIPs` has no address that could be served.
         case noClusterIP
     }
@@ -46,8 +48,12 @@ public struct PolicyResolution: Hashable, Sendable {
 public func resolve(
     _ service: Service, slices: [EndpointSlice], node: NodeContext, wantsFindings: Bool = true
 ) -> PolicyResolution {
-    if let exclusion = service.exclusion { return PolicyResolution(service: nil, exclusion: exclusion) }
     var findings = FindingCollector(service: service.key, isEnabled: wantsFindings)
+    if let exclusion = service.exclusion {
+        if exclusion == .skipped { findings.reportSkipped() }
+        return PolicyResolution(service: nil, exclusion: exclusion, findings: findings.findings)
+    }
+    if let value = service.annotations[Service.skipAnnotation], value != "false" { findings.reportSkipValue(value) }
     let addresses = FamilyAddresses.all(
         of: service, servesExternalIPs: node.servesExternalIPs, findings: &findings)
     guard !addresses.isEmpty else {
@@ -89,7 +95,8 @@ extension Service {
         if let serviceProxyName { return .otherProxy(serviceProxyName) }
         if type == .externalName { return .externalName }
         if isLabelledHeadless { return .labelledHeadless }
-        return isHeadless ? .headless : nil
+        if isHeadless { return .headless }
+        return isSkipped ? .skipped : nil
     }
 
     /// The ports that can be served, with their positions in `spec.ports`.

@@ -56,6 +56,38 @@ struct OwnOptionTests {
         try await bench.check("prefer-local", .from(["node1"], to: external, .answered(all, sees: .node)))
     }
 
+    // MARK: skip
+
+    @Test(
+        "fairlead.dev/skip: nothing of the Service is served while it is true, and the others are",
+        arguments: Mode.allCases)
+    func skip(_ mode: Mode) async throws {
+        func scenario(_ name: String, _ value: String?) -> Scenario {
+            Scenario(
+                name: name, endpoints: all.map { .ready($0) },
+                adjust: { objects, _ in
+                    if let value { objects.service.annotations["fairlead.dev/skip"] = value }
+                }, expectations: [])
+        }
+        let bench = try await Bench(mode, [scenario("skipped", "true"), scenario("other", nil)])
+        let beyond = try Servers()
+        defer { withExtendedLifetime(beyond) {} }
+        try Scene.openBeyond(1, beyond, in: bench.cluster)
+        let answered = Verdict.answered(all, sees: .node)
+        for isSkipped in [true, false, true] {
+            try await bench.show([scenario("skipped", isSkipped ? "true" : "false"), scenario("other", nil)])
+            let externals: [Target] = [.externalIP, .loadBalancerIP]
+            try await bench.check(
+                "skip \(isSkipped)", .from(outside, to: externals, isSkipped ? .leftAlone : answered))
+            try await bench.check(
+                "skip \(isSkipped)", .from(["client"], to: [.nodePort], isSkipped ? .closed : answered))
+            try await bench.check("other", .from(outside, to: Target.all, answered), service: 2)
+            let listed = try await bench.list("set", .ipv4, "services-4")
+            let address = Numbers(index: 1).externalIPs[0]
+            #expect(listed.contains(address) != isSkipped, "\(listed)")
+        }
+    }
+
     // MARK: --preserve-local-source
 
     @Test("--preserve-local-source keeps the source where the endpoint is on this node", arguments: Mode.allCases)

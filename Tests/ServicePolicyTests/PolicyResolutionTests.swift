@@ -38,6 +38,21 @@ struct PolicyResolutionTests {
         #expect(exclusion { $0.clusterIPs = [] } == .noClusterIP)
     }
 
+    @Test("The annotation fairlead.dev/skip leaves a Service alone if it is true, and says so")
+    func skip() {
+        var service = Scenario.service(.ipv4)
+        for (value, exclusion, codes) in [
+            ("true", PolicyResolution.Exclusion.skipped, ["skipped"]), ("false", nil, []),
+            ("True", nil, ["skip-without-effect"]), ("", nil, ["skip-without-effect"]),
+        ] {
+            service.annotations[Service.skipAnnotation] = value
+            let resolution = resolution(service)
+            #expect(resolution.exclusion == exclusion, "\(value)")
+            #expect((resolution.service == nil) == (exclusion != nil), "\(value)")
+            #expect(resolution.findings.map(\.code) == codes, "\(value)")
+        }
+    }
+
     @Test("Ports stand IPv4 before IPv6, each family in the order of the Service")
     func portOrder() {
         var service = Scenario.service(.ipv6, .ipv4)
