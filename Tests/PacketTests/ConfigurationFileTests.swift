@@ -44,7 +44,9 @@ struct ConfigurationFileTests {
             "hostnameOverride: node1\nclusterCIDR: 10.77.0.0/16\niptables: {masqueradeAll: true}\nudpIdleTimeout: 1s")
         let rendered = try await bench.run("render").requireSuccess()
         #expect(rendered.standardOutput.contains("elements = { 10.77.0.0/16 }"))
-        #expect(rendered.standardOutput.contains("ct original ip daddr @cluster-ips masquerade"))
+        #expect(
+            rendered.standardOutput.contains(
+                "\n\t\tct original ip daddr @cluster-ips ct id != @foreign-flows masquerade"))
         #expect(rendered.standardError.contains(":6: udpIdleTimeout: is not known, and has no effect\n"))
         try await bench.run("apply").requireSuccess()
         #expect(try await bench.run("diff").status == 0)
