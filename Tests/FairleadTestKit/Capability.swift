@@ -29,6 +29,10 @@ public enum Capability {
     /// Whether a transaction can remove an element that may be gone already.
     public static let removesGoneElements = kernelIsAtLeast(6, 3)
 
+    /// Whether hosts that are sent back to a neighbour by ICMPv6 redirect stay with a translated destination: on Linux 6.1 they
+    /// learn a way past the node that translates (docs/firewalls.md).
+    public static let keepsToTranslatedRoutes = kernelIsAtLeast(6, 12)
+
     /// Whether `uname` tells this version of Linux or a later one.
     private static func kernelIsAtLeast(_ major: Int, _ minor: Int) -> Bool {
         var name = utsname()

@@ -138,7 +138,7 @@ struct ProgressTests {
         #expect(screen.all.contains("reading the objects"), "\(screen)")
         #expect(screen.all.contains(/(planning|committing): [\d,]+ of/), "\(screen)")
         // A line of the log begins where the line of progress was erased, or after another one.
-        #expect(screen.all.contains(/\\u001b\[K20\d\d-[^\\]*notice: serving services=4000/), "\(screen)")
+        #expect(screen.all.contains(/(\\u001b\[K|\\n)20\d\d-[^\\]*notice: serving services=4000/), "\(screen)")
         #expect(screen.all.contains("notice: stopping"), "\(screen)")
         let after = screen.all.split(separator: "serving services=4000").last ?? ""
         #expect(!after.contains(#"\u2026"#), "progress after the start: \(after)")
