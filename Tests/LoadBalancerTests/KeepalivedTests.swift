@@ -21,9 +21,10 @@ struct KeepalivedTests {
                 let base = "\(cluster.directory.path)/keepalived-\(node.name)"
                 let path = try cluster.directory.write(
                     text.replacing("NODE_ADDRESS", with: "\(node.ipv4)"), to: "keepalived-\(node.name).conf")
+                // Of each file for a process's number there is one for the machine, if nothing else is said.
+                let files = ["-p", "\(base).pid", "-r", "\(base).vrrp", "-b", "\(base).bfd"]
                 var program = Program(
-                    build.path(),
-                    ["-n", "-l", "-P", "-f", path, "-p", "\(base).pid", "-r", "\(base).vrrp"], timeLimit: .seconds(300))
+                    build.path(), ["-n", "-l", "-P", "-f", path] + files, timeLimit: .seconds(300))
                 program.environment = ["no_proxy": "*"]
                 daemons.append(try await Daemon(program, in: node.namespace))
             }

@@ -90,9 +90,11 @@ struct BridgeTests {
         let bench = try await Bench(filters: false, sharesRange: false)
         let caller = bench.daemon.cluster.localCaller
         if !Capability.keepsToTranslatedRoutes {
-            try caller.namespace.setParameters([
-                ("ipv6/conf/all/accept_redirects", "0"), ("ipv6/conf/eth0/accept_redirects", "0"),
-            ])
+            for pod in bench.daemon.cluster.localPods + [caller] {
+                try pod.namespace.setParameters([
+                    ("ipv6/conf/all/accept_redirects", "0"), ("ipv6/conf/eth0/accept_redirects", "0"),
+                ])
+            }
         }
         for family in IPFamily.allCases {
             #expect(try await bench.answers(from: caller, family) == 4)

@@ -3,8 +3,9 @@ import NetworkTypes
 
 /// Compares elements that are wanted with what was observed of both tables, one after the other.
 ///
-/// The kernel's state is used in one other place, `RecoveredLayout`. The observation itself is never changed: what is wanted is claimed, one bit for an element, and what nobody has claimed at the end is superfluous. Elements that
-/// come in the order in which they were read are found without a search: what was claimed last is remembered.
+/// The layout is read from the same observation, by `RecoveredLayout`. The observation itself is never changed: what is wanted is
+/// claimed, one bit for an element, and what nobody has claimed at the end is superfluous. Elements that come in the order in which
+/// they were read are found without a search: what was claimed last is remembered.
 struct ObservedComparison: Sendable {
     /// How an element that is wanted compares with what there is.
     enum Match {
