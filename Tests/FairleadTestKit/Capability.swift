@@ -29,8 +29,8 @@ public enum Capability {
     /// Whether a transaction can remove an element that may be gone already.
     public static let removesGoneElements = kernelIsAtLeast(6, 3)
 
-    /// Whether hosts that are sent back to a neighbour by ICMPv6 redirect stay with a translated destination: on Linux 6.1 they
-    /// learn a way past the node that translates (docs/firewalls.md).
+    /// Whether hosts that are sent back to a neighbour by ICMPv6 redirect stay with a translated destination: on Linux 6.1.176
+    /// they learn a way past the node that translates, on 6.12.117 not; those between were not tried (docs/firewalls.md).
     public static let keepsToTranslatedRoutes = kernelIsAtLeast(6, 12)
 
     /// Whether `uname` tells this version of Linux or a later one.
