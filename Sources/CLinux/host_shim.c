@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -115,11 +114,6 @@ int fl_write_all(int fd, const void *data, size_t length)
         length -= (size_t)written;
     }
     return 0;
-}
-
-void fl_ignore_signal(int number)
-{
-    signal(number, SIG_IGN);
 }
 
 int fl_processor_count(void)

@@ -49,6 +49,9 @@ struct ConcurrencyTests {
 
     private static let halves = [(0..<400).map { Tables.frontend($0) }, (400..<800).map { Tables.frontend($0) }]
 
+    /// When to give up: on a slow processor most looks are disturbed, and with one processor thousands pass before the other thread has a turn.
+    private static var deadline: ContinuousClock.Instant { .now + .seconds(30) }
+
     @Test("An observation is of one moment, however often others commit meanwhile")
     func consistent() async throws {
         let bench = try KernelBench()
@@ -63,8 +66,8 @@ struct ConcurrencyTests {
         defer { other.stop() }
         let end = other.commits + 60
         var observed: Set<Bool> = []
-        // On a slow processor most looks are disturbed; it takes some until each state was seen.
-        for _ in 0..<3000 where other.commits < end || observed.count < 2 {
+        let deadline = Self.deadline
+        while other.commits < end || observed.count < 2, ContinuousClock.now < deadline {
             let keys = Set(try bench.observe([state.schema])[.ipv4]?.elements[SetID(1)]?.keys.map { $0 } ?? [])
             #expect(keys == Set(Self.halves[0].map(\.key)) || keys == Set(Self.halves[1].map(\.key)))
             observed.insert(keys.contains(Self.halves[0][0].key))
@@ -87,7 +90,8 @@ struct ConcurrencyTests {
         defer { other.stop() }
         let end = other.commits + 60
         var found: Set<Int> = []
-        for _ in 0..<3000 where other.commits < end || found.count < 2 {
+        let deadline = Self.deadline
+        while other.commits < end || found.count < 2, ContinuousClock.now < deadline {
             let table = try #require(try bench.observe([state.schema])[.ipv4])
             found.insert(table.elements[SetID(1)]?.count ?? 0)
             #expect(table.exists == (table.elements[SetID(1)] != nil))

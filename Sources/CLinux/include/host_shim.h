@@ -29,9 +29,6 @@ void fl_format_time(int64_t seconds, char buffer[20]);
 /* Writes all bytes; EINTR is retried. Returns 0 or -errno. */
 int fl_write_all(int fd, const void *data, size_t length);
 
-/* Ignores a signal, so that it does not end the process. */
-void fl_ignore_signal(int number);
-
 /* Hands memory that is free back to the system: a first load needs more than what follows. */
 void fl_release_memory(void);
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "spawn.h"
+#include "signals.h"
 #include "netlink_shim.h"
 #include "host_shim.h"
 

@@ -10,6 +10,8 @@ public enum KernelLimit: String, Sendable, CaseIterable, CustomStringConvertible
     case fixedSizes
     /// A transaction that removes an element that is gone is refused as a whole.
     case strictRemoval
+    /// An answer about a set does not say how many elements it has.
+    case uncountedSets
 
     /// What is missing, from which version on it is there, and what happens instead.
     public var description: String {
@@ -20,6 +22,8 @@ public enum KernelLimit: String, Sendable, CaseIterable, CustomStringConvertible
             "sets whose size can be changed (Linux 6.5 or later): a set keeps the size with which it was made"
         case .strictRemoval:
             "removal of elements that may be gone (Linux 6.3 or later): entries of affinity are removed one by one"
+        case .uncountedSets:
+            "counts of a set's elements (6.12 has none, 6.18 has them): large sets are dumped until two dumps agree, not read by key"
         }
     }
 }
@@ -53,6 +57,8 @@ extension NftablesKernel {
             case .ownerlessTables: wantsOwnTables && !makesOwnedTables
             case .fixedSizes: !Self.resizesSets
             case .strictRemoval: !removesGoneElements
+            // Only a set that is there could tell, and there may be none yet.
+            case .uncountedSets: !KernelRelease.isAtLeast(6, 13)
             }
         }
     }
