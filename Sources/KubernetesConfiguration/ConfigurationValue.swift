@@ -26,7 +26,7 @@ extension String: ConfigurationValue {
     static func read(flag text: String) -> String? { text }
     static var noun: String { "a text" }
     var isZero: Bool { isEmpty }
-    var yaml: String { JSONWriter.quoted(self) }
+    var yaml: String { JSONText.string(self) }
     var flagText: String { self }
 }
 

@@ -1,5 +1,4 @@
 import KubernetesModel
-
 import ManifestSource
 
 /// A tree as JSON text.
@@ -8,7 +7,7 @@ enum JSONWriter {
     static func text(_ node: ManifestNode) -> String {
         switch node.kind {
         case .map:
-            "{" + node.keys.map { quoted($0.text) + ":" + text($0.following) }.joined(separator: ",") + "}"
+            "{" + node.keys.map { JSONText.string($0.text) + ":" + text($0.following) }.joined(separator: ",") + "}"
         case .sequence: "[" + node.elements.map(text).joined(separator: ",") + "]"
         case .scalar: scalar(node)
         }
@@ -21,26 +20,7 @@ enum JSONWriter {
         case .integer(let value?): String(value)
         // Numbers that JSON spells differently, or that readers disagree on.
         case .number where node.text.first?.isNumber == true && Double(node.text) != nil: node.text
-        case .integer, .ambiguousInteger, .number, .string: quoted(node.text)
+        case .integer, .ambiguousInteger, .number, .string: JSONText.string(node.text)
         }
-    }
-
-    /// A text in quotes, with JSON's escapes.
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 32 || scalar.value == 127:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

@@ -8,6 +8,7 @@ package enum JSONText {
             case "\"": result += "\\\""
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
+            case "\r": result += "\\r"
             case "\t": result += "\\t"
             case _ where scalar.value < 32 || scalar.value == 127:
                 let digits = String(scalar.value, radix: 16)

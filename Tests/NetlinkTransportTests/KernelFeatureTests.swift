@@ -71,6 +71,17 @@ struct KernelLimitTests {
         #expect(KernelRelease.isAtLeast(6, 5, text) == expected)
     }
 
+    @Test(
+        "a kernel before Linux 5.13 is refused, by its name; one that names itself otherwise is not",
+        arguments: [
+            ("5.10.0-32-amd64", false), ("5.12.19", false), ("4.18.0-553.el8_10.x86_64", false), ("5.13.0", true),
+            ("5.14.0-611.el9.x86_64", true), ("6.18.44", true), ("", true), ("next", true),
+        ])
+    func minimum(_ text: String, _ begins: Bool) {
+        #expect((KernelRelease.refusal(text) == nil) == begins)
+        if !begins { #expect(KernelRelease.refusal(text)?.contains(text) == true) }
+    }
+
     @Test("what this kernel lacks is what it does not do, and looking changes nothing")
     func limits() throws {
         let bench = try KernelBench()

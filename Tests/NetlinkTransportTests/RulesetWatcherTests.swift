@@ -36,8 +36,8 @@ struct RulesetWatcherTests {
 
         /// What was told up to now: a change of the table that is known to be told comes last.
         func settle(_ number: Int) async throws -> [RulesetWatcher.Change] {
-            try await nft.load("add chain ip6 fairlead fence-\(number)\n")
             let before = told.count
+            try await nft.load("add chain ip6 fairlead fence-\(number)\n")
             let isTold = await eventually { self.told.count > before }
             #expect(isTold)
             return told

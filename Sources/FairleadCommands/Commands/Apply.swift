@@ -31,6 +31,7 @@ struct Apply: AsyncParsableCommand {
         var times = PhaseTimes()
         var session = try Session(settings, source: try source.choose(settings))
         settings.warn()
+        guard Wiring.isNewEnough(logger) else { throw ExitCode.failure }
         defer { LoadProgress.clear() }
         LoadProgress.showReading()
         // Tables without an owner: a flag that lets them have one later would be of no use to most, and older programs `nft` cannot

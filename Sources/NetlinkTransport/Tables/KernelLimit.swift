@@ -39,6 +39,13 @@ public enum KernelRelease {
         return line.split(separator: "\n").first.map(String.init) ?? ""
     }
 
+    /// Why Fairlead does not begin on the kernel that calls itself `text`: it is older than Linux 5.13, below which nothing is tried, and
+    /// kube-proxy's nftables mode does not begin either. Nil for others, also for one whose version cannot be read.
+    public static func refusal(_ text: String = text) -> String? {
+        guard text.first?.isNumber == true, !isAtLeast(5, 13, text) else { return nil }
+        return "this kernel is Linux \(text); Fairlead needs Linux 5.13 or later"
+    }
+
     /// Whether the kernel says that it is of this version or a later one. A distribution may have put a feature into an older one: ask
     /// for the feature where that is possible.
     package static func isAtLeast(_ major: Int, _ minor: Int, _ text: String = text) -> Bool {

@@ -49,11 +49,19 @@ package enum Wiring {
 
     /// Whether the kernel can hold the tables; what it lacks is logged.
     package static func isCapable(_ kernel: NftablesKernel, _ settings: Settings) -> Bool {
+        guard isNewEnough(settings.logger) else { return false }
         let schemas = IPFamily.allCases.map { TableSchema(family: $0, options: settings.dataplane) }
         // What does not speak against the kernel, such as a missing privilege, is for the first commit to tell.
         guard let missing = try? kernel.missing(for: schemas) else { return true }
         for feature in missing { settings.logger.error("\(feature)") }
         return missing.isEmpty
+    }
+
+    /// Whether the kernel is not older than the ones that Fairlead is for; that it is has been logged then.
+    package static func isNewEnough(_ logger: Logger) -> Bool {
+        guard let refusal = KernelRelease.refusal() else { return true }
+        logger.error("\(refusal)")
+        return false
     }
 
     /// Says once what newer kernels have and this one does without.
