@@ -18,6 +18,8 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     case contestedHealthCheckPort = "contested-health-check-port"
     /// An external address of a Service is a node's, on a port that the node needs.
     case nodePortTaken = "node-port-taken"
+    /// External IPs that the nodes do not serve.
+    case externalIPsNotServed = "external-ips-not-served"
     /// No endpoint can answer.
     case noEndpoint = "no-endpoint"
     /// externalTrafficPolicy Local, and all endpoints are on nodes that the load balancer leaves out.
@@ -87,6 +89,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .sharedAddressSplit: "Services that share an address under externalTrafficPolicy Local, on different nodes"
         case .contestedHealthCheckPort: "A health check port that is claimed twice"
         case .nodePortTaken: "A Service on a port that nodes need"
+        case .externalIPsNotServed: "External IPs that are not served"
         case .noEndpoint: "No endpoint can answer"
         case .externalLocalUnreachable: "externalTrafficPolicy Local with endpoints only where no traffic comes"
         case .externalLocalGap: "externalTrafficPolicy Local with nodes that get traffic and have no endpoint"

@@ -61,6 +61,8 @@ public struct AdviceOptions: Hashable, Sendable {
     public var environment: Environment?
     /// How sources are told to be in the cluster; nil if nobody said.
     public var podSources: PodSources?
+    /// Whether nodes serve `spec.externalIPs` (`--no-external-ips`, the gate `AllowServiceExternalIPs`).
+    public var servesExternalIPs = true
     /// Codes that nobody wants to hear of.
     public var ignored: Set<AdviceCode> = []
 

@@ -1,4 +1,6 @@
 import KubernetesModel
+import NetworkTypes
+import ServicePolicy
 
 /// Looks at the Services of a cluster, for all of its nodes at once, and says what will hurt.
 ///
@@ -8,6 +10,8 @@ public struct Advisor: Sendable {
     let cluster: ClusterState
     let options: AdviceOptions
     private let facts: ClusterFacts
+    /// The external IPs of Services that nodes do not serve. The Services here have none.
+    private let unservedAddresses: [ObjectKey: [IPAddress]]
     private let unreadable: [Finding]
     private let oddValues: [Finding]
 
@@ -17,9 +21,14 @@ public struct Advisor: Sendable {
     ///   - cluster: The objects, with their details.
     ///   - findings: What the source says of its objects.
     public init(_ cluster: ClusterState, options: AdviceOptions = AdviceOptions(), findings: [Finding] = []) {
-        self.cluster = cluster
         self.options = options
-        facts = ClusterFacts(cluster, options: options)
+        if options.servesExternalIPs {
+            self.cluster = cluster
+            unservedAddresses = [:]
+        } else {
+            (self.cluster, unservedAddresses) = cluster.withoutExternalIPs()
+        }
+        facts = ClusterFacts(self.cluster, options: options)
         unreadable = findings.filter { $0.severity == .error && $0.subject != nil }
         oddValues = findings.filter { Self.codes[$0.code] != nil && $0.subject != nil }
     }
@@ -46,12 +55,26 @@ public struct Advisor: Sendable {
                 let subject = ServiceCase(service, slices: cluster.slices(of: key), facts: facts, options: options)
             else { continue }
             let ignored = options.ignored.union(subject.ignored)
-            result += subject.findings.filter { !ignored.contains($0.code) }
+            result += (subject.findings + unservedExternalIPs(of: subject)).filter { !ignored.contains($0.code) }
         }
         if !options.ignored.contains(.invalidObject) { result += invalidObjects(keys) }
         result += oddValues(keys)
         if keys == nil { result += nodeFindings.filter { !options.ignored.contains($0.code) } }
         return result.sorted(by: AdviceFinding.precedes)
+    }
+
+    /// External IPs that the operator does not want served: clients get no answer there.
+    ///
+    /// Source: KEP-5707, the feature gate `AllowServiceExternalIPs`.
+    private func unservedExternalIPs(of subject: ServiceCase) -> [AdviceFinding] {
+        guard let addresses = unservedAddresses[subject.service.key] else { return [] }
+        let list = Words.list(addresses.map { "\($0)" })
+        var finding = subject.finding(.externalIPsNotServed, "external IPs are not served on the nodes: \(list)")
+        finding.evidence = [Evidence("option", NodeContext.withoutExternalIPs)]
+        finding.remedies = [
+            "use type LoadBalancer, whose addresses a controller assigns", "or take externalIPs out of the Service",
+        ]
+        return [finding]
     }
 
     /// What annotations ask to silence and nobody says: misspelt codes, with the Service that has them.
@@ -127,5 +150,23 @@ public struct Advisor: Sendable {
             finding.remedies = ["mend the object; what the rest of this advice says of its Service leaves it out"]
             return finding
         }
+    }
+}
+
+extension ClusterState {
+    /// The same cluster, whose Services have no external IPs, and which they had.
+    fileprivate func withoutExternalIPs() -> (ClusterState, [ObjectKey: [IPAddress]]) {
+        var removed: [ObjectKey: [IPAddress]] = [:]
+        var changes: [ClusterChange] = []
+        forEachService { service, _ in
+            guard !service.externalIPs.isEmpty else { return }
+            removed[service.key] = service.externalIPs
+            var service = service
+            service.externalIPs = []
+            changes.append(.applied(.service(service)))
+        }
+        var result = self
+        _ = result.apply(changes)
+        return (result, removed)
     }
 }

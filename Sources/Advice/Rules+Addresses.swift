@@ -125,7 +125,7 @@ extension ServiceCase {
                 """
                 externalTrafficPolicy is Local and the load balancer's \(idle.count == 1 ? "IP" : "IPs") \
                 \(Words.list(idle.map { "\($0)" })) \(idle.count == 1 ? "is an address" : "are addresses") of \
-                \(Words.list(nodes)), without a ready endpoint\(scope(placement)): what comes there is dropped
+                \(Words.list(nodes)), without a ready endpoint\(scope(placement)): what comes there is \(outsideWithoutEndpoint)
                 """
             )
             finding.nodes = nodes

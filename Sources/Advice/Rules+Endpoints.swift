@@ -4,13 +4,13 @@ import ServicePolicy
 
 /// Whether there are endpoints, and whether one loss takes them all.
 extension ServiceCase {
-    /// No endpoint is ready or serves while it terminates: every connection is rejected.
+    /// No endpoint is ready or serves while it terminates: every connection is rejected, unless an annotation says otherwise.
     ///
     /// Source: the Service API; semantics, "What is refused".
     var noEndpoint: [AdviceFinding] {
         placements.filter { !$0.isUsable }.map { placement in
             var finding = finding(
-                .noEndpoint, "no endpoint can answer\(scope(placement)): every connection is rejected")
+                .noEndpoint, "no endpoint can answer\(scope(placement)): \(withoutEndpoint)")
             finding.evidence = [
                 Evidence("endpointSlices", Double(slices.count), Words.count(slices.count, "EndpointSlice")),
                 Evidence(
@@ -24,6 +24,16 @@ extension ServiceCase {
                     "or delete the Service",
                 ]
             return finding
+        }
+    }
+
+    private var withoutEndpoint: String {
+        switch service.noEndpointAction {
+        case .reject: "every connection is rejected"
+        case .drop: "every connection is dropped (annotation \(Service.noEndpointsAnnotation))"
+        case .pass:
+            "connections to the cluster IP are rejected, external ones are left to routes (annotation "
+                + "\(Service.noEndpointsAnnotation))"
         }
     }
 

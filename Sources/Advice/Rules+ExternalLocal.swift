@@ -59,7 +59,7 @@ extension ServiceCase {
                 .externalLocalGap,
                 """
                 externalTrafficPolicy is Local and \(Words.list(gap)) \(gap.count == 1 ? "has" : "have") no \
-                ready endpoint\(scope(placement)): what comes there from outside is dropped
+                ready endpoint\(scope(placement)): what comes there from outside is \(outsideWithoutEndpoint)
                 """
             )
             finding.nodes = gap
@@ -73,6 +73,12 @@ extension ServiceCase {
             finding.remedies = gapRemedies
             return finding
         }
+    }
+
+    /// What becomes of packets from outside on a node without an endpoint.
+    var outsideWithoutEndpoint: String {
+        service.noEndpointAction == .pass
+            ? "left to routes (annotation \(Service.noEndpointsAnnotation))" : "dropped"
     }
 
     private var whyNobodyChecks: Evidence {

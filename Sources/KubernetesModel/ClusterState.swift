@@ -20,6 +20,8 @@ public struct ServiceFront: Sendable {
     public let loadBalancerIngress: [Service.LoadBalancerIngress]
     /// Whether `spec.externalTrafficPolicy` is Local, or acts as Local on nodes with an endpoint by an annotation.
     public let mayBeLocal: Bool
+    /// Whether the annotation `fairlead.dev/skip` takes all frontends from the Service.
+    public let isSkipped: Bool
 }
 
 /// All objects of a cluster that the dataplane is made from, as they are now.
@@ -192,7 +194,8 @@ extension ClusterState {
                 ports: slots[position].service?.ports ?? [], clusterIPs: slots[position].service?.clusterIPs ?? [],
                 externalIPs: slots[position].service?.externalIPs ?? [],
                 loadBalancerIngress: slots[position].service?.loadBalancerIngress ?? [],
-                mayBeLocal: slots[position].service?.mayBeExternallyLocal ?? false)
+                mayBeLocal: slots[position].service?.mayBeExternallyLocal ?? false,
+                isSkipped: slots[position].service?.isSkipped ?? false)
             body(front, slots[position].slices)
         }
     }

@@ -107,6 +107,26 @@ public struct Service: Hashable, Sendable {
     /// Whether the Service is to be left alone.
     public var isSkipped: Bool { annotations[Self.skipAnnotation] == "true" }
 
+    /// What becomes of packets to a frontend that has no usable endpoint anywhere.
+    public enum NoEndpointAction: String, Hashable, Sendable, CaseIterable {
+        /// The sender is told at once: TCP reset, ICMP port unreachable. The rule of the Service API, and the default.
+        case reject
+        /// The packet is dropped, and the sender waits.
+        case drop
+        /// External frontends are left to the routes of the node, as if there were no Service, also where
+        /// `externalTrafficPolicy` is Local and only other nodes have endpoints (KEP-6272, `externalFailoverPolicy:
+        /// Passthrough`). ClusterIPs, which nobody else serves, are rejected.
+        case pass
+    }
+
+    /// The annotation that chooses what becomes of packets to frontends without an endpoint: a `NoEndpointAction`.
+    public static let noEndpointsAnnotation = "fairlead.dev/no-endpoints"
+
+    /// What becomes of packets to frontends without an endpoint. An unknown value means the default.
+    public var noEndpointAction: NoEndpointAction {
+        annotations[Self.noEndpointsAnnotation].flatMap(NoEndpointAction.init) ?? .reject
+    }
+
     /// The annotation that silences advice about the Service: codes, separated by commas.
     public static let ignoreAnnotation = "fairlead.dev/ignore"
 

@@ -7,7 +7,18 @@ import ServicePolicy
 extension Explainer {
     func describeRefusal(_ result: inout Explanation, _ place: FrontendPlace) {
         switch result.cause {
-        case .noEndpoint: describeEmptiness(&result, place)
+        case .noEndpoint:
+            describeEmptiness(&result, place)
+            if result.verdict == .dropped {
+                result.add(
+                    .because, "the annotation \(Service.noEndpointsAnnotation): drop keeps the sender without an answer"
+                )
+            } else if place.port.noEndpointAction == .pass, !place.frontend.isExternal {
+                result.add(
+                    .because,
+                    "the annotation \(Service.noEndpointsAnnotation): pass is for external frontends, not for a ClusterIP"
+                )
+            }
         case .externalLocal:
             describeGap(&result, place, field: "externalTrafficPolicy")
             result.add(
@@ -26,10 +37,28 @@ extension Explainer {
         case .invalid: result.add(.because, "conntrack calls the packet INVALID: it belongs to no connection")
         case .undefinedPort, .unallocatedClusterIP, .uncapturedPort, .loopbackFromElsewhere, .other:
             result.add(.because, "a rule of the tables says so; --rules shows it")
+        case nil where place.port.passesWithoutEndpoint(place.frontend):
+            describePassing(&result, place)
         case nil:
             result.add(.because, "nothing in the tables stands for the frontend")
             result.add(.mend, "see what 'fairlead diff' says")
         }
+    }
+
+    /// A frontend without an endpoint that is left to routes.
+    private func describePassing(_ result: inout Explanation, _ place: FrontendPlace) {
+        if place.port.usable.isEmpty {
+            describeEmptiness(&result, place)
+        } else {
+            describeGap(&result, place, field: "externalTrafficPolicy")
+        }
+        let destination = result.packet.destination
+        result.add(
+            .because,
+            situation.isOwn(destination)
+                ? "the annotation \(Service.noEndpointsAnnotation): pass leaves it to \(node) itself: whatever listens there answers"
+                : "the annotation \(Service.noEndpointsAnnotation): pass leaves it to the routes of \(node). If it comes back, because "
+                    + "the router there sends the address here, it is refused")
     }
 
     /// No usable endpoint on any node.

@@ -37,7 +37,7 @@ public enum RefusalCause: String, Hashable, Sendable, CaseIterable {
         let sets = rule.sets(schema)
         for set in sets.reversed() {
             switch set {
-            case .rejectServices, .rejectNodePorts: return .noEndpoint
+            case .rejectServices, .rejectNodePorts, .dropEmptyServices, .dropEmptyNodePorts: return .noEndpoint
             case .dropServices: return .internalLocal
             case .dropOutsideServices, .dropOutsideNodePorts: return .externalLocal
             case .clusterIPs: return .undefinedPort

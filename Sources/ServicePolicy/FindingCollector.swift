@@ -38,6 +38,16 @@ extension FindingCollector {
             .warning, "skip-without-effect", field: Self.skipField,
             "\(value.quoted) has no effect, and the Service is served; the values are true and false")
     }
+
+    /// - Parameter value: the annotation's, if there is one.
+    mutating func reportNoEndpointsValue(_ value: String?) {
+        guard let value, Service.NoEndpointAction(rawValue: value) == nil else { return }
+        let known = Service.NoEndpointAction.allCases.map(\.rawValue).joined(separator: ", ")
+        add(
+            .warning, "no-endpoints-without-effect",
+            field: "metadata.annotations[\(Service.noEndpointsAnnotation)]",
+            "\(value.quoted) has no effect, and connections without an endpoint are rejected; the values are \(known)")
+    }
 }
 
 /// Findings about addresses.
@@ -131,7 +141,8 @@ extension FindingCollector {
         guard !port.usable.isEmpty else {
             add(
                 .info, "no-endpoints", field: "spec.ports[\(index)]",
-                "port \(port.label) has no usable \(port.family) endpoint, so new connections to it are rejected")
+                "port \(port.label) has no usable \(port.family) endpoint, so new connections to it are \(port.emptiness)"
+            )
             return
         }
         if port.externalPolicy == .local {
@@ -139,7 +150,7 @@ extension FindingCollector {
                 .info, "local-without-endpoint", field: "spec.externalTrafficPolicy",
                 """
                 node \(node.nodeName) has no \(port.family) endpoint of port \(port.label), \
-                so external traffic to it on this node is dropped
+                so external traffic to it on this node is \(port.noEndpointAction == .pass ? "left to routes" : "dropped")
                 """)
         }
         if port.internalPolicy == .local {
@@ -154,6 +165,16 @@ extension FindingCollector {
 }
 
 extension ResolvedServicePort {
+    /// What becomes of connections where no endpoint is usable anywhere.
+    fileprivate var emptiness: String {
+        switch noEndpointAction {
+        case .reject: "rejected"
+        case .drop: "dropped (annotation \(Service.noEndpointsAnnotation))"
+        case .pass:
+            "rejected at its cluster IP, and left to routes at external frontends (annotation \(Service.noEndpointsAnnotation))"
+        }
+    }
+
     /// How a finding names the port: `http (80/tcp)`, or `80/tcp` for an unnamed one. Every port has a ClusterIP
     /// frontend.
     fileprivate var label: String {

@@ -54,6 +54,7 @@ public func resolve(
         return PolicyResolution(service: nil, exclusion: exclusion, findings: findings.findings)
     }
     if let value = service.annotations[Service.skipAnnotation], value != "false" { findings.reportSkipValue(value) }
+    findings.reportNoEndpointsValue(service.annotations[Service.noEndpointsAnnotation])
     let addresses = FamilyAddresses.all(
         of: service, servesExternalIPs: node.servesExternalIPs, findings: &findings)
     guard !addresses.isEmpty else {
@@ -159,6 +160,7 @@ extension ResolvedServicePort {
         // or of type ClusterIP with external IPs. Without an external frontend there is nothing that it could govern.
         externalPolicy = frontends.contains { $0.isExternal } ? service.externalTrafficPolicy : .cluster
         sourceRanges = addresses.sourceRanges
+        noEndpointAction = service.noEndpointAction
         prefersLocal =
             externalPolicy == .cluster && frontends.contains { $0.isExternal }
             && service.annotations[Service.externalTrafficAnnotation] == Service.preferLocal

@@ -91,10 +91,15 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var externalPolicy = Service.TrafficPolicy.cluster
     /// Whether the Service asks for local endpoints where there are some (annotation `fairlead.dev/external-traffic`).
     public var prefersLocal = false
+    /// What becomes of packets to frontends without an endpoint (annotation `fairlead.dev/no-endpoints`).
+    public var noEndpointAction = Service.NoEndpointAction.reject
     /// The timeout of ClientIP affinity in seconds; nil without affinity.
     public var affinityTimeout: Int?
     /// `spec.loadBalancerSourceRanges` of this family, collapsed; nil if the load balancer addresses are open.
     public var sourceRanges: [CIDR]?
+
+    /// Whether the frontend is left to routes where it has no endpoint.
+    public func passesWithoutEndpoint(_ frontend: Frontend) -> Bool { noEndpointAction == .pass && frontend.isExternal }
 
     /// Makes a port without frontends and endpoints.
     public init(name: String, transport: TransportProtocol, family: IPFamily) {

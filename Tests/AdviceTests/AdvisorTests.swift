@@ -1,4 +1,5 @@
 import Advice
+import FairleadTestKit
 import KubernetesModel
 import Testing
 
@@ -34,6 +35,36 @@ import Testing
             change(&scene.service)
             #expect(scene.advice.isEmpty && scene.advisor.services.isEmpty)
         }
+    }
+
+    @Test("external IPs that the nodes do not serve are said to be so, and nothing else is said of them")
+    func unservedExternalIPs() {
+        var scene = Scene()
+        scene.service.externalIPs = ["10.250.0.9"]
+        scene.service.externalTrafficPolicy = .local
+        #expect(scene.advice.map(\.code) == [.externalLocalGap])
+        scene.options.servesExternalIPs = false
+        #expect(scene.advice.map(\.code) == [.externalIPsNotServed])
+        #expect(scene.advice.first?.summary.contains("10.250.0.9") == true)
+        scene.service.annotations[Service.ignoreAnnotation] = "external-ips-not-served"
+        #expect(scene.advice.isEmpty)
+    }
+
+    @Test("what becomes of packets without an endpoint is said as the annotation has it")
+    func withoutEndpoint() {
+        var scene = Scene()
+        scene.balance(.local)
+        scene.service.externalIPs = ["10.250.0.9"]
+        func summary(_ action: String, _ pods: [String]) -> String {
+            scene.pods = pods
+            scene.service.annotations[Service.noEndpointsAnnotation] = action
+            return scene.advice.map(\.summary).joined(separator: "\n")
+        }
+        #expect(summary("reject", []).contains("is rejected"))
+        #expect(summary("drop", []).contains("is dropped (annotation"))
+        #expect(summary("pass", []).contains("external ones are left to routes"))
+        #expect(summary("reject", ["node1", "node2"]).contains("comes there from outside is dropped"))
+        #expect(summary("pass", ["node1", "node2"]).contains("comes there from outside is left to routes"))
     }
 
     @Test("an object that makes no sense is advice about its Service")

@@ -189,6 +189,10 @@ import Testing
 
     static let endpoints = [
         Case("no endpoint", [.noEndpoint]) { $0.pods = [] },
+        Case("no endpoint, and silence asked for", [.noEndpoint]) {
+            $0.pods = []
+            $0.service.annotations[Service.noEndpointsAnnotation] = "drop"
+        },
         Case("endpoints that are not ready", [.noEndpoint]) { $0.adjust = { $1.isReady = false } },
         Case("endpoints that terminate and serve still answer") {
             $0.adjust = { ($1.isReady, $1.isTerminating) = (false, true) }

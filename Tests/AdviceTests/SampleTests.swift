@@ -22,13 +22,15 @@ import Testing
         return result
     }
 
-    /// The line `# options: --cluster-cidr RANGE` or `# options: --detect-local-mode NodeCIDR`.
+    /// The line `# options: --cluster-cidr RANGE` `# options: --detect-local-mode NodeCIDR` or `# options: --no-external-ips`.
     private static func options(_ name: String) throws -> AdviceOptions {
         var options = AdviceOptions()
         for line in try Repository.lines("\(directory)/\(name)") where line.hasPrefix("# options: ") {
             let words = line.dropFirst("# options: ".count).split(separator: " ")
             if words == ["--detect-local-mode", "NodeCIDR"] {
                 options.podSources = .nodeCIDRs
+            } else if words == ["--no-external-ips"] {
+                options.servesExternalIPs = false
             } else {
                 try #require(words.count == 2 && words[0] == "--cluster-cidr")
                 options.podSources = .clusterCIDRs([try #require(CIDR(String(words[1])))])

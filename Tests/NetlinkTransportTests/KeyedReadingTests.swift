@@ -4,6 +4,7 @@ import KubernetesModel
 import Netfilter
 import NetworkTypes
 import ServiceDataplane
+import ServicePolicy
 import Testing
 
 @testable import NetlinkTransport
@@ -92,7 +93,8 @@ struct KeyedReadingTests {
         let bench = try KernelBench(dumpLimit: 0)
         let states = Tables.random(seed: seed)
         try bench.load(states)
-        let guesses = LikelyElements(ClusterState(), in: ClusterState().byAge, nodeName: "here").guesses
+        let guesses = LikelyElements(ClusterState(), in: ClusterState().byAge, node: NodeContext(nodeName: "here"))
+            .guesses
         let tables = try bench.observe(states.map(\.schema), guesses: guesses)
         for state in states {
             let table = try #require(tables[state.schema.family])

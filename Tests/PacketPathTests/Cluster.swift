@@ -11,6 +11,7 @@ import Testing
 struct Cluster {
     var options = DataplaneOptions()
     var objects: [ClusterObject] = []
+    var servesExternalIPs = true
 
     init(_ services: (Service, [Endpoint])...) {
         options.localDetector = .clusterCIDRs([CIDR("10.128.0.0/16")].compactMap { $0 })
@@ -31,8 +32,10 @@ struct Cluster {
     }
 
     func situation() -> (Situation, [TableState]) {
+        var settings = NodeSettings(nodeName: "a")
+        settings.servesExternalIPs = servesExternalIPs
         var desired = DesiredState(
-            options: options, settings: NodeSettings(nodeName: "a"),
+            options: options, settings: settings,
             host: HostFacts(addresses: []))
         _ = desired.load(objects.map { .applied($0) })
         let tables = desired.tables()

@@ -110,6 +110,44 @@ struct ExplanationTests {
         #expect(says(unmatched, .because, "has no tcp port \"https\""))
     }
 
+    @Test("no endpoint, and what the annotation says of that")
+    func withoutEndpoint() throws {
+        func ask(_ action: String, _ target: String, isLocal: Bool = false) throws -> Explanation {
+            let service = web {
+                $0.annotations[Service.noEndpointsAnnotation] = action
+                if isLocal { $0.externalTrafficPolicy = .local }
+            }
+            return try Cluster((service, isLocal ? [try endpoint("10.128.2.5", on: "b")] : [])).ask("external", target)
+        }
+        for target in ["10.96.0.1:80", "10.250.0.1:80", "10.251.0.1:80", "node:30080"] {
+            let dropped = try ask("drop", target)
+            #expect(dropped.verdict == .dropped && dropped.cause == .noEndpoint, "\(target)")
+            #expect(says(dropped, .because, "no-endpoints: drop") && says(dropped, .mend, "selector"))
+        }
+        let clusterIP = try ask("pass", "10.96.0.1:80")
+        #expect(clusterIP.verdict == .refused && says(clusterIP, .because, "not for a ClusterIP"))
+        for isLocal in [false, true] {
+            let routed = try ask("pass", "10.250.0.1:80", isLocal: isLocal)
+            #expect(routed.verdict == .untouched && routed.place != nil)
+            #expect(says(routed, .because, "the routes of a") && says(routed, .because, "comes back"))
+            #expect(says(routed, .because, isLocal ? "b: 1" : "has no IPv4 endpoint"), "\(routed.lines)")
+            let own = try ask("pass", "node:30080", isLocal: isLocal)
+            #expect(own.verdict == .untouched && says(own, .because, "leaves it to a itself"))
+        }
+    }
+
+    @Test("an external IP that is not served, and why")
+    func unservedExternalIP() throws {
+        var cluster = Cluster((web(), [try endpoint("10.128.1.5", on: "a")]))
+        #expect(try cluster.ask("external", "10.251.0.1:80").verdict == .reaches)
+        cluster.servesExternalIPs = false
+        let explanation = try cluster.ask("external", "10.251.0.1:80")
+        #expect(explanation.verdict == .untouched && explanation.place == nil)
+        #expect(says(explanation, .because, "is a external IP of default/web"))
+        #expect(says(explanation, .because, "are not served (AllowServiceExternalIPs is false, or --no-external-ips"))
+        #expect(try cluster.ask("external", "10.250.0.1:80").verdict == .reaches)
+    }
+
     @Test("source ranges")
     func ranges() throws {
         let service = web { $0.loadBalancerSourceRanges = [CIDR("203.0.113.0/24")].compactMap { $0 } }

@@ -45,6 +45,7 @@ struct PolicyOracle {
 
     /// What the generator leaves out.
     private static func decorate(_ port: inout ResolvedServicePort, _ random: inout SeededGenerator) {
+        port.noEndpointAction = random.oneIn(2) ? .reject : random.oneIn(2) ? .drop : .pass
         if random.oneIn(3) { port.affinityTimeout = random.oneIn(2) ? 60 : 10800 }
         if random.oneIn(3) {
             let block = CIDR(Scene.address(port.family, 6, 0), prefixLength: port.family == .ipv4 ? 30 : 126)
@@ -112,11 +113,16 @@ struct PolicyOracle {
         }
     }
 
+    /// What becomes of a packet to an address that no frontend of the port has, or one that is left to routes.
+    private func unowned(_ destination: IPAddress) -> Expected {
+        if isClusterIP(destination) { return .refused }
+        return node.serviceCIDRs.contains { $0.contains(destination) } ? .dropped : .untouched
+    }
+
     func expected(_ packet: Packet) -> Expected {
         let isNodePort = node.nodePortAddresses.contains(packet.destination)
         guard let place = owner(packet.destination, packet) ?? (isNodePort ? owner(nil, packet) : nil) else {
-            if isClusterIP(packet.destination) { return .refused }
-            return node.serviceCIDRs.contains { $0.contains(packet.destination) } ? .dropped : .untouched
+            return unowned(packet.destination)
         }
         let port = place.port
         if place.frontend.kind == .loadBalancerIP, let ranges = port.sourceRanges,
@@ -124,7 +130,11 @@ struct PolicyOracle {
         {
             return .dropped
         }
-        if port.usable.isEmpty { return .refused }
+        let passes = port.noEndpointAction == .pass && place.frontend.isExternal
+        if port.usable.isEmpty {
+            if passes { return unowned(packet.destination) }
+            return port.noEndpointAction == .drop ? .dropped : .refused
+        }
         let isBound: Bool
         if place.frontend.isExternal {
             let isForeign =
@@ -134,7 +144,7 @@ struct PolicyOracle {
             isBound = port.internalPolicy == .local
         }
         let pool = isBound ? port.localPool : port.clusterPool
-        if pool.isEmpty { return .dropped }
+        if pool.isEmpty { return passes ? unowned(packet.destination) : .dropped }
         let masqueraded = Set(pool.filter { isMasqueraded(packet, place, $0) })
         return .reaches(kept: Set(pool).subtracting(masqueraded), masqueraded: masqueraded)
     }

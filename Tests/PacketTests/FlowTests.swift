@@ -99,6 +99,25 @@ struct FlowTests {
         #expect(try await bench.laggards(passing, answeredBy: ["beyond"]) == [], "\(bench.log)")
     }
 
+    @Test(
+        "flows that fairlead.dev/no-endpoints: pass left to routes are moved to the first endpoint, and back",
+        arguments: FlowBench.Mode.allCases)
+    func passed(_ mode: FlowBench.Mode) async throws {
+        var bench = try await FlowBench(mode)
+        func passing(_ endpoints: [EndpointShape]) -> Scenario {
+            FlowBench.service(endpoints) { objects, _ in
+                objects.service.annotations["fairlead.dev/no-endpoints"] = "pass"
+            }
+        }
+        let routed = Self.external.filter { $0.target != .nodePort }
+        for _ in 0..<2 {
+            try await bench.change(to: [passing([])])
+            #expect(try await bench.laggards(routed, answeredBy: ["beyond"]) == [], "\(bench.log)")
+            try await bench.change(to: [passing([.ready("local-1")])])
+            #expect(try await bench.laggards(routed, answeredBy: ["local-1"]) == [], "\(bench.log)")
+        }
+    }
+
     @Test("a Service goes to zero endpoints and back", arguments: FlowBench.Mode.allCases)
     func zeroEndpoints(_ mode: FlowBench.Mode) async throws {
         var bench = try await FlowBench(mode)

@@ -88,6 +88,70 @@ struct OwnOptionTests {
         }
     }
 
+    // MARK: no-endpoints
+
+    private static func acting(
+        _ action: String?, _ endpoints: [EndpointShape] = [], externalPolicy: String = "Cluster"
+    ) -> Scenario {
+        Scenario(
+            name: "no-endpoints", externalPolicy: externalPolicy, endpoints: endpoints,
+            adjust: { objects, _ in objects.service.annotations["fairlead.dev/no-endpoints"] = action },
+            expectations: [])
+    }
+
+    @Test(
+        "fairlead.dev/no-endpoints: what has no endpoint is rejected, dropped or left to routes",
+        arguments: Mode.allCases)
+    func withoutEndpoints(_ mode: Mode) async throws {
+        let bench = try await Bench(mode, [])
+        let beyond = try Servers()
+        defer { withExtendedLifetime(beyond) {} }
+        try Scene.openBeyond(1, beyond, in: bench.cluster)
+        let callers = outside + ["local-caller", "node1"]
+        let addresses: [Target] = [.externalIP, .loadBalancerIP]
+        let all = Expectation.from(callers, to: Target.all, .rejected)
+        let passing: [Expectation] = [
+            .from(callers, to: addresses, .leftAlone), .from(callers, to: [.nodePort], .closed),
+            .from(callers, to: [.clusterIP], .rejected),
+        ]
+        let elsewhere = [EndpointShape.ready("remote-1")]
+        let steps: [(String, Scenario, [Expectation])] = [
+            ("pass", Self.acting("pass"), passing),
+            ("drop", Self.acting("drop"), [.from(callers, to: Target.all, .dropped)]),
+            ("reject", Self.acting("reject"), [all]), ("a word without a meaning", Self.acting("Pass"), [all]),
+            (
+                "drop, with an endpoint", Self.acting("drop", elsewhere),
+                [.from(callers, to: Target.all, .answered(["remote-1"], sees: .node), transports: [.tcp])]
+            ),
+            (
+                "pass, Local, endpoints elsewhere", Self.acting("pass", elsewhere, externalPolicy: "Local"),
+                [
+                    .from(outside, to: addresses, .leftAlone), .from(outside, to: [.nodePort], .closed),
+                    .from(["local-caller"], to: external, .answered(["remote-1"], sees: .client)),
+                ]
+            ),
+            (
+                "pass, Local, an endpoint here", Self.acting("pass", [.ready("local-1")], externalPolicy: "Local"),
+                [.from(outside, to: external, .answered(["local-1"], sees: .client))]
+            ), ("pass, Local", Self.acting("pass", externalPolicy: "Local"), passing),
+            ("no annotation", Self.acting(nil), [all]),
+        ]
+        for (name, scenario, expectations) in steps {
+            try await bench.show([scenario])
+            for expectation in expectations { try await bench.check("no-endpoints \(name)", withoutPods(expectation)) }
+        }
+    }
+
+    /// A pod's or the node's own source to a ClusterIP or an external frontend is not the same as a client's.
+    private func withoutPods(_ expectation: Expectation) -> Expectation {
+        guard case .answered(let servers, .node) = expectation.verdict, !servers.contains("beyond:*") else {
+            return expectation
+        }
+        var expectation = expectation
+        expectation.sources = outside
+        return expectation
+    }
+
     // MARK: --preserve-local-source
 
     @Test("--preserve-local-source keeps the source where the endpoint is on this node", arguments: Mode.allCases)

@@ -110,6 +110,36 @@ struct ServiceElementsTests {
         #expect(try elements(port) == expected)
     }
 
+    @Test("Without an endpoint a Service may ask for silence, or to be left to routes", arguments: [false, true])
+    func otherActions(isLocal: Bool) throws {
+        var port = port(cluster: [], local: [])
+        port.externalPolicy = isLocal ? .local : .cluster
+        let comment = Self.counter + Self.comment
+        let addresses = [
+            "cluster-ips": ["10.0.0.1"], "external-addresses": ["10.0.2.1"],
+            "frontend-addresses": ["10.0.0.1", "10.0.2.1"],
+        ]
+        port.noEndpointAction = .drop
+        let dropped = [
+            "drop-empty-services": ["10.0.0.1 . tcp . 80" + comment, "10.0.2.1 . tcp . 80" + comment],
+            "drop-empty-nodeports": ["tcp . 30080" + comment],
+        ]
+        #expect(try elements(port) == addresses.merging(dropped) { $1 })
+        port.noEndpointAction = .pass
+        let passed = ["reject-services": ["10.0.0.1 . tcp . 80" + comment]]
+        #expect(try elements(port) == addresses.merging(passed) { $1 })
+    }
+
+    @Test("Under pass a Local policy without an endpoint here drops nothing from outside")
+    func passElsewhere() throws {
+        var port = port(cluster: [2], local: [])
+        port.externalPolicy = .local
+        #expect(Set(try elements(port).keys).isSuperset(of: ["drop-outside-services", "drop-outside-nodeports"]))
+        port.noEndpointAction = .pass
+        let found = try elements(port)
+        #expect(found.keys.allSatisfy { !$0.hasPrefix("drop-") } && found["external-local"]?.count == 1)
+    }
+
     @Test("IPv6 goes to its own table, and only there")
     func ipv6() throws {
         var fixture = try Fixture()

@@ -53,6 +53,23 @@ struct PolicyResolutionTests {
         }
     }
 
+    @Test("The annotation fairlead.dev/no-endpoints has three values, and any other is reported")
+    func noEndpoints() {
+        var service = Scenario.service(.ipv4)
+        for (value, action, word) in [
+            (nil, Service.NoEndpointAction.reject, "rejected"), ("reject", .reject, "rejected"),
+            ("drop", .drop, "dropped"), ("pass", .pass, "left to routes"), ("Drop", .reject, "rejected"),
+        ] as [(String?, Service.NoEndpointAction, String)] {
+            service.annotations[Service.noEndpointsAnnotation] = value
+            let resolution = resolve(service, slices: [], node: Scenario.node)
+            #expect(resolution.service?.ports.map(\.noEndpointAction) == [action])
+            let texts = resolution.findings.filter { $0.code == "no-endpoints" }.map(\.message)
+            #expect(texts.count == 1 && texts.allSatisfy { $0.contains(word) }, "\(texts)")
+            let isOdd = resolution.findings.contains { $0.code == "no-endpoints-without-effect" }
+            #expect(isOdd == (value == "Drop"))
+        }
+    }
+
     @Test("Ports stand IPv4 before IPv6, each family in the order of the Service")
     func portOrder() {
         var service = Scenario.service(.ipv6, .ipv4)

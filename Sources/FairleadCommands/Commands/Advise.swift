@@ -70,6 +70,12 @@ struct Advise: AsyncParsableCommand {
             discussion: "The annotation \(Service.ignoreAnnotation) does the same for one Service."))
     var ignore: [String] = []
 
+    @Flag(
+        help: ArgumentHelp(
+            "Nodes do not serve the externalIPs of Services, as run --no-external-ips.",
+            discussion: "The feature gate AllowServiceExternalIPs=false in the file of --config says the same."))
+    var noExternalIps = false
+
     @Option(name: .shortAndLong, help: "table (for people), json or sarif (for code scanning).")
     var output = Form.table
 
@@ -100,6 +106,7 @@ struct Advise: AsyncParsableCommand {
         _ = cluster.apply(reading.update.changes)
         var options = options
         options.podSources = settings.podSources
+        options.servesExternalIPs = !noExternalIps && settings.configuration.allowsExternalIPs
         let advisor = Advisor(cluster, options: options, findings: reading.update.findings)
         // Errors about objects are advice.
         ObjectLog.report(reading.update.findings.filter { $0.severity < .error || $0.subject == nil }, logger)

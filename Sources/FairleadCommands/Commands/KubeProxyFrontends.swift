@@ -22,8 +22,13 @@ enum KubeProxyFrontends: CaseIterable, Sendable {
     var sets: Set<String> {
         let (pools, refusals): ([PoolKind], [SetID]) =
             switch self {
-            case .addresses: ([.services, .localServices], [.rejectServices, .dropServices, .dropOutsideServices])
-            case .nodePorts: ([.nodePorts, .localNodePorts], [.rejectNodePorts, .dropOutsideNodePorts])
+            case .addresses:
+                (
+                    [.services, .localServices],
+                    [.rejectServices, .dropServices, .dropEmptyServices, .dropOutsideServices]
+                )
+            case .nodePorts:
+                ([.nodePorts, .localNodePorts], [.rejectNodePorts, .dropEmptyNodePorts, .dropOutsideNodePorts])
             }
         return Set(pools.flatMap(\.memberSetNames) + refusals.map(\.name))
     }

@@ -93,7 +93,7 @@ actor ServiceCounters {
     private static func event(of set: SetDeclaration) -> ServiceCounter.Event? {
         switch set.id {
         case .rejectServices, .rejectNodePorts: .rejected
-        case .dropServices: .dropped
+        case .dropServices, .dropEmptyServices, .dropEmptyNodePorts: .dropped
         case .dropOutsideServices, .dropOutsideNodePorts: .droppedOutside
         // Members of pools count new connections (`--service-counters`).
         default: .connection

@@ -22,9 +22,13 @@ extension StatusAPI {
         return status
     }
 
-    /// Each frontend is in one of the pools for any source, or in one of the sets that refuse it.
+    /// Each frontend is in one of the pools for any source, or in one of the sets that refuse it; those that are left to routes
+    /// are in none.
     static let frontendSets: Set<String> = {
         let pools = [PoolKind.services, .nodePorts].flatMap(\.memberSetNames)
-        return Set(pools + [SetID.rejectServices, .rejectNodePorts, .dropServices].map(\.name))
+        let refusals: [SetID] = [
+            .rejectServices, .rejectNodePorts, .dropServices, .dropEmptyServices, .dropEmptyNodePorts,
+        ]
+        return Set(pools + refusals.map(\.name))
     }()
 }

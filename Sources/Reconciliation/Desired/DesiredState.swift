@@ -289,7 +289,7 @@ public struct DesiredState: Sendable {
     ///
     /// - Parameter order: `cluster.byAge`.
     public func guesses(in order: ServiceOrder) -> ElementGuesses {
-        LikelyElements(cluster, in: order, nodeName: settings.nodeName).guesses
+        LikelyElements(cluster, in: order, node: nodeContext).guesses
     }
 
     /// The schema of a family's table for the current state.

@@ -14,15 +14,17 @@ public struct LikelyElements: Sendable {
     private let cluster: ClusterState
     private let order: ServiceOrder
     private let nodeName: String
+    private let servesExternalIPs: Bool
 
     /// - Parameters:
     ///   - cluster: the objects as they are now.
     ///   - order: all Services in the order in which a plan takes them.
-    ///   - nodeName: the node that the tables are for.
-    public init(_ cluster: ClusterState, in order: ServiceOrder, nodeName: String) {
+    ///   - node: the node that the tables are for.
+    public init(_ cluster: ClusterState, in order: ServiceOrder, node: NodeContext) {
         self.cluster = cluster
         self.order = order
-        self.nodeName = nodeName
+        nodeName = node.nodeName
+        servesExternalIPs = node.servesExternalIPs
     }
 
     /// The guesses.
@@ -78,7 +80,7 @@ public struct LikelyElements: Sendable {
         }
         cluster.forEachFront(in: order) { front, slices in
             let ready = readyEndpoints(kind, family, slices)
-            Self.forEachFrontend(kind, family, of: front) { frontend in
+            forEachFrontend(kind, family, of: front) { frontend in
                 if let exponent = classes.take(frontend, likely: PoolSize.exponent(ready)) {
                     add(frontend, exponent: exponent, ready: ready)
                 }
@@ -100,9 +102,10 @@ public struct LikelyElements: Sendable {
     }
 
     /// The frontends of a Service that may have pools of a kind, in the order of its ports.
-    private static func forEachFrontend(
+    private func forEachFrontend(
         _ kind: PoolKind, _ family: IPFamily, of service: ServiceFront, _ body: (ElementKey) -> Void
     ) {
+        if service.isSkipped { return }
         for port in service.ports {
             func add(_ kind: Frontend.Kind, _ address: IPAddress?, _ number: UInt16) {
                 body(ServiceElements.key(of: Frontend(kind: kind, address: address, port: number), port.transport).key)
@@ -112,7 +115,9 @@ public struct LikelyElements: Sendable {
                 continue
             }
             for address in service.clusterIPs where address.family == family { add(.clusterIP, address, port.port) }
-            for address in service.externalIPs where address.family == family { add(.externalIP, address, port.port) }
+            for address in service.externalIPs where servesExternalIPs && address.family == family {
+                add(.externalIP, address, port.port)
+            }
             for ingress in service.loadBalancerIngress where ingress.address.family == family {
                 add(.loadBalancerIP, ingress.address, port.port)
             }
@@ -161,7 +166,7 @@ public struct LikelyElements: Sendable {
     /// The ClusterIPs of all Services.
     private func addClusterIPs(_ family: IPFamily, to keys: inout KeyRuns) {
         cluster.forEachFront(in: order) { front, _ in
-            for address in front.clusterIPs where address.family == family {
+            for address in front.clusterIPs where address.family == family && !front.isSkipped {
                 var key = KeyBuilder()
                 key.append(address)
                 keys.append(key.key)
@@ -180,8 +185,9 @@ public struct LikelyElements: Sendable {
                 keys.append(key.key)
                 keys.endRun()
             }
+            if front.isSkipped { return }
             for address in front.clusterIPs { add(address) }
-            for address in front.externalIPs { add(address) }
+            if servesExternalIPs { for address in front.externalIPs { add(address) } }
             for ingress in front.loadBalancerIngress { add(ingress.address) }
         }
     }
@@ -189,7 +195,7 @@ public struct LikelyElements: Sendable {
     /// The addresses of all frontends.
     private static func addAddresses(_ table: ObservedTable, _ family: IPFamily, to keys: inout KeyRuns) {
         let classes = (0...PoolSize.largestExponent).map { PoolKind.services.members(exponent: $0) }
-        for set in classes + [.rejectServices, .dropServices] {
+        for set in classes + [.rejectServices, .dropServices, .dropEmptyServices] {
             for frontend in table.elements[set]?.keys.map({ $0 }) ?? [] {
                 var key = ElementKey()
                 for offset in stride(from: 0, to: family.addressBits / 8, by: 4) { key[offset] = frontend[offset] }
@@ -203,6 +209,7 @@ public struct LikelyElements: Sendable {
     private func addHairpins(_ family: IPFamily, to keys: inout KeyRuns) {
         var found: [IPAddress] = []
         cluster.forEachFront(in: order) { front, slices in
+            if front.isSkipped { return }
             found.removeAll(keepingCapacity: true)
             Self.forEachSlice(family, slices) { _, endpoints in
                 for index in endpoints.indices

@@ -56,7 +56,7 @@ struct ServiceElements {
             if let address = frontend.address, frontend.kind == .clusterIP {
                 makeClusterIP(key, address, port, comment, &sink)
             } else {
-                makeExternal(key, isNodePort: frontend.address == nil, port, comment, &sink)
+                makeExternal(key, frontend, port, comment, &sink)
                 if let address = frontend.address { makeAddress(address, .externalAddresses, &sink) }
             }
             if frontend.kind == .loadBalancerIP { makeRanges(key, port, comment, &sink) }
@@ -72,7 +72,8 @@ struct ServiceElements {
         makeAddress(address, .clusterIPs, &sink)
         let pool = port.internalPolicy == .local ? port.localPool : port.clusterPool
         if port.usable.isEmpty {
-            sink.take(.rejectServices, Element(key.key, comment: comment))
+            let set: SetID = port.noEndpointAction == .drop ? .dropEmptyServices : .rejectServices
+            sink.take(set, Element(key.key, comment: comment))
         } else if pool.isEmpty {
             sink.take(.dropServices, Element(key.key, comment: comment))
         } else {
@@ -89,19 +90,26 @@ struct ServiceElements {
     }
 
     private mutating func makeExternal(
-        _ key: KeyBuilder, isNodePort: Bool, _ port: ResolvedServicePort, _ comment: String,
+        _ key: KeyBuilder, _ frontend: Frontend, _ port: ResolvedServicePort, _ comment: String,
         _ sink: inout some ServiceElementSink
     ) {
+        let isNodePort = frontend.address == nil
         func mark(_ addresses: SetID, _ nodePorts: SetID) {
             sink.take(isNodePort ? nodePorts : addresses, Element(key.key, comment: comment))
         }
-        guard !port.usable.isEmpty else { return mark(.rejectServices, .rejectNodePorts) }
+        // What is in none of these sets is left to the routes.
+        let passes = port.passesWithoutEndpoint(frontend)
+        guard !port.usable.isEmpty else {
+            if passes { return }
+            if port.noEndpointAction == .drop { return mark(.dropEmptyServices, .dropEmptyNodePorts) }
+            return mark(.rejectServices, .rejectNodePorts)
+        }
         makePool(
             isNodePort ? .nodePorts : .services, key, port.clusterPool, comment, number: pools.cluster, &sink)
         guard port.externalPolicy == .local else { return mark(.masqueradeExternal, .masqueradeExternalNodePorts) }
         mark(.externalLocal, .externalLocalNodePorts)
         if port.localPool.isEmpty {
-            mark(.dropOutsideServices, .dropOutsideNodePorts)
+            if !passes { mark(.dropOutsideServices, .dropOutsideNodePorts) }
         } else {
             makePool(
                 isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment, number: pools.local, &sink)

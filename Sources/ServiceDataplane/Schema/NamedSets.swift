@@ -26,6 +26,8 @@ extension SetID {
         .rejectServices: "reject-services",
         .rejectNodePorts: "reject-nodeports",
         .dropServices: "drop-services",
+        .dropEmptyServices: "drop-empty-services",
+        .dropEmptyNodePorts: "drop-empty-nodeports",
         .dropOutsideServices: "drop-outside-services",
         .dropOutsideNodePorts: "drop-outside-nodeports",
         .stickyTimeouts: "sticky-timeouts",

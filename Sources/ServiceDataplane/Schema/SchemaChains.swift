@@ -220,7 +220,9 @@ struct SchemaChains {
             rules: [
                 [.lookup(Self.frontend, in: .rejectServices), .goto("refuse")],
                 [.lookup(Self.frontend, in: .dropServices), .drop],
+                [.lookup(Self.frontend, in: .dropEmptyServices), .drop],
                 [Self.toNodePortAddress, .lookup(Self.nodePort, in: .rejectNodePorts), .goto("refuse")],
+                [Self.toNodePortAddress, .lookup(Self.nodePort, in: .dropEmptyNodePorts), .drop],
                 [.lookup([.destinationAddress], in: .clusterIPs), .goto("refuse")],
                 [.lookup([.destinationAddress], in: .serviceCIDRs), .drop],
             ])

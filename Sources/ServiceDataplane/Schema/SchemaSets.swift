@@ -91,6 +91,12 @@ enum SchemaSets {
         SetDeclaration(
             .rejectNodePorts, key: nodePort, countsPackets: true, comment: "no usable endpoint"),
         SetDeclaration(
+            .dropEmptyServices, key: frontend, countsPackets: true,
+            comment: "no usable endpoint, and no answer asked for"),
+        SetDeclaration(
+            .dropEmptyNodePorts, key: nodePort, countsPackets: true,
+            comment: "no usable endpoint, and no answer asked for"),
+        SetDeclaration(
             .dropServices, key: frontend, countsPackets: true,
             comment: "internalTrafficPolicy Local, endpoints only elsewhere"),
         SetDeclaration(

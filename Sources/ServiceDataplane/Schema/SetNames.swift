@@ -146,6 +146,10 @@ extension SetID {
     public static let seenPackets = SetID(167)
     /// Every address that frontends have: ClusterIPs, external and load balancer IPs, and those of `nodePortAddresses`.
     public static let frontendAddresses = SetID(168)
+    /// Address frontends without a usable endpoint anywhere, whose Service asks for silence.
+    public static let dropEmptyServices = SetID(169)
+    /// Such node ports.
+    public static let dropEmptyNodePorts = SetID(170)
     /// Slots of `PoolKind.services`.
     public static let endpoints = SetID(16)
     /// Slots of `PoolKind.localServices`.
