@@ -27,12 +27,13 @@ public struct FeatureGate: Sendable {
         "AllowServiceExternalIPs",
         .takes("`false`: `externalIPs` of Services are not served, as with `--no-external-ips`; `true` is the default"))
 
-    /// Node ports are on 127.0.0.1 where `nodePortAddresses` says so. Off by default in Kubernetes 1.37 (KEP-6032).
+    /// Node ports are on 127.0.0.1 where `nodePortAddresses` says so. Off by default in Kubernetes 1.37, on from 1.38 on
+    /// (KEP-6032).
     public static let localhostNodePorts = FeatureGate(
         "KubeProxyNFTablesLocalhostNodePorts",
         .takes(
             "`true`, and `localhost` or a range with 127.0.0.1 in `nodePortAddresses`: as `--localhost-nodeports`; `false` is "
-                + "the default"))
+                + "the default, also where kube-proxy's is `true` (from 1.38 on)"))
 
     /// `/statusz` is served. On by default in Kubernetes 1.36 (KEP-4827).
     public static let statusPage = FeatureGate(
@@ -51,7 +52,9 @@ public struct FeatureGate: Sendable {
         statusPage,
         FeatureGate("ContextualLogging", .none(logs)),
         FeatureGate("KubeProxyDrainingTerminatingNodes", .none(always)),
-        FeatureGate("KubeProxyIPVS", .none("IPVS is not used")),
+        FeatureGate(
+            "KubeProxyIPVS",
+            .none("IPVS is not used; without the gate kube-proxy is to refuse mode ipvs from 1.40 on")),
         localhostNodePorts,
         FeatureGate("LoggingAlphaOptions", .none(logs)),
         FeatureGate("LoggingBetaOptions", .none(logs)),

@@ -73,7 +73,9 @@ extension KubeProxyConfiguration {
             }),
         Key(
             "iptables.snatNodeInternalIP", \.iptables.snatNodeInternalIP,
-            .none("masquerading takes the address that the way to the endpoint has (the key is of kube-proxy 1.37)"),
+            .none(
+                "masquerading takes the address that the way to the endpoint has (the key is proposed in kubernetes#138360, and in no "
+                    + "kube-proxy up to 1.38.0-alpha.2)"),
             zeroIsValue: false),
         Key(
             "iptables.syncPeriod", \.iptables.syncPeriod,

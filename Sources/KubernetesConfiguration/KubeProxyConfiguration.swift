@@ -104,7 +104,7 @@ extension KubeProxyConfiguration {
         public var masqueradeAll = false
         /// `localhostNodePorts`; nil if nothing is said of it.
         public var localhostNodePorts: Bool?
-        /// `snatNodeInternalIP`, of kube-proxy 1.37 and later; nil if nothing is said of it.
+        /// `snatNodeInternalIP`, which is proposed for kube-proxy (kubernetes#138360, KEP-6246); nil if nothing is said of it.
         public var snatNodeInternalIP: Bool?
         /// `syncPeriod`.
         public var syncPeriod = GoDuration(seconds: 30)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KubernetesConfiguration
 import Logging
 import Netfilter
 import NetlinkTransport
@@ -26,12 +27,28 @@ struct Migrate: AsyncParsableCommand {
     @Option(help: "Where the daemon tells its metrics, and its health check ports: http://ADDRESS:PORT.")
     var server = "http://127.0.0.1:10249"
 
+    @Option(
+        help: ArgumentHelp(
+            "kube-proxy's configuration file: says what Fairlead and later versions of kube-proxy read otherwise.",
+            discussion: "Says it before anything else, and changes nothing of the rest."))
+    var config: String?
+
     @OptionGroup var log: LogOptions
 
     private static let failed = ExitCode(2)
 
     func run() async throws {
         let logger = log.logger()
+        if let config {
+            do throws(ConfigurationError) {
+                for line in try ConfigurationDraft(file: config).outlook {
+                    StandardOutput().write("configuration: \(line)\n")
+                }
+            } catch {
+                logger.error("\(error)")
+                throw Self.failed
+            }
+        }
         guard let kernel = Wiring.kernel(logger) else { throw Self.failed }
         // Who asks nobody sends no packet.
         let own = DataplaneOptions().tableName
