@@ -20,6 +20,8 @@ public struct NodePool: Hashable, Sendable {
         case beingDeleted
         /// Out: the cluster autoscaler is about to remove the node (taint `ToBeDeletedByClusterAutoscaler`).
         case tainted
+        /// Out: a taint by which the node's operator drains it (`--drain-taints`).
+        case draining
         /// Out: the Node object has no address of the family.
         case noAddress
 
@@ -74,7 +76,11 @@ extension NodePool {
     ///   - family: The family.
     ///   - slices: The EndpointSlices of the Service, and of no other.
     ///   - nodes: All nodes.
-    public init(service: Service, port: ServicePort, family: IPFamily, slices: [EndpointSlice], nodes: [Node]) {
+    ///   - drainTaints: The taints that take a node out.
+    public init(
+        service: Service, port: ServicePort, family: IPFamily, slices: [EndpointSlice], nodes: [Node],
+        drainTaints: DrainTaints = DrainTaints()
+    ) {
         self.service = service.key
         self.port = port
         self.family = family
@@ -83,7 +89,8 @@ extension NodePool {
         let census = EndpointCensus(port: port, family: family, slices: slices)
         members = nodes.sorted { $0.name < $1.name }.map { node in
             Member(
-                node: node.name, address: node.primaryAddress(family), standing: node.obstacle(family) ?? .everyNode,
+                node: node.name, address: node.primaryAddress(family),
+                standing: node.obstacle(family, drainTaints) ?? .everyNode,
                 weight: 0, readyEndpoints: census.ready[node.name] ?? 0,
                 terminatingEndpoints: census.terminating[node.name] ?? 0)
         }
@@ -112,7 +119,7 @@ extension NodePool.Member {
         case .everyNode: 1
         case .readyEndpoints: readyEndpoints
         case .terminatingEndpoints: terminatingEndpoints
-        case .noEndpoint, .excluded, .beingDeleted, .tainted, .noAddress: 0
+        case .noEndpoint, .excluded, .beingDeleted, .tainted, .draining, .noAddress: 0
         }
     }
 }
@@ -122,10 +129,11 @@ extension Node {
     private static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
 
     /// What keeps the node out of every pool.
-    fileprivate func obstacle(_ family: IPFamily) -> NodePool.Standing? {
+    fileprivate func obstacle(_ family: IPFamily, _ drainTaints: DrainTaints) -> NodePool.Standing? {
         if isExcludedFromLoadBalancers { return .excluded }
         if isBeingDeleted { return .beingDeleted }
         if taints.contains(Self.deletionTaint) { return .tainted }
+        if drainTaints.first(of: self) != nil { return .draining }
         return primaryAddress(family) == nil ? .noAddress : nil
     }
 }

@@ -9,6 +9,8 @@ public struct PoolRequest: Hashable, Sendable {
     public var port: String?
     /// The family; nil for all that the Service has.
     public var family: IPFamily?
+    /// The taints that take a node out.
+    public var drainTaints = DrainTaints()
 
     /// Asks for the pools of a Service.
     public init(service: ObjectKey, port: String? = nil, family: IPFamily? = nil) {
@@ -73,7 +75,11 @@ extension ClusterState {
             families = [family]
         }
         return families.flatMap { family in
-            ports.map { NodePool(service: service, port: $0, family: family, slices: slices, nodes: nodes) }
+            ports.map {
+                NodePool(
+                    service: service, port: $0, family: family, slices: slices, nodes: nodes,
+                    drainTaints: request.drainTaints)
+            }
         }
     }
 }

@@ -116,7 +116,7 @@ public final class StatusBoard: Sendable {
         let (check, health) = status.withLock { ($0.checks[port], $0.health) }
         // The Service went away and its server is about to.
         guard let check else { return .text("no Service has this health check port\n", status: 503) }
-        return .serviceHealth(check, family, isHealthy: health.isHealthy(at: now))
+        return .serviceHealth(check, family, isHealthy: health.isHealthy(at: now), isDraining: health.drainTaint != nil)
     }
 
     /// Answers on the health address: `/healthz` and `/livez`, by any method, as kube-proxy does.

@@ -115,12 +115,23 @@ extension Explainer {
         if let check = situation.healthChecks.values.first(where: { $0.key == place.service }),
             place.frontend.isExternal
         {
+            if let taint = situation.drainTaint {
+                result.add(
+                    .note,
+                    "health check port \(check.port) answers 503 here, as \(node) has the taint \(taint) (--drain-taints): "
+                        + "load balancers should not send to \(node)")
+                return describeHeld(&result, place)
+            }
             let count = check.localEndpoints[place.port.family] ?? 0
             result.add(
                 .note,
                 "health check port \(check.port) answers \(count > 0 ? "200" : "503") here: "
                     + (count > 0 ? "load balancers may send to \(node)" : "load balancers should not send to \(node)"))
         }
+        describeHeld(&result, place)
+    }
+
+    private func describeHeld(_ result: inout Explanation, _ place: FrontendPlace) {
         if situation.held.contains(place.service) {
             result.add(
                 .note,

@@ -107,6 +107,12 @@ extension Explainer {
             return
         }
         if packet.transport == .tcp, let check = situation.healthChecks[packet.port] {
+            if let taint = situation.drainTaint {
+                return result.add(
+                    .because,
+                    "it is the health check port of \(check.key): fairlead itself answers 503, as \(node) has the taint "
+                        + "\(taint) (--drain-taints)")
+            }
             let count = check.localEndpoints[packet.family] ?? 0
             result.add(
                 .because,

@@ -17,11 +17,14 @@ public struct Situation: Sendable {
     public var healthChecks: [UInt16: HealthCheck]
     /// Services of which an object makes no sense.
     public var held: Set<ObjectKey>
+    /// The taint by which the node is drained, so that its health check ports answer 503 (`--drain-taints`).
+    public var drainTaint: String?
 
     /// Makes a situation.
     public init(
         cluster: ClusterState, dataplane: Dataplane, node: NodeContext, ownAddresses: Set<IPAddress>,
-        healthChecks: [UInt16: HealthCheck] = [:], held: Set<ObjectKey> = []
+        healthChecks: [UInt16: HealthCheck] = [:], held: Set<ObjectKey> = [],
+        drainTaint: String? = nil
     ) {
         self.cluster = cluster
         self.dataplane = dataplane
@@ -29,6 +32,7 @@ public struct Situation: Sendable {
         self.ownAddresses = ownAddresses
         self.healthChecks = healthChecks
         self.held = held
+        self.drainTaint = drainTaint
     }
 
     /// What shapes the rules.

@@ -34,13 +34,16 @@ extension HTTPAnswer {
     private static let neverUpdated = "0001-01-01T00:00:00Z"
 
     /// The answer of a health check port: whether a load balancer may send this node traffic of the Service. Whether the
-    /// node is about to go plays no part. Byte for byte kube-proxy's.
+    /// node is about to go plays no part, unless its operator drains it by a taint. Byte for byte kube-proxy's.
     ///
     /// - Parameters:
     ///   - check: The Service and its endpoints on this node.
     ///   - family: The family that the question came by; each counts its own endpoints.
     ///   - isHealthy: Whether the proxy does its work.
-    public static func serviceHealth(_ check: HealthCheck, _ family: IPFamily, isHealthy: Bool) -> HTTPAnswer {
+    ///   - isDraining: Whether the node has a taint by which its operator drains it.
+    public static func serviceHealth(
+        _ check: HealthCheck, _ family: IPFamily, isHealthy: Bool, isDraining: Bool = false
+    ) -> HTTPAnswer {
         let count = check.localEndpoints[family] ?? 0
         let body = """
             {
@@ -53,8 +56,8 @@ extension HTTPAnswer {
             }
             """
         return .json(
-            body, status: count > 0 && isHealthy ? 200 : 503,
-            extra: [Header("X-Load-Balancing-Endpoint-Weight", String(count))])
+            body, status: count > 0 && isHealthy && !isDraining ? 200 : 503,
+            extra: [Header("X-Load-Balancing-Endpoint-Weight", String(isDraining ? 0 : count))])
     }
 
     /// Names from manifests have been seen by no API server: they may hold anything.

@@ -8,6 +8,8 @@ public enum NodeEligibility: Hashable, Sendable {
     case beingDeleted
     /// The cluster autoscaler is about to remove the node.
     case tainted
+    /// The node has a taint by which its operator drains it; the taint's key.
+    case draining(String)
     /// There should be a Node object of this node, and is none.
     case absent
 
@@ -21,13 +23,16 @@ public enum NodeEligibility: Hashable, Sendable {
     ///   - isMissing: whether it should be there if it is not: an API server has a Node for each node. Where there is no Node
     ///     object at all, as with manifests of Services only, or while not everything has been read, the absence of this
     ///     node's says nothing.
-    public init(of node: Node?, isMissing: Bool) {
+    ///   - drainTaints: the taints that take the node out.
+    public init(of node: Node?, isMissing: Bool, drainTaints: DrainTaints = DrainTaints()) {
         guard let node else {
             self = isMissing ? .absent : .eligible
             return
         }
         if node.isBeingDeleted {
             self = .beingDeleted
+        } else if let key = drainTaints.first(of: node) {
+            self = .draining(key)
         } else {
             self = node.taints.contains(Self.deletionTaint) ? .tainted : .eligible
         }
@@ -45,6 +50,9 @@ public struct HealthState: Hashable, Sendable {
     public private(set) var oldestPending: Moment?
     /// What the Node object says.
     public var eligibility = NodeEligibility.eligible
+
+    /// The taint by which the node's operator drains it; also of a node that is being deleted.
+    public var drainTaint: String?
 
     /// Before the first synchronization.
     public init() {}

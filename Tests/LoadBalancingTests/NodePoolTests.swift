@@ -44,6 +44,16 @@ struct NodePoolTests {
         #expect(try empty.pools().first?.weights == ["node1": 1, "node2": 1, "node3": 1])
     }
 
+    @Test("a taint of the operator's takes a node out, and only where it is asked for")
+    func drained() throws {
+        var sample = Sample(.cluster, ready: ["node1": 1, "node2": 1, "node3": 1])
+        sample.nodes[1].taints = ["example.com/drain"]
+        #expect(try sample.pools().first?.members.allSatisfy { $0.standing.isIn } == true)
+        let taints = try DrainTaints(["example.com/drain"])
+        let pool = try #require(try sample.pools(drainTaints: taints).first)
+        #expect(pool.standings.filter { !$0.value.isIn } == ["node2": .draining] && pool.weights["node2"] == 0)
+    }
+
     @Test("who is out whatever it has", arguments: [Service.TrafficPolicy.cluster, .local])
     func obstacles(_ policy: Service.TrafficPolicy) throws {
         var sample = Sample(policy, ready: ["node1": 1, "node2": 1, "node3": 1])
@@ -133,11 +143,15 @@ struct Sample {
         }
     }
 
-    func pools(port: String? = nil, family: IPFamily? = nil) throws -> [NodePool] {
+    func pools(
+        port: String? = nil, family: IPFamily? = nil, drainTaints: DrainTaints = DrainTaints()
+    ) throws -> [NodePool] {
         var cluster = ClusterState()
         _ = cluster.apply(
             nodes.map { .applied(.node($0)) } + [.applied(.service(service)), .applied(.endpointSlice(slice))])
-        return try cluster.pools(PoolRequest(service: Self.key, port: port, family: family))
+        var request = PoolRequest(service: Self.key, port: port, family: family)
+        request.drainTaints = drainTaints
+        return try cluster.pools(request)
     }
 }
 

@@ -7,7 +7,7 @@ import Testing
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct HealthServerTests {
     /// A cluster whose node runs the daemon over a Service with a health check port.
-    private struct Bench: Sendable {
+    struct Bench: Sendable {
         static let port: UInt16 = 30500
         let cluster: ClusterTopology
         let directory: TemporaryDirectory

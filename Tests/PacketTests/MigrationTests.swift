@@ -209,6 +209,23 @@ struct MigrationTests {
         #expect(try await NFT(bench.node).listTables().allSatisfy { !$0.contains("kube-proxy") })
     }
 
+    @Test("a configuration file is looked at, and one that cannot be read is a failure")
+    func configuration() async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write(
+            "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ipvs\n",
+            to: "config.yaml")
+        let cluster = try await ClusterTopology.make()
+        func migrate(_ file: String) async throws -> ProgramResult {
+            try await FairleadCommand().run(
+                ["migrate", "--config", "\(directory.path)/\(file)"], in: cluster.node1.namespace)
+        }
+        let result = try await migrate("config.yaml")
+        #expect(result.standardOutput.contains("configuration: \(directory.path)/config.yaml:3: mode: "), "\(result)")
+        #expect(result.standardOutput.contains("done: nothing of kube-proxy is here"), "\(result)")
+        #expect(try await migrate("missing.yaml").status == 2)
+    }
+
     @Test("nothing is removed while kube-proxy runs")
     func running() async throws {
         let bench = try await Bench(.nftables)

@@ -89,6 +89,31 @@ func moment(_ seconds: Double) -> Moment {
         #expect(NodeEligibility(of: node, isMissing: false) == test.expected)
     }
 
+    @Test("a taint of the operator's drains the node, cordon and other taints do not")
+    func drain() throws {
+        let taints = try DrainTaints(["example.com/drain, Maintenance", "example.com/drain"])
+        #expect(taints.keys == ["example.com/drain", "Maintenance"])
+        var node = Node(name: "here")
+        for (keys, expected) in [
+            ([DrainTaints.cordon, "drain", "example.com"], NodeEligibility.eligible),
+            (["other", "example.com/drain"], .draining("example.com/drain")),
+            (["ToBeDeletedByClusterAutoscaler", "Maintenance"], .draining("Maintenance")),
+            (["ToBeDeletedByClusterAutoscaler"], .tainted),
+        ] {
+            node.taints = keys
+            #expect(NodeEligibility(of: node, isMissing: false, drainTaints: taints) == expected)
+            #expect(NodeEligibility(of: node, isMissing: false) != .draining("Maintenance"))
+        }
+    }
+
+    @Test(
+        "what can be no key of a taint is refused, and so is cordon",
+        arguments: ["", "a b", "a/b/c", "/a", "a/", "-a", "a.", "A.B/c", String(repeating: "x", count: 64), "a,,b"])
+    func wrongTaint(_ text: String) {
+        #expect(throws: DrainTaintProblem.self) { try DrainTaints([text]) }
+        #expect(throws: DrainTaintProblem.cordon) { try DrainTaints(["a", DrainTaints.cordon]) }
+    }
+
     @Test("a missing Node object speaks against the node only where there are others")
     func absence() {
         #expect(NodeEligibility(of: nil, isMissing: true) == .absent)
@@ -122,6 +147,15 @@ func moment(_ seconds: Double) -> Moment {
                 == #"{"lastUpdated":"2026-11-21T09:05:01.25Z","currentTime":"2026-11-21T09:05:02Z","#
                 + #""nodeEligible":false,"healthy":true,"# + families)
         #expect(HTTPAnswer.livez(state, at: moment(2)).status == 200)
+    }
+
+    @Test("a health check port of a node that is drained answers 503 with weight 0, and says what it has")
+    func drainedServiceHealth() {
+        let check = HealthCheck(
+            key: ObjectKey(namespace: "default", name: "web"), port: 30500, localEndpoints: [.ipv4: 2])
+        let answer = HTTPAnswer.serviceHealth(check, .ipv4, isHealthy: true, isDraining: true)
+        #expect(answer.status == 503 && answer.body.contains("\"localEndpoints\": 2"))
+        #expect(answer.headers.contains(.init("X-Load-Balancing-Endpoint-Weight", "0")))
     }
 
     @Test("a health check port counts the family that it is asked by")

@@ -66,6 +66,9 @@ struct LBPool: AsyncParsableCommand {
     @Option(help: "What HAProxy is told of a server that is added, after its address, such as \"check inter 1s\".")
     var serverOptions = ""
 
+    @Option(help: "Taints that take a node out, as run --drain-taints: keys, separated by commas. Default: none.")
+    var drainTaints: [String] = []
+
     @Option(help: "Milliseconds between two looks at HAProxy (--watch).")
     var interval = 1000
 
@@ -99,9 +102,11 @@ struct LBPool: AsyncParsableCommand {
             guard words.count == 2, words.allSatisfy({ !$0.isEmpty }) else {
                 throw ValidationError("\"\(service)\" is not NAMESPACE/NAME")
             }
-            return PoolRequest(
+            var request = PoolRequest(
                 service: ObjectKey(namespace: words[0], name: words[1]), port: port,
                 family: family.map { $0 == .ipv4 ? .ipv4 : .ipv6 })
+            request.drainTaints = try DrainTaints(option: drainTaints)
+            return request
         }
     }
 

@@ -81,6 +81,15 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
                 """))
     var noExternalIps = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Taints of this node that take it out of load balancers: keys, separated by commas. Default: none.",
+            discussion: """
+                While the node has one, /healthz and the health check ports of Services answer 503; everything is served as \
+                before. Set the taint, wait until load balancers have noticed, then evict the pods. Cordon is no such taint.
+                """))
+    var drainTaints: [String] = []
+
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
@@ -96,7 +105,11 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
 
     func validate() throws {
         if let nodeName, nodeName.isEmpty { throw ValidationError("--node-name must not be empty") }
+        _ = try readDrainTaints()
     }
+
+    /// What `--drain-taints` says.
+    func readDrainTaints() throws -> DrainTaints { try DrainTaints(option: drainTaints) }
 
     var given: [(name: String, value: String)] {
         var given = detection.given
@@ -116,6 +129,15 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
             ("--strict-local", strictLocal), ("--preserve-local-source", preserveLocalSource),
             ("--localhost-nodeports", localhostNodeports), ("--service-counters", serviceCounters),
             ("--no-external-ips", noExternalIps),
-        ].filter(\.1).map(\.0)
+        ].filter(\.1).map(\.0) + (drainTaints.isEmpty ? [] : ["--drain-taints=" + drainTaints.joined(separator: ",")])
+    }
+}
+
+extension DrainTaints {
+    /// What an option `--drain-taints` says; wrong usage if it says nothing that makes sense. An empty one says nothing.
+    init(option texts: [String]) throws {
+        do throws(DrainTaintProblem) { try self.init(texts.filter { !$0.isEmpty }) } catch {
+            throw ValidationError("--drain-taints: \(error)")
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KubernetesConfiguration
+import KubernetesModel
 import Logging
 import NodeAgent
 
@@ -82,6 +83,7 @@ extension NodeOptions {
         own.servesLocalhostNodePorts = localhostNodeports
         own.countsConnections = serviceCounters
         own.leavesExternalIPs = noExternalIps
+        own.drainTaints = (try? readDrainTaints()) ?? DrainTaints()
         return own
     }
 }

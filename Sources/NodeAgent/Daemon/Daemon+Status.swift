@@ -78,13 +78,17 @@ extension Daemon {
         var findings = desired.findingCounts
         for finding in sourceFindings { findings[ProxyMetrics.FindingKind(finding), default: 0] += 1 }
         let localGaps = desired.ledger.localGaps
+        let drainTaint = desired.drainTaint
+        noteDraining(drainTaint)
         board.setHealthChecks(
             changes,
             addresses: desired.settings.nodePortAddresses.takesAll ? .all : .these(desired.nodePortAddresses))
         board.update { status in
             status.revision += 1
             status.health.eligibility = NodeEligibility(
-                of: desired.cluster.node(desired.settings.nodeName), isMissing: isNodeMissing)
+                of: desired.cluster.node(desired.settings.nodeName), isMissing: isNodeMissing,
+                drainTaints: desired.settings.drainTaints)
+            status.health.drainTaint = drainTaint
             noteTroubles(&status, at: .now)
             status.metrics.isNodeMissing = isNodeMissing
             status.metrics.kernel = meter

@@ -50,6 +50,8 @@ extension Daemon {
             switch status.health.eligibility {
             case .beingDeleted: "Node \(name) is being deleted: /healthz answers 503"
             case .tainted: "Node \(name) has the taint \(NodeEligibility.deletionTaint): /healthz answers 503"
+            case .draining(let key):
+                "Node \(name) has the taint \(key) (--drain-taints): /healthz and health check ports answer 503"
             case .eligible, .absent: nil
             }
         status.troubles.set(.leavingNode, leaving, at: now)
@@ -61,6 +63,19 @@ extension Daemon {
         status.troubles.set(
             .refusedServices,
             refused == 0 ? nil : "Services left as they are because the kernel refuses an element: \(refused)", at: now)
+    }
+
+    /// The node came to be drained by a taint, or is drained no longer.
+    func noteDraining(_ taint: String?) {
+        guard taint != drainTaint else { return }
+        drainTaint = taint
+        let metadata: Logger.Metadata = ["node": "\(reconciler.desired.settings.nodeName)"]
+        if let taint {
+            logger.notice(
+                "draining by the taint \(taint): /healthz and health check ports answer 503", metadata: metadata)
+        } else {
+            logger.notice("drained no longer: load balancers may send again", metadata: metadata)
+        }
     }
 
     /// Says again what has not been mended for a while. What the kernel refuses has its own lines, with each attempt.

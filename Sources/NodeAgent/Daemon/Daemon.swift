@@ -37,6 +37,8 @@ actor Daemon {
     private let clients: ClientCleanup
     /// Whether there should be a Node object of this node's name, and is none.
     var isNodeMissing = false
+    /// The taint by which the node's operator drains it.
+    var drainTaint: String?
     var lookup: NodeLookup
     var reminder = TroubleReminder()
     private let localhost: LocalhostRoute?

@@ -22,7 +22,7 @@ struct DaemonExplainer {
         situation = Situation(
             cluster: desired.cluster, dataplane: desired.dataplane, node: desired.nodeContext,
             ownAddresses: Set((node?.internalIPs ?? []) + (node?.externalIPs ?? []) + addresses),
-            healthChecks: desired.ledger.healthChecks, held: desired.held)
+            healthChecks: desired.ledger.healthChecks, held: desired.held, drainTaint: desired.drainTaint)
     }
 
     /// What becomes of the first packet of the connection.

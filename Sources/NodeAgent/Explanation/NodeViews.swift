@@ -36,6 +36,7 @@ package struct NodeViews {
         if view != nil {
             var settings = NodeSettings(nodeName: name, nodePortAddresses: desired.settings.nodePortAddresses)
             settings.servesExternalIPs = desired.settings.servesExternalIPs
+            settings.drainTaints = desired.settings.drainTaints
             desired = desired.seen(
                 by: settings, host: HostFacts(addresses: objectAddresses))
         } else {
@@ -45,7 +46,7 @@ package struct NodeViews {
         nodeFindings = desired.nodeFindings
         let situation = Situation(
             cluster: desired.cluster, dataplane: desired.dataplane, node: desired.nodeContext, ownAddresses: own,
-            healthChecks: desired.ledger.healthChecks, held: desired.held)
+            healthChecks: desired.ledger.healthChecks, held: desired.held, drainTaint: desired.drainTaint)
         wanted = Dictionary(
             uniqueKeysWithValues: tables.map { ($0.schema.family, Explainer(situation, Ruleset($0))) })
         self.situation = situation

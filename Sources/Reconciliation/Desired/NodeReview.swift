@@ -114,6 +114,9 @@ struct NodeReview {
 
 /// What the node's own findings are made from, and whether its Node object is missing.
 extension DesiredState {
+    /// The taint of this node by which its operator drains it; nil if it has none.
+    public var drainTaint: String? { cluster.node(settings.nodeName).flatMap(settings.drainTaints.first) }
+
     /// Whether there should be a Node object of this node's name, and is none.
     public var isNodeMissing: Bool {
         guard cluster.node(settings.nodeName) == nil else { return false }

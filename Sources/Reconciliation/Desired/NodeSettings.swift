@@ -112,6 +112,8 @@ public struct NodeSettings: Hashable, Sendable {
     public var primaryAddress: IPAddress?
     /// Whether `spec.externalIPs` of Services are served (`AllowServiceExternalIPs`, `--no-external-ips`).
     public var servesExternalIPs = true
+    /// The taints by which the operator takes the node out of load balancers (`--drain-taints`).
+    public var drainTaints = DrainTaints()
 
     /// Makes settings.
     public init(nodeName: String, nodePortAddresses: NodePortAddresses = .primary) {
