@@ -20,6 +20,10 @@ public final class StatusBoard: Sendable {
     public struct Status: Sendable {
         /// Whether the proxy does its work.
         public var health = HealthState()
+        /// What was seen of the node's network; nil before the first look.
+        public var network: NodeNetwork?
+        /// How long objects may not be followed before the node is not ready; nil if it does not matter how long.
+        public var sourcePatience: Duration? = .seconds(600)
         /// The health check ports.
         public fileprivate(set) var checks: [UInt16: HealthCheck] = [:]
         /// Where they listen.
@@ -119,7 +123,7 @@ public final class StatusBoard: Sendable {
         return .serviceHealth(check, family, isHealthy: health.isHealthy(at: now), isDraining: health.drainTaint != nil)
     }
 
-    /// Answers on the health address: `/healthz` and `/livez`, by any method, as kube-proxy does.
+    /// Answers on the health address: `/healthz` and `/livez`, by any method, as kube-proxy does, and `/readyz`.
     public func answerHealth(_ request: HTTPRequest) -> HTTPAnswer {
         let now = Moment.now
         return status.withLock { status in
@@ -132,6 +136,10 @@ public final class StatusBoard: Sendable {
                 let answer = HTTPAnswer.livez(status.health, at: now)
                 status.metrics.livezAnswers[answer.status, default: 0] += 1
                 return answer
+            case "/readyz":
+                return Readiness(
+                    status.health, status.troubles, network: status.network, patience: status.sourcePatience, at: now
+                ).answer
             default: return .notFound
             }
         }

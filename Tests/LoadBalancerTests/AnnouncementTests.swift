@@ -24,7 +24,8 @@ struct AnnouncementTests {
             for node in cluster.lab.nodes {
                 let text = try document.block("bird-node.conf").replacing("NODE_ADDRESS", with: "\(node.ipv4)")
                 let bird = try await Bird(text, in: node.namespace, build: build)
-                var program = Program("sh", [path, "web", "http://\(node.ipv4):30500/"], timeLimit: .seconds(300))
+                let checks = ["http://\(node.ipv4):30500/", "http://\(node.ipv4):10256/readyz"]
+                var program = Program("sh", [path, "web"] + checks, timeLimit: .seconds(300))
                 program.environment = ["BIRDC_OPTIONS": "-s \(bird.socket)"]
                 if let place = build.directory { program.environment["PATH"] = "\(place):/usr/bin:/bin" }
                 announcers.append(try await Daemon(program, in: node.namespace))
@@ -119,6 +120,30 @@ struct AnnouncementTests {
         // A node that nobody announces any more goes on serving what reaches it; one without a link loses what it gets.
         if cause == "bird" { #expect(report.failed <= 4, "\(report)") }
         #expect(report.failed - before.failed <= 4, "\(report)")
+    }
+
+    @Test("BGP: a node that is not ready is left, although it has endpoints", arguments: birds.prefix(1))
+    func unready(_ build: Neighbour) async throws {
+        let bench = try await Bench(LabService(policy: "Local", ready: ["node1-a", "node2-a"]), build)
+        try await bench.leads(to: ["node1", "node2"])
+        let load = Load(to: Bench.destination, from: bench.cluster.lab.client)
+        #expect(await load.goesOn(for: 100))
+        let nodes = LabService.nodes(bench.cluster.lab)
+        let tainted = nodes.split(separator: "---\n").map { document in
+            let spec = "spec:\n  taints: [{key: node.kubernetes.io/network-unavailable, effect: NoSchedule}]\n"
+            return document.contains("name: node1\n") ? document + spec : String(document)
+        }
+        try bench.cluster.directory.write(tainted.joined(separator: "---\n"), to: "nodes.yaml")
+        try await bench.leads(to: ["node2"])
+        #expect(try await bench.cluster.healthStatus("node1") == "200")
+        let before = load.report
+        #expect(await load.goesOn(for: 200))
+        #expect(load.report.servers(since: before).keys.allSatisfy { $0 == "node2-a" })
+        try bench.cluster.directory.write(nodes, to: "nodes.yaml")
+        try await bench.leads(to: ["node1", "node2"])
+        let report = try await load.stop()
+        // The node serves what still reaches it; a change of the routes spreads flows anew.
+        #expect(report.failed <= 8, "\(report)")
     }
 
     @Test(

@@ -41,6 +41,7 @@ struct Run: AsyncParsableCommand {
         options.ownsTables = ownTables
         options.servesStatusPage = observation.servesStatusPage
         options.cleansUpAtEnd = cleanupOnExit
+        options.sourcePatience = observation.sourcePatience
         let agent = Agent(settings, source: try source.choose(settings), options)
         if try await !agent.run() { throw ExitCode.failure }
     }

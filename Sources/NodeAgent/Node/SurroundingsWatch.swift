@@ -14,6 +14,10 @@ struct ServiceSamples: Sendable {
     var exposed: [FirewallLook.Target] = []
     /// Addresses of endpoints on this node.
     var local: [IPAddress] = []
+    /// Addresses of endpoints on other nodes.
+    var remote: [IPAddress] = []
+    /// Whether the own Node has the taint of the condition NetworkUnavailable.
+    var isNetworkUnavailable = false
     /// The cluster's own ranges.
     var podRanges: [String] = []
     /// Whether every connection gets the node's address as its source.
@@ -22,21 +26,25 @@ struct ServiceSamples: Sendable {
     /// How many of a kind stand for all of them.
     private static let perKind = 2
     private static let localLimit = 32
+    private static let remoteLimit = 8
 
     init(_ desired: DesiredState) {
         let node = desired.settings.nodeName
         masqueradesAll = desired.options.masqueradeAll
         podRanges = desired.nodeRanges
+        isNetworkUnavailable =
+            desired.cluster.node(node)?.taints.contains(NodeNetwork.unavailableTaint) ?? false
         var counts: [String: Int] = [:]
         desired.cluster.forEachService { service, slices in
             let isExposed =
                 !service.externalIPs.isEmpty || !service.loadBalancerIngress.isEmpty
                 || service.ports.contains { $0.nodePort > 0 }
-            guard isExposed || local.count < Self.localLimit else { return }
+            guard isExposed || local.count < Self.localLimit || remote.count < Self.remoteLimit else { return }
             for slice in slices {
                 for endpoint in slice.endpoints where endpoint.isReady {
                     let isLocal = endpoint.nodeName == node
                     if isLocal, local.count < Self.localLimit { local.append(endpoint.address) }
+                    if !isLocal, remote.count < Self.remoteLimit { remote.append(endpoint.address) }
                     guard isExposed else { continue }
                     for port in slice.ports {
                         guard let number = port.port else { continue }

@@ -17,6 +17,8 @@ package struct Agent {
         package var servesStatusPage = true
         /// Whether the rules go when it ends.
         package var cleansUpAtEnd = false
+        /// How long objects may not be followed before `/readyz` fails; nil if it does not matter how long.
+        package var sourcePatience: Duration? = .seconds(600)
 
         /// The defaults.
         package init() {}
@@ -80,6 +82,8 @@ package struct Agent {
             return false
         }
         let configurationWatch = settings.configurationWatch
+        board.update { $0.sourcePatience = options.sourcePatience }
+        let network = NetworkWatch(board, logger) { await daemon.serviceSamples() }
         let surroundings = SurroundingsWatch(board, logger) { await daemon.serviceSamples() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await servers.run() }
@@ -92,6 +96,7 @@ package struct Agent {
             group.addTask { await daemon.follow(addresses) }
             group.addTask { await daemon.keepWatch() }
             group.addTask { await surroundings.run() }
+            group.addTask { await network.run() }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }
             group.addTask { [received = stop.received] in
                 for await name in received {
