@@ -127,6 +127,19 @@ public struct Service: Hashable, Sendable {
         annotations[Self.noEndpointsAnnotation].flatMap(NoEndpointAction.init) ?? .reject
     }
 
+    /// The annotation that has established TCP connections to endpoints that are gone reset, or not: `true` or `false`, whatever
+    /// the node's option says.
+    public static let resetAnnotation = "fairlead.dev/reset-gone-endpoints"
+
+    /// What the annotation says; nil if it says nothing that makes sense.
+    public var resetsGoneEndpoints: Bool? { annotations[Self.resetAnnotation].flatMap(Bool.init) }
+
+    /// The annotation that says what becomes of UDP flows to an endpoint that terminates.
+    public static let datagramAnnotation = "fairlead.dev/udp-on-termination"
+
+    /// Whether UDP flows to an endpoint that terminates move to a ready one at once, rather than stay until it is gone.
+    public var movesDatagrams: Bool { annotations[Self.datagramAnnotation] == "move" }
+
     /// The annotation that silences advice about the Service: codes, separated by commas.
     public static let ignoreAnnotation = "fairlead.dev/ignore"
 

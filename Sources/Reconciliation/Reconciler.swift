@@ -95,7 +95,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
             do throws(Kernel.Failure) {
                 var report = try attempt(exclusively: restarts < Self.patientAttempts)
                 report.restarts = restarts
-                report.staleFlows = desired.takeStaleFlows()
+                report.staleFlows = takeStaleFlows()
                 report.triggers = desired.takeTriggers()
                 isSynchronized = true
                 return report
@@ -228,11 +228,18 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         return report
     }
 
+    /// While objects are missing nobody knows which endpoints are gone.
+    private func takeStaleFlows() -> StaleFlows {
+        var flows = desired.takeStaleFlows()
+        if !knowsAllObjects { _ = flows.takeConnections() }
+        return flows
+    }
+
     private func commit(_ transactions: [Transaction]) throws(Kernel.Failure) -> SyncReport {
         var report = SyncReport()
         report.services = desired.computedServices
         guard !transactions.isEmpty else {
-            report.staleFlows = desired.takeStaleFlows()
+            report.staleFlows = takeStaleFlows()
             report.triggers = desired.takeTriggers()
             return report
         }
@@ -250,7 +257,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
         // Only own commits since the last look: the tables are as they were left. Otherwise `verify` looks.
         if before == generation { generation = before &+ UInt32(transactions.count) }
         isSynchronized = true
-        report.staleFlows = desired.takeStaleFlows()
+        report.staleFlows = takeStaleFlows()
         report.triggers = desired.takeTriggers()
         return report
     }

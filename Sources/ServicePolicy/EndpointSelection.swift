@@ -18,6 +18,10 @@ public struct EndpointSelection: Hashable, Sendable {
     public var localUsable: [Backend] = []
     /// Every endpoint on any node that is ready, or terminates but still serves. Sorted, each once.
     public var usable: [Backend] = []
+    /// Every endpoint that is ready; if none is, `usable`. Sorted, each once. Only if asked for.
+    public var ready: [Backend]?
+    /// Every endpoint that slices name, whatever its conditions. Sorted, each once. Only if asked for.
+    public var named: [Backend]?
     /// The addresses of usable endpoints that are on this node or that name no node. Sorted, each once.
     public var hairpinAddresses: [IPAddress] = []
 
@@ -34,10 +38,22 @@ public struct EndpointSelection: Hashable, Sendable {
     ///   - family: The family; an endpoint's family is that of its slice.
     ///   - slices: The slices of the Service, and of no other.
     ///   - node: The node that the selection is for.
-    public init(port: ServicePort, family: IPFamily, slices: [EndpointSlice], node: NodeContext) {
+    ///   - wantsReady: whether `ready` is asked for.
+    ///   - wantsNamed: whether `named` is.
+    public init(
+        port: ServicePort, family: IPFamily, slices: [EndpointSlice], node: NodeContext, wantsReady: Bool = false,
+        wantsNamed: Bool = false
+    ) {
         let roster = EndpointRoster(port: port, family: family, slices: slices, node: node)
+        if wantsNamed { named = [] }
+        if wantsReady { ready = [] }
         guard !roster.candidates.isEmpty else { return }
         usable = roster.backends { $0.isUsable }
+        if wantsNamed { named = roster.backends(sharing: usable) { _ in true } }
+        if wantsReady {
+            let found = roster.backends(sharing: usable) { $0.contains(.ready) }
+            ready = found.isEmpty ? usable : found
+        }
         // In most clusters all pools are the same; they then share one buffer.
         clusterPool = roster.backends(sharing: usable) { $0.contains(roster.clusterRequirement) }
         localPool = roster.backends(sharing: usable) { $0.contains(roster.localRequirement) }

@@ -39,6 +39,21 @@ extension FindingCollector {
             "\(value.quoted) has no effect, and the Service is served; the values are true and false")
     }
 
+    /// Annotations about flows whose values make no sense.
+    mutating func reportFlowValues(_ service: Service) {
+        if let value = service.annotations[Service.resetAnnotation], service.resetsGoneEndpoints == nil {
+            add(
+                .warning, "reset-without-effect", field: "metadata.annotations[\(Service.resetAnnotation)]",
+                "\(value.quoted) has no effect; the values are true and false")
+        }
+        if let value = service.annotations[Service.datagramAnnotation], !["stay", "move"].contains(value) {
+            add(
+                .warning, "udp-on-termination-without-effect",
+                field: "metadata.annotations[\(Service.datagramAnnotation)]",
+                "\(value.quoted) has no effect, and flows stay; the values are stay and move")
+        }
+    }
+
     /// - Parameter value: the annotation's, if there is one.
     mutating func reportNoEndpointsValue(_ value: String?) {
         guard let value, Service.NoEndpointAction(rawValue: value) == nil else { return }

@@ -14,6 +14,10 @@ public struct NodeContext: Hashable, Sendable {
     /// Whether `spec.externalIPs` of Services are served. The operator may say no (KEP-5707, `AllowServiceExternalIPs`).
     public var servesExternalIPs = true
 
+    /// Whether established TCP connections to endpoints that are gone are reset, where a Service says nothing else
+    /// (`--reset-gone-endpoints`).
+    public var resetsGoneEndpoints = false
+
     /// What tells a node not to serve external IPs, for people.
     public static let withoutExternalIPs = "AllowServiceExternalIPs is false, or --no-external-ips was given"
 

@@ -54,6 +54,7 @@ public func resolve(
         return PolicyResolution(service: nil, exclusion: exclusion, findings: findings.findings)
     }
     if let value = service.annotations[Service.skipAnnotation], value != "false" { findings.reportSkipValue(value) }
+    findings.reportFlowValues(service)
     findings.reportNoEndpointsValue(service.annotations[Service.noEndpointsAnnotation])
     let addresses = FamilyAddresses.all(
         of: service, servesExternalIPs: node.servesExternalIPs, findings: &findings)
@@ -71,7 +72,11 @@ public func resolve(
             var result = ResolvedServicePort(service: service, port: port, addresses: family)
             result.affinityTimeout = affinityTimeout
             result.allow(node.addresses)
-            result.take(EndpointSelection(port: port, family: family.family, slices: slices, node: node))
+            result.take(
+                EndpointSelection(
+                    port: port, family: family.family, slices: slices, node: node,
+                    wantsReady: port.transport == .udp && service.movesDatagrams,
+                    wantsNamed: port.transport == .tcp && (service.resetsGoneEndpoints ?? node.resetsGoneEndpoints)))
             findings.reportEndpoints(of: result, index: index, node: node)
             resolved.ports.append(result)
         }
@@ -181,6 +186,7 @@ extension ResolvedServicePort {
         clusterPool = selection.clusterPool
         localPool = selection.localPool
         usable = selection.usable
+        flowTargets = selection.named ?? selection.ready
         localUsable = selection.localUsable
         if prefersLocal, selection.isLocalPoolReady { externalPolicy = .local }
         hairpinAddresses =

@@ -78,7 +78,12 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var localPool: [Backend] = []
     /// Every ready or serving-terminating endpoint on any node: sorted, each once. Their flows are live flows.
     public var usable: [Backend] = []
-    /// Those of them on this node: sorted, each once.
+    /// The endpoints that flows which are under way may go on to, where that is not the rule: for TCP, where connections to endpoints that
+    /// are gone are to be reset, every endpoint that slices name, ready or not; for UDP, where flows leave an endpoint that
+    /// terminates, the ready ones. Nil for the rule: flows of UDP and SCTP may go on to every usable endpoint, TCP
+    /// connections to any. Sorted, each once.
+    public var flowTargets: [Backend]?
+    /// Those of the usable ones on this node: sorted, each once.
     public var localUsable: [Backend] = []
     /// Addresses that may call themselves through the Service by way of this node: those of endpoints that are on this node or
     /// that name no node. Where `externalPolicy` is Local, those of all usable endpoints: a pod of another node that comes to an

@@ -89,6 +89,12 @@ extension ProxyMetrics {
         for (family, label) in zip(IPFamily.allCases, Self.families) {
             deleted.add(Double(deletedFlows[family] ?? 0), Metric.Label("ip_family", label))
         }
+        var reset = Metric(
+            "fairlead_reset_connections_total", .counter,
+            "TCP connections given up because their endpoint was gone: reset at the client's next segment.")
+        for (family, label) in zip(IPFamily.allCases, Self.families) {
+            reset.add(Double(resetConnections[family] ?? 0), Metric.Label("ip_family", label))
+        }
         var forgotten = Metric(
             "fairlead_affinity_forgotten_clients_total", .counter,
             "Clients with affinity that were forgotten because their endpoint had gone.")
@@ -103,7 +109,7 @@ extension ProxyMetrics {
         return [
             Self.both(
                 "conntrack_reconciler_sync_duration_seconds", .histogram, "Time of one look for such entries.",
-                .histogram(flowSeconds)), deleted, forgotten, failing,
+                .histogram(flowSeconds)), deleted, reset, forgotten, failing,
         ]
     }
 

@@ -57,6 +57,8 @@ public struct ProxyMetrics: Sendable {
     public private(set) var flowSeconds = Histogram(start: 0.001, factor: 2, count: 15)
     /// Conntrack entries deleted because their flow was stale.
     public private(set) var deletedFlows: [IPFamily: Int] = [:]
+    /// Those of TCP among them.
+    public private(set) var resetConnections: [IPFamily: Int] = [:]
     /// Clients with affinity that were forgotten because their endpoint had gone.
     public private(set) var forgottenClients: [IPFamily: Int] = [:]
     /// Whether a kind of clean-up after commits has failed for a while.
@@ -156,9 +158,14 @@ public struct ProxyMetrics: Sendable {
     }
 
     /// A look into conntrack ended.
-    public mutating func cleanedFlows(deleted: [IPFamily: Int], duration: Duration) {
+    ///
+    /// - Parameter connections: those of TCP among the deleted ones.
+    public mutating func cleanedFlows(
+        deleted: [IPFamily: Int], connections: [IPFamily: Int] = [:], duration: Duration
+    ) {
         flowSeconds.observe(duration / .seconds(1))
         deletedFlows.merge(deleted) { $0 + $1 }
+        resetConnections.merge(connections) { $0 + $1 }
     }
 
     /// A look at remembered clients ended.

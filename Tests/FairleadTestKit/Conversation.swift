@@ -39,6 +39,18 @@ public final class Conversation: Sendable {
         }
     }
 
+    /// Whether the connection is reset by the next segment that is sent.
+    public func isResetAtNextSegment(timeLimit: Duration = Probe.patient) -> Bool {
+        guard socket.send(Array("still there?\n".utf8)) == 0 else { return false }
+        do throws(TestKitError) {
+            _ = try Self.readLine(socket, timeLimit: timeLimit)
+            return false
+        } catch {
+            if case .system(_, let code) = error { return code == ECONNRESET }
+            return false
+        }
+    }
+
     /// Sends another datagram of the same flow and gives the answer; nil if none comes.
     public func ask(timeLimit: Duration = Probe.patient) -> Answer? {
         guard socket.send(Array("?\n".utf8)) == 0 else { return nil }

@@ -1,6 +1,9 @@
+import KubernetesModel
 import Logging
+import Netfilter
 import NetworkTypes
 import ServiceDataplane
+import ServicePolicy
 import Synchronization
 import Testing
 
@@ -31,6 +34,56 @@ struct BesideCommitTests {
         mail.beginCommit()
         mail.endCommit(StaleFlows())
         #expect(mail.take() == nil)
+    }
+
+    /// Connections to `10.96.0.1:80` may lead to these endpoints.
+    private static func connections(_ before: [UInt32], _ after: [UInt32]) -> StaleFlows {
+        func service(_ endpoints: [UInt32]) -> (key: ObjectKey, resolved: ResolvedService?) {
+            var port = ResolvedServicePort(name: "", transport: .tcp, family: .ipv4)
+            port.frontends = [
+                Frontend(kind: .clusterIP, address: .v4(IPv4Address(rawValue: 0x0A60_0001)), port: 80)
+            ]
+            port.flowTargets = endpoints.map { Backend(address: .v4(IPv4Address(rawValue: $0)), port: 80) }
+            let key = ObjectKey(namespace: "a", name: "a")
+            return (key, ResolvedService(key: key, ports: [port]))
+        }
+        var dataplane = Dataplane(options: DataplaneOptions())
+        _ = dataplane.update([service(before)])
+        return dataplane.update([service(after)]).effects.staleFlows
+    }
+
+    private static func isStale(_ endpoint: UInt32, _ flows: StaleFlows?) -> Bool? {
+        flows?.contains(
+            TrackedFlow(
+                .tcp, from: .v4(IPv4Address(rawValue: 1)), 1, to: .v4(IPv4Address(rawValue: 0x0A60_0001)), 80,
+                target: .v4(IPv4Address(rawValue: endpoint)), 80))
+    }
+
+    @Test("connections to an endpoint that is gone wait, and one that comes back meanwhile keeps its own")
+    func held() async {
+        let mail = FlowMail(hold: .milliseconds(300))
+        mail.endCommit(Self.connections([1, 2, 3], [3]))
+        #expect(mail.take() == nil)
+        // 1 comes back, 3 goes: that one waits for its own time.
+        mail.endCommit(Self.connections([3], [1]))
+        #expect(mail.take() == nil)
+        try? await Task.sleep(for: .milliseconds(350))
+        let first = mail.take()
+        #expect(Self.isStale(2, first) == true && Self.isStale(1, first) == false && Self.isStale(3, first) == false)
+        try? await Task.sleep(for: .milliseconds(350))
+        let second = mail.take()
+        #expect(Self.isStale(3, second) == true && Self.isStale(1, second) == false)
+        #expect(mail.take() == nil)
+    }
+
+    @Test("a look that is under way learns of an endpoint that came back, and of none that has just gone")
+    func heldNews() {
+        let mail = FlowMail(hold: .seconds(60))
+        var looking = Self.connections([1, 2], [2])
+        mail.endCommit(Self.connections([2], [1]))
+        guard let news = mail.settle() else { return #expect(Bool(false), "a commit is under way") }
+        looking.formUnion(news)
+        #expect(Self.isStale(1, looking) == false && Self.isStale(2, looking) == false)
     }
 
     @Test("one look is asked for at a time")

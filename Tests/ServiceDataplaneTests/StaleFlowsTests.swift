@@ -124,7 +124,75 @@ import Testing
         #expect(flows.contains(Self.flow(Self.toEndpoint(1))))
     }
 
-    @Test("TCP is never looked at, SCTP is")
+    /// The Service over TCP, whose slices name some endpoints; those of `usable` are usable.
+    private static func naming(_ named: [Int]?, usable: [Int]) -> (key: ObjectKey, resolved: ResolvedService?) {
+        var (key, resolved) = service(usable, transport: .tcp)
+        resolved?.ports[0].flowTargets = named.map { $0.map(endpoint) }
+        return (key, resolved)
+    }
+
+    @Test("connections to an endpoint that no slice names go, and no others")
+    func connections() {
+        // One that is not usable is still there: it may be about to end.
+        let waiting = Self.flows(from: [Self.naming([1, 2], usable: [1, 2])], to: [Self.naming([1, 2], usable: [1])])
+        #expect(waiting.isEmpty)
+        for after in [Self.naming([2], usable: [2]), Self.naming([], usable: [])] {
+            let flows = Self.flows(from: [Self.naming([1, 2], usable: [1, 2])], to: [after])
+            for text in [Self.toEndpoint(1), Self.nodePortToEndpoint(1)] {
+                #expect(flows.contains(Self.flow(text, .tcp)) && !flows.contains(Self.flow(text)))
+            }
+            #expect(flows.contains(Self.flow(Self.toEndpoint(2), .tcp)) == (after.resolved?.ports[0].usable == []))
+            for text in [Self.untranslated, Self.untranslatedNodePort] {
+                #expect(!flows.contains(Self.flow(text, .tcp)), "\(text)")
+            }
+            #expect(Set(flows.filters.map(\.transport)) == [.tcp])
+        }
+        // Who asks no longer, or whose Service is gone, keeps connections; who begins to ask looks once.
+        for after in [Self.naming(nil, usable: [2]), (Self.key, nil)] {
+            #expect(Self.flows(from: [Self.naming([1, 2], usable: [1, 2])], to: [after]).isEmpty)
+        }
+        let begun = Self.flows(from: [Self.naming(nil, usable: [1])], to: [Self.naming([2], usable: [2])])
+        #expect(begun.contains(Self.flow(Self.toEndpoint(1), .tcp)))
+        #expect(!begun.contains(Self.flow(Self.untranslated, .tcp)))
+    }
+
+    @Test("an endpoint that comes back while its connections are looked for is live at once")
+    func comesBack() {
+        var flows = Self.flows(from: [Self.naming([1, 2, 3], usable: [1])], to: [Self.naming([2, 3], usable: [2])])
+        let later = Self.flows(from: [Self.naming([2, 3], usable: [2])], to: [Self.naming([1, 2], usable: [2])])
+        #expect(flows.contains(Self.flow(Self.toEndpoint(1), .tcp)) && !later.asGrowth.saysNothing)
+        #expect(later.asGrowth.isEmpty)
+        flows.formUnion(later.asGrowth)
+        for number in 1...3 { #expect(!flows.contains(Self.flow(Self.toEndpoint(number), .tcp)), "\(number)") }
+        #expect(flows.contains(Self.flow(Self.toEndpoint(4), .tcp)))
+    }
+
+    @Test("flows of UDP leave an endpoint that terminates where the Service says so")
+    func datagrams() {
+        func terminating(_ targets: [Int]?) -> (key: ObjectKey, resolved: ResolvedService?) {
+            var (key, resolved) = Self.service([1, 2], pool: [2])
+            resolved?.ports[0].flowTargets = targets.map { $0.map(Self.endpoint) }
+            return (key, resolved)
+        }
+        #expect(Self.flows(from: [Self.service([1, 2])], to: [terminating(nil)]).isEmpty)
+        var before = Self.service([1, 2])
+        before.resolved?.ports[0].flowTargets = [1, 2].map(Self.endpoint)
+        let flows = Self.flows(from: [before], to: [terminating([2])])
+        #expect(flows.contains(Self.flow(Self.toEndpoint(1))) && !flows.contains(Self.flow(Self.toEndpoint(2))))
+    }
+
+    @Test("what is said of connections is cut off, and nothing else")
+    func split() {
+        var flows = Self.flows(
+            from: [Self.service([1], key: ObjectKey(namespace: "a", name: "a")), Self.naming([1], usable: [1])],
+            to: [Self.service([2], key: ObjectKey(namespace: "a", name: "a")), Self.naming([2], usable: [2])])
+        let connections = flows.takeConnections()
+        #expect(flows.contains(Self.flow(Self.toEndpoint(1))) && !flows.contains(Self.flow(Self.toEndpoint(1), .tcp)))
+        #expect(connections.contains(Self.flow(Self.nodePortToEndpoint(1), .tcp)))
+        #expect(!connections.contains(Self.flow(Self.toEndpoint(1))))
+    }
+
+    @Test("TCP is never looked at unless it is asked for, SCTP is")
     func transports() {
         let tcp = Self.flows(from: [Self.service([1], transport: .tcp)], to: [Self.service([2], transport: .tcp)])
         #expect(tcp.isEmpty)

@@ -70,6 +70,29 @@ struct PolicyResolutionTests {
         }
     }
 
+    @Test("Annotations about flows say which endpoints those may go on to, and odd values are reported")
+    func flowTargets() {
+        var service = Scenario.service(.ipv4)
+        var node = Scenario.node
+        func targets(_ transport: TransportProtocol) -> [Int?] {
+            service.ports[0].transport = transport
+            let result = resolve(service, slices: [], node: node)
+            return result.service?.ports.map(\.flowTargets?.count) ?? []
+        }
+        #expect(targets(.tcp) == [nil] && targets(.udp) == [nil])
+        node.resetsGoneEndpoints = true
+        #expect(targets(.tcp) == [0] && targets(.udp) == [nil] && targets(.sctp) == [nil])
+        service.annotations[Service.resetAnnotation] = "false"
+        #expect(targets(.tcp) == [nil])
+        node.resetsGoneEndpoints = false
+        service.annotations = [Service.resetAnnotation: "true", Service.datagramAnnotation: "move"]
+        #expect(targets(.tcp) == [0] && targets(.udp) == [0] && targets(.sctp) == [nil])
+        service.annotations = [Service.resetAnnotation: "yes", Service.datagramAnnotation: "Move"]
+        #expect(targets(.tcp) == [nil] && targets(.udp) == [nil])
+        let codes = Set(resolve(service, slices: [], node: node).findings.map(\.code))
+        #expect(codes.isSuperset(of: ["reset-without-effect", "udp-on-termination-without-effect"]))
+    }
+
     @Test("Ports stand IPv4 before IPv6, each family in the order of the Service")
     func portOrder() {
         var service = Scenario.service(.ipv6, .ipv4)

@@ -90,6 +90,15 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
                 """))
     var drainTaints: [String] = []
 
+    @Flag(
+        help: ArgumentHelp(
+            "Reset established TCP connections whose endpoint is gone, at the client's next segment.",
+            discussion: """
+                Gone is an endpoint that no slice of the Service names any more, terminating ones are not. Without it such a \
+                connection hangs until its client gives up. The annotation \(Service.resetAnnotation) says it for one Service.
+                """))
+    var resetGoneEndpoints = false
+
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
@@ -128,7 +137,7 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
         [
             ("--strict-local", strictLocal), ("--preserve-local-source", preserveLocalSource),
             ("--localhost-nodeports", localhostNodeports), ("--service-counters", serviceCounters),
-            ("--no-external-ips", noExternalIps),
+            ("--no-external-ips", noExternalIps), ("--reset-gone-endpoints", resetGoneEndpoints),
         ].filter(\.1).map(\.0) + (drainTaints.isEmpty ? [] : ["--drain-taints=" + drainTaints.joined(separator: ",")])
     }
 }

@@ -83,6 +83,7 @@ extension NodeOptions {
         own.servesLocalhostNodePorts = localhostNodeports
         own.countsConnections = serviceCounters
         own.leavesExternalIPs = noExternalIps
+        own.resetsGoneEndpoints = resetGoneEndpoints
         own.drainTaints = (try? readDrainTaints()) ?? DrainTaints()
         return own
     }

@@ -71,7 +71,10 @@ actor Daemon {
         flows = FlowCleanup(logger) { report in
             board.update { status in
                 status.metrics.failingCleanups[.flows] = report == nil
-                if let report { status.metrics.cleanedFlows(deleted: report.deleted, duration: report.duration) }
+                if let report {
+                    status.metrics.cleanedFlows(
+                        deleted: report.deleted, connections: report.connections, duration: report.duration)
+                }
             }
         }
         clients = ClientCleanup(logger) { forgotten, isFailing in

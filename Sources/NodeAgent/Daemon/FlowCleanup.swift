@@ -74,13 +74,13 @@ package actor FlowCleanup {
         switch outcome {
         case nil: return
         case .done(let report):
-            if failures > 0 { logger.notice("stale UDP and SCTP flows can be removed again") }
+            if failures > 0 { logger.notice("stale flows can be removed again") }
             failures = 0
             note(report)
             let count = report.deleted.values.reduce(0, +)
             logger.log(level: count > 0 ? .info : .debug, "removed stale flows", metadata: Self.metadata(report))
             if cleaner.isContested && !hasComplained {
-                logger.warning("stale UDP and SCTP flows come again and again; they are removed every half a minute")
+                logger.warning("stale flows come again and again; they are removed every half a minute")
             }
             hasComplained = cleaner.isContested
         case .failed(let error, let report, let delay):
@@ -89,14 +89,15 @@ package actor FlowCleanup {
             if failures >= Self.lasting { note(nil) }
             let reason = error.map { "\($0)" } ?? "\(report.refused) of them cannot be deleted at the moment"
             logger.warning(
-                "stale UDP and SCTP flows could not be removed: \(reason)\(isLast ? "" : "; trying again")",
+                "stale flows could not be removed: \(reason)\(isLast ? "" : "; trying again")",
                 metadata: isLast ? [:] : ["seconds": "\(delay.components.seconds)"])
         }
     }
 
     private static func metadata(_ report: FlowCleanupReport) -> Logger.Metadata {
         [
-            "deleted": "\(report.deleted.values.reduce(0, +))", "examined": "\(report.examined)",
+            "deleted": "\(report.deleted.values.reduce(0, +))",
+            "connections": "\(report.connections.values.reduce(0, +))", "examined": "\(report.examined)",
             "ms": "\(Double(report.duration / .microseconds(1)).rounded() / 1000)",
         ]
     }
@@ -107,12 +108,33 @@ package actor FlowCleanup {
 /// A flow to an endpoint that a commit has just added is live; a look that knows nothing of the commit yet would take it for stale. So
 /// nothing is deleted before a moment at which the kernel held what was told last.
 final class FlowMail: Sendable {
+    private struct Held {
+        var flows: StaleFlows
+        var since: ContinuousClock.Instant
+    }
+
     private struct State {
         var flows: StaleFlows?
+        /// What is said of TCP connections, and since when: what waits for its time, and what came after that.
+        var held: Held?
+        var next: Held?
         var isCommitting = false
         /// How many commits have ended.
         var ends = 0
         var isScheduled = false
+
+        /// What waits must learn of endpoints that came back, but wait no longer for others that went after them.
+        mutating func hold(_ connections: StaleFlows, at now: ContinuousClock.Instant) {
+            guard held != nil else {
+                if !connections.isEmpty { held = Held(flows: connections, since: now) }
+                return
+            }
+            held?.flows.formUnion(connections.asGrowth)
+            guard next != nil || !connections.isEmpty else { return }
+            var flows = next?.flows ?? StaleFlows()
+            flows.formUnion(connections)
+            next = Held(flows: flows, since: now)
+        }
     }
 
     private let state = Mutex(State())
@@ -120,7 +142,13 @@ final class FlowMail: Sendable {
     /// How long a look waits for the end of a commit. It is tried again later.
     private let patience: Duration
 
-    init(patience: Duration = .seconds(5)) { self.patience = patience }
+    /// For how long an endpoint has to be gone before connections to it are. While a controller moves endpoints from one slice to
+    /// another, one may be in none for a moment.
+    private let hold: Duration
+
+    init(patience: Duration = .seconds(5), hold: Duration = .seconds(3)) {
+        (self.patience, self.hold) = (patience, hold)
+    }
 
     func beginCommit() { state.withLock { $0.isCommitting = true } }
 
@@ -129,17 +157,36 @@ final class FlowMail: Sendable {
             state.isCommitting = false
             state.ends += 1
             guard !flows.saysNothing else { return }
+            var flows = flows
+            let connections = flows.takeConnections()
+            if !connections.saysNothing { state.hold(connections, at: .now) }
+            guard !flows.saysNothing else { return }
             var all = state.flows ?? StaleFlows()
             all.formUnion(flows)
             state.flows = all
         }
     }
 
-    /// Hands over what was told since the last time.
+    /// Hands over what was told since the last time, and of connections what has been so for long enough.
     func take() -> StaleFlows? {
         state.withLock { state in
             defer { state.flows = nil }
-            return state.flows
+            guard let held = state.held, .now - held.since >= hold else { return state.flows }
+            (state.held, state.next) = (state.next, nil)
+            var all = state.flows ?? StaleFlows()
+            all.formUnion(held.flows)
+            return all
+        }
+    }
+
+    /// Hands over what was told since the last time to a look that is under way.
+    private func takeNews() -> StaleFlows {
+        state.withLock { state in
+            defer { state.flows = nil }
+            var news = state.flows ?? StaleFlows()
+            // A look may know of endpoints that are gone what was so a while ago.
+            for held in [state.held, state.next].compactMap({ $0 }) { news.formUnion(held.flows.asGrowth) }
+            return news
         }
     }
 
@@ -152,7 +199,7 @@ final class FlowMail: Sendable {
             if ContinuousClock.now > deadline { return nil }
             usleep(1000)
         }
-        return take() ?? StaleFlows()
+        return takeNews()
     }
 
     /// Whether a look has to be asked for; false if one that has not begun yet was.

@@ -34,3 +34,17 @@ extension ConntrackSettings {
         return isComplete
     }
 }
+
+/// What else connection tracking has to be like.
+enum ConntrackSetup {
+    /// With `--reset-gone-endpoints`: a segment of a connection that conntrack does not know begins an entry, unless somebody has set
+    /// that otherwise.
+    static func warnOfStrictTracking(_ logger: Logger, proc: String = "/proc") {
+        guard ProcFiles.lines("\(proc)/sys/net/netfilter/nf_conntrack_tcp_loose").first == "0" else { return }
+        logger.warning(
+            """
+            net.netfilter.nf_conntrack_tcp_loose is 0: segments of connections whose endpoint is gone are dropped, not reset \
+            (--reset-gone-endpoints)
+            """)
+    }
+}

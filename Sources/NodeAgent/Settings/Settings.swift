@@ -20,6 +20,8 @@ package struct Settings {
         package var countsConnections = false
         /// `spec.externalIPs` of Services are not served (`--no-external-ips`).
         package var leavesExternalIPs = false
+        /// Established TCP connections to endpoints that are gone are reset (`--reset-gone-endpoints`).
+        package var resetsGoneEndpoints = false
         /// The taints by which the node is taken out of load balancers (`--drain-taints`).
         package var drainTaints = DrainTaints()
         /// These and others that were given, as they stand on a command line.
@@ -107,6 +109,7 @@ extension Settings {
         }
         var settings = NodeSettings(nodeName: name, nodePortAddresses: nodePortAddresses)
         settings.servesExternalIPs = !own.leavesExternalIPs && configuration.allowsExternalIPs
+        settings.resetsGoneEndpoints = own.resetsGoneEndpoints
         settings.drainTaints = own.drainTaints
         settings.primaryAddress = IPAddress(configuration.bindAddress).flatMap { $0.isUnspecified ? nil : $0 }
         return settings

@@ -70,6 +70,7 @@ package struct Agent {
         KubeProxyRules.warn(logger)
         Privileges.warn(logger)
         if leavesFlag { InstalledNft.warn(logger) }
+        if node.resetsGoneEndpoints { ConntrackSetup.warnOfStrictTracking(logger) }
         let stop = StopSignals()
         logger.notice("starting", metadata: ["version": "\(Release.description)"])
         events.starting()

@@ -6,6 +6,8 @@ import ServiceDataplane
 public struct FlowCleanupReport: Hashable, Sendable {
     /// The entries deleted.
     public var deleted: [IPFamily: Int] = [:]
+    /// Those of TCP among them: their connections are reset at the client's next segment.
+    public var connections: [IPFamily: Int] = [:]
     /// The entries that the kernel handed over.
     public var examined = 0
     /// Stale entries that could not be deleted at the moment: the kernel would not, or a commit was under way.
@@ -185,6 +187,7 @@ public final class FlowCleaner<Table: FlowTable> {
                 return true
             }
             report.deleted[filter.family, default: 0] += removal.deleted
+            if filter.transport == .tcp { report.connections[filter.family, default: 0] += removal.deleted }
             report.examined += removal.examined
             report.refused += removal.refused
         }

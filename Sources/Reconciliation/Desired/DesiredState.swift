@@ -71,6 +71,7 @@ public struct DesiredState: Sendable {
                 settings.primaryAddress.flatMap { $0.family == family ? $0 : nil } ?? node?.primaryAddress(family)
             })
         context.servesExternalIPs = settings.servesExternalIPs
+        context.resetsGoneEndpoints = settings.resetsGoneEndpoints
         return context
     }
 

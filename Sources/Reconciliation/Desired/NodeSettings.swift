@@ -112,6 +112,8 @@ public struct NodeSettings: Hashable, Sendable {
     public var primaryAddress: IPAddress?
     /// Whether `spec.externalIPs` of Services are served (`AllowServiceExternalIPs`, `--no-external-ips`).
     public var servesExternalIPs = true
+    /// Whether established TCP connections to endpoints that are gone are reset (`--reset-gone-endpoints`).
+    public var resetsGoneEndpoints = false
     /// The taints by which the operator takes the node out of load balancers (`--drain-taints`).
     public var drainTaints = DrainTaints()
 

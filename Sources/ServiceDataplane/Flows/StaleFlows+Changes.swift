@@ -14,7 +14,10 @@ extension StaleFlows {
             }
             serve(place, usable, isFresh: before[place]?.isEmpty ?? true)
         }
-        for (place, former) in before where after[place] == nil { withdraw(place, former) }
+        // Connections outlive their Service: whether its endpoints are gone too nobody says.
+        for (place, former) in before where after[place] == nil && place.transport != .tcp {
+            withdraw(place, former)
+        }
     }
 
     /// Whether an endpoint is usable no longer, or the first one came: until then flows may have begun untranslated.
@@ -23,12 +26,15 @@ extension StaleFlows {
         return before.isEmpty || !Set(before).isSubset(of: after)
     }
 
-    /// The frontends that the Service serves, with the usable endpoints of each.
+    /// The frontends that the Service serves, with the endpoints of each that flows may go on to.
     private static func places(of record: Dataplane.Record) -> [Place: [Backend]] {
         var result: [Place: [Backend]] = [:]
-        for port in record.resolved.ports where transports.contains(port.transport) {
+        for port in record.resolved.ports {
+            guard let targets = port.flowTargets ?? (transports.contains(port.transport) ? port.usable : nil) else {
+                continue
+            }
             for frontend in port.frontends where !record.lost.contains(Claim(frontend, port)) {
-                result[Place(frontend, port)] = port.usable
+                result[Place(frontend, port)] = targets
             }
         }
         return result

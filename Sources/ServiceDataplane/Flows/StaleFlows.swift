@@ -5,8 +5,8 @@ import ServicePolicy
 /// Which flows conntrack must not carry on, after changes of some frontends.
 ///
 /// Only frontends that a change touched are in here. A frontend that is served may lead to every usable endpoint of its
-/// Service port, whatever the policies, hints and affinity say now: flows to those are live. TCP never is in here: its
-/// connections end with their endpoints, and established ones outlive changes.
+/// Service port, whatever the policies, hints and affinity say now: flows to those are live. TCP is in here only where connections
+/// to endpoints that are gone are to be reset (`--reset-gone-endpoints`): else its established connections outlive changes.
 public struct StaleFlows: Sendable {
     /// A frontend as clients address it; the address is nil for a node port.
     struct Place: Hashable {
@@ -55,7 +55,7 @@ public struct StaleFlows: Sendable {
         place.address = nil
         guard let rule = rules[place] else { return false }
         if nodePortAddresses.contains(flow.destination) { return Self.isStale(flow, rule) }
-        guard formerNodePortAddresses.contains(flow.destination) else { return false }
+        guard formerNodePortAddresses.contains(flow.destination), flow.transport != .tcp else { return false }
         switch rule {
         case .served(let usable): return Self.isStale(flow, .withdrawn(Set(usable)))
         case .withdrawn: return Self.isStale(flow, rule)
@@ -81,7 +81,8 @@ public struct StaleFlows: Sendable {
         switch rule {
         case .served(let usable):
             // Other zones may hold a second, rightly untranslated view of the same packets (Open vSwitch).
-            let couldBeTranslated = !usable.isEmpty && flow.zone == 0
+            // A TCP connection that nobody translated is none of an endpoint that is gone.
+            let couldBeTranslated = !usable.isEmpty && flow.zone == 0 && flow.transport != .tcp
             return flow.isTranslated || couldBeTranslated ? !usable.containsSorted(target) : false
         case .withdrawn(let former): return flow.isTranslated && former.contains(target)
         }
@@ -92,7 +93,7 @@ public struct StaleFlows: Sendable {
     public var filters: [FlowFilter] {
         var result: [FlowFilter] = []
         for family in IPFamily.allCases {
-            for transport in Self.transports {
+            for transport in Self.transports + [.tcp] {
                 func isOne(_ place: Place) -> Bool { place.family == family && place.transport == transport }
                 guard let forth = filter(rules.keys.filter(isOne)) else { continue }
                 result.append(forth)
@@ -132,12 +133,42 @@ public struct StaleFlows: Sendable {
     mutating func serve(_ place: Place, _ usable: [Backend], isFresh: Bool) {
         rules[place] = .served(usable)
         grown[place] = nil
-        if isFresh && place.address != nil { fresh.insert(place) }
+        if isFresh && place.address != nil && place.transport != .tcp { fresh.insert(place) }
     }
 
     /// The place may lead to more endpoints (sorted) than before.
     mutating func grow(_ place: Place, _ usable: [Backend]) {
-        if rules[place] != nil { rules[place] = .served(usable) } else { grown[place] = usable }
+        switch rules[place] {
+        case nil: grown[place] = usable
+        // Whoever looks must never take a connection to an endpoint that came back for one to an endpoint that is gone.
+        case .served(let known) where place.transport == .tcp: rules[place] = .served(Self.union(known, usable))
+        default: rules[place] = .served(usable)
+        }
+    }
+
+    private static func union(_ first: [Backend], _ second: [Backend]) -> [Backend] {
+        Set(first).union(second).sorted()
+    }
+
+    // MARK: Connections
+
+    /// Cuts off what is said of TCP connections, which are not looked for as soon as flows are. What has become live is in both.
+    public mutating func takeConnections() -> StaleFlows {
+        var result = StaleFlows()
+        (result.nodePortAddresses, result.formerNodePortAddresses) = (nodePortAddresses, formerNodePortAddresses)
+        result.grown = grown.filter { $0.key.transport == .tcp }
+        result.rules = rules.filter { $0.key.transport == .tcp }
+        if !result.rules.isEmpty { rules = rules.filter { $0.key.transport != .tcp } }
+        return result
+    }
+
+    /// What is said of connections, as no more than which endpoints are there.
+    public var asGrowth: StaleFlows {
+        var result = StaleFlows()
+        (result.nodePortAddresses, result.formerNodePortAddresses) = (nodePortAddresses, formerNodePortAddresses)
+        result.grown = grown
+        for (place, rule) in rules { if case .served(let known) = rule { result.grown[place] = known } }
+        return result
     }
 
     /// The place is no frontend any longer; its flows led to these endpoints.
