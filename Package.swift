@@ -106,8 +106,9 @@ let package = Package(
         .target(
             name: "FairleadCommands",
             dependencies: [
-                "NodeAgent", "Terminal", "Telemetry", "Reconciliation", "PacketPath", "ServiceDataplane",
-                "ServicePolicy", "LoadBalancing", "Advice", "KubernetesModel", "Netfilter", "NetworkTypes",
+                "NodeAgent", "Observability", "Terminal", "Telemetry", "Reconciliation", "PacketPath",
+                "ServiceDataplane", "ServicePolicy", "LoadBalancing", "Advice", "KubernetesModel", "Netfilter",
+                "NetworkTypes",
                 "NetlinkTransport", "ManifestSource", "KubernetesConfiguration", "KubernetesClient", "SystemSupport",
                 "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -5,12 +5,20 @@ import LoadBalancing
 import Logging
 import NetworkTypes
 import NodeAgent
+import Observability
+import Telemetry
 
 /// `fairlead lb-pool`.
 struct LBPool: AsyncParsableCommand {
     enum Form: String, ExpressibleByArgument, CaseIterable {
         case json
         case haproxy
+        case as3
+        case nginx
+        case envoy
+
+        /// The form of a file that another load balancer reads.
+        var configuration: PoolConfiguration? { PoolConfiguration(rawValue: rawValue) }
     }
 
     enum Family: String, ExpressibleByArgument, CaseIterable {
@@ -45,9 +53,11 @@ struct LBPool: AsyncParsableCommand {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "json (one pool a line) or haproxy (commands of its runtime API).",
-            discussion:
-                "The commands set everything, for a backend that has a server for each node, by the node's name."))
+            "json (one pool a line), haproxy (commands of its runtime API), as3 (BIG-IP), nginx or envoy.",
+            discussion: """
+                The commands set everything, for a backend that has a server for each node, by the node's name. The last three \
+                are whole texts: a declaration, upstream blocks, and what Envoy's file subscription reads.
+                """))
     var output = Form.json
 
     @Option(
@@ -59,6 +69,19 @@ struct LBPool: AsyncParsableCommand {
                 restart of HAProxy makes no difference. A server that somebody put in maintenance is left alone.
                 """))
     var haproxySocket: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write to a file rather than to standard output (--output as3, nginx or envoy).",
+            discussion: "The file is replaced as a whole, and only if its text changes."))
+    var writeTo: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Serve the pools as JSON over HTTP at ADDRESS:PORT, path /v1/pools. Needs --watch.",
+            discussion: "With ?index=N of an answer before, it waits until the pools are others, or for ?wait=SECONDS.")
+    )
+    var listen: String?
 
     @Option(help: "The backend whose servers are the nodes. Needs --haproxy-socket or --output haproxy.")
     var backend: String?
@@ -93,6 +116,15 @@ struct LBPool: AsyncParsableCommand {
         if serverOptions.contains(where: { $0 == ";" || $0.isNewline }) {
             throw ValidationError("--server-options: one line without \";\"")
         }
+        if writeTo != nil, output.configuration == nil || haproxySocket != nil {
+            throw ValidationError("--write-to needs --output as3, nginx or envoy")
+        }
+        if let listen {
+            if !watch { throw ValidationError("--listen needs --watch") }
+            if ListenAddress.parse(listen, defaultPort: 0) == nil {
+                throw ValidationError("--listen: \"\(listen)\" is not ADDRESS:PORT")
+            }
+        }
         if !(50...3_600_000).contains(interval) { throw ValidationError("--interval: from 50 to 3600000") }
     }
 
@@ -117,7 +149,8 @@ struct LBPool: AsyncParsableCommand {
         let choice = try source.choose(settings)
         let report = PoolReport(
             try request, form: output, backend: backend ?? "",
-            haproxy: haproxySocket.map { HAProxySocket(path: $0) }, options: serverOptions, logger: logger)
+            haproxy: haproxySocket.map { HAProxySocket(path: $0) }, options: serverOptions,
+            file: writeTo.map { PoolFile(path: $0) }, logger: logger)
         if watch {
             try await follow(report, choice, logger)
         } else {
@@ -128,6 +161,26 @@ struct LBPool: AsyncParsableCommand {
         }
     }
 
+    /// Opens the server of `--listen`.
+    private func serve(_ report: PoolReport, _ logger: Logger) async throws -> ListenerSet? {
+        guard let listen, let places = ListenAddress.parse(listen, defaultPort: 0) else { return nil }
+        var limits = HTTPLimits()
+        limits.answerTime = PoolBoard.longestWait + .seconds(10)
+        let servers = ListenerSet(limits: limits) { event in
+            switch event {
+            case .opened(let address), .openedAtLast(let address): logger.notice("listening on \(address)")
+            case .failed(let failure): logger.error("\(failure)")
+            case .closed: break
+            }
+        }
+        let board = report.board
+        let respond: HTTPResponder = { await board.answer($0) }
+        await servers.settle(Dictionary(uniqueKeysWithValues: places.map { ($0, respond) }))
+        if await servers.unopened.isEmpty { return servers }
+        await servers.shutDown()
+        throw ExitCode.failure
+    }
+
     private func follow(_ report: PoolReport, _ choice: SourceChoice, _ logger: Logger) async throws {
         let feed: ObjectFeed
         let service = try request.service
@@ -136,6 +189,7 @@ struct LBPool: AsyncParsableCommand {
             throw ExitCode.failure
         }
         let stop = StopSignals()
+        let servers = try await serve(report, logger)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await feed.run(pace: Pace(period: .zero), logger) { await report.take($0) } }
             if haproxySocket != nil {
@@ -153,6 +207,7 @@ struct LBPool: AsyncParsableCommand {
             group.cancelAll()
         }
         await feed.stop()
+        await servers?.shutDown()
         withExtendedLifetime(stop) {}
     }
 }

@@ -12,6 +12,9 @@ actor PoolReport {
     private let backend: String
     private let haproxy: HAProxySocket?
     private let options: String
+    private let file: PoolFile?
+    /// What programs are told that ask over HTTP.
+    nonisolated let board = PoolBoard()
     private let logger: Logger
 
     private var cluster = ClusterState()
@@ -28,13 +31,14 @@ actor PoolReport {
 
     init(
         _ request: PoolRequest, form: LBPool.Form, backend: String, haproxy: HAProxySocket?, options: String,
-        logger: Logger
+        file: PoolFile? = nil, logger: Logger
     ) {
         self.request = request
         self.form = form
         self.backend = backend
         self.haproxy = haproxy
         self.options = options
+        self.file = file
         self.logger = logger
     }
 
@@ -59,7 +63,14 @@ actor PoolReport {
             problem = nil
             let changed = pools.filter { !self.pools.contains($0) }
             self.pools = pools
-            if haproxy == nil { print(changed) } else { await tell() }
+            await board.publish(pools)
+            if let configuration = form.configuration, haproxy == nil {
+                if !changed.isEmpty || trouble != nil { write(configuration.text(pools)) }
+            } else if haproxy == nil {
+                print(changed)
+            } else {
+                await tell()
+            }
         } catch {
             complain("\(error)")
         }
@@ -78,9 +89,23 @@ actor PoolReport {
         for pool in pools {
             switch form {
             case .json: stdout.write(PoolJSON.line(pool))
+            case .as3, .nginx, .envoy: break
             case .haproxy:
                 for command in HAProxyPlan.complete(pool, backend: backend) { stdout.write("\(command)\n") }
             }
+        }
+    }
+
+    /// Writes a whole text to where it is wanted. What fails is tried again with the next news.
+    private func write(_ text: String) {
+        guard let file else { return StandardOutput().write(text) }
+        do throws(PoolFile.Failure) {
+            try file.write(text)
+            if trouble != nil { logger.notice("\(file.path) can be written again") }
+            trouble = nil
+        } catch {
+            if trouble != "\(error)" { logger.error("\(error)") }
+            trouble = "\(error)"
         }
     }
 
