@@ -52,6 +52,8 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     case sourceRangesIgnored = "source-ranges-ignored"
     /// ClientIP affinity under externalTrafficPolicy Cluster.
     case affinityUnderCluster = "affinity-under-cluster"
+    /// Direct return: answers leave by another node than the one that was asked.
+    case directReturnAsymmetric = "direct-return-asymmetric"
     /// Closeness is asked for, and the hints that make it are missing.
     case hintsIgnored = "hints-ignored"
     /// Closeness is asked for, and a zone has no endpoint.
@@ -107,6 +109,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .sourceRangesOtherFamily: "loadBalancerSourceRanges of the other family only"
         case .sourceRangesIgnored: "loadBalancerSourceRanges that never see a client"
         case .affinityUnderCluster: "Session affinity under externalTrafficPolicy Cluster"
+        case .directReturnAsymmetric: "Direct return, which the network has to allow"
         case .hintsIgnored: "Topology hints that are not complete"
         case .zoneWithoutEndpoint: "A zone without an endpoint"
         case .zoneUneven: "An uneven load between zones"
@@ -124,7 +127,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .invalidObject, .contestedFrontend, .externalLocalUnreachable, .loadBalancerWithoutNodePort,
             .sharedAddressSplit, .contestedHealthCheckPort, .nodePortTaken:
             .error
-        case .sourceRangesUnderCluster: .info
+        case .sourceRangesUnderCluster, .directReturnAsymmetric: .info
         default: .warning
         }
     }

@@ -109,7 +109,7 @@ extension ServiceCase {
     /// Such load balancers (ServiceLB of k3s and the like) let clients choose the node: nobody keeps away from those without an
     /// endpoint but who writes the status.
     var nodeAddressWithoutEndpoint: [AdviceFinding] {
-        guard isExternalLocal, isBalanced else { return [] }
+        guard isExternalLocal, isBalanced, !returnsDirectly else { return [] }
         let addresses = Set(service.loadBalancerIngress.filter { $0.mode == .vip }.map(\.address))
         return placements.compactMap { placement in
             let idle = addresses.filter { address in

@@ -49,7 +49,7 @@ extension ServiceCase {
     /// IPs, load balancers that others configure, and AWS health checks that annotations lead elsewhere. Source: the AWS
     /// Load Balancer Controller's guide, "healthcheck-protocol"; semantics, "Local policy, endpoints only on other nodes".
     var externalLocalGap: [AdviceFinding] {
-        guard isExternalLocal, comesThroughNodes, !checksEndpoints else { return [] }
+        guard isExternalLocal, comesThroughNodes, !checksEndpoints, !returnsDirectly else { return [] }
         let candidates = balancedNodes
         return placements.compactMap { placement in
             let counts = placement.countByNode
@@ -113,6 +113,7 @@ extension ServiceCase {
             remedies.append("send only to nodes that have an endpoint")
         }
         remedies.append("or run a pod on each of these nodes, as a DaemonSet does")
+        remedies.append(Self.directReturnRemedy)
         remedies.append(
             """
             or set externalTrafficPolicy Cluster; with the annotation \(Service.externalTrafficAnnotation): \

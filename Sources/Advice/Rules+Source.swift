@@ -10,7 +10,7 @@ extension ServiceCase {
     var clusterHidesSource: [AdviceFinding] {
         let signs = signsOfNeed
         guard isExternalCluster, comesThroughNodes, facts.place.environment == .onPremises, !signs.isEmpty,
-            service.annotations[Service.externalTrafficAnnotation] != Service.preferLocal
+            service.annotations[Service.externalTrafficAnnotation] != Service.preferLocal, !returnsDirectly
         else { return [] }
         var finding = finding(
             .clusterHidesSource,
@@ -20,6 +20,7 @@ extension ServiceCase {
         finding.remedies = [
             "set externalTrafficPolicy Local, with pods spread evenly over the nodes that get traffic",
             "or have the load balancer speak PROXY protocol to pods that understand it",
+            Self.directReturnRemedy,
         ]
         return [finding]
     }
@@ -28,7 +29,7 @@ extension ServiceCase {
     ///
     /// Source: the Service API (the ranges restrict the load balancer's addresses), semantics "Where a new connection goes".
     var sourceRangesUnderCluster: [AdviceFinding] {
-        guard hasSourceRanges, isExternalCluster, comesThroughNodes else { return [] }
+        guard hasSourceRanges, isExternalCluster, comesThroughNodes, !returnsDirectly else { return [] }
         var finding = finding(
             .sourceRangesUnderCluster,
             """
@@ -104,9 +105,9 @@ extension ServiceCase {
     /// Source: the Service API, `spec.sessionAffinity`; a node knows the clients that came to it, and a load balancer that spreads
     /// a client's connections over nodes leads them to different pods.
     var affinityUnderCluster: [AdviceFinding] {
-        guard case .clientIP(let seconds) = service.sessionAffinity, isExternalCluster, comesThroughNodes else {
-            return []
-        }
+        guard case .clientIP(let seconds) = service.sessionAffinity, isExternalCluster, comesThroughNodes,
+            !returnsDirectly
+        else { return [] }
         let nodes = balancedNodes.count
         guard nodes > 1, let placement = placements.first, placement.members.count > 1 else { return [] }
         var finding = finding(

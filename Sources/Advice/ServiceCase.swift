@@ -38,7 +38,7 @@ struct ServiceCase: Sendable {
             nodeAddressWithoutEndpoint, nodePortWithoutHealthCheck, podTargetsWithLocal, loadBalancerWithoutNodePort,
             internalLocalGap,
             clusterHidesSource, sourceRangesUnderCluster, sourceRangesOpenNodePort, sourceRangesOtherFamily,
-            sourceRangesIgnored, affinityUnderCluster,
+            sourceRangesIgnored, affinityUnderCluster, directReturnAsymmetric,
             hintsIgnored, zoneWithoutEndpoint, zoneUneven,
             singlePoints,
         ].flatMap { $0 }
@@ -66,6 +66,11 @@ extension ServiceCase {
     var isExternalLocal: Bool { isExternal && service.externalTrafficPolicy == .local }
     /// Whether externalTrafficPolicy is Cluster and means something.
     var isExternalCluster: Bool { isExternal && service.externalTrafficPolicy == .cluster }
+    /// Whether connections come to addresses with direct return, as far as is known: then any node serves them, and shows the client.
+    var returnsDirectly: Bool {
+        service.wantsDirectReturn && resolved.ports.contains { $0.frontends.contains(where: \.servesDirectReturn) }
+            && balancer.kind != .external && balancer.kind != .awsNLBInstance
+    }
     /// Whether clients outside come through nodes, rather than from a load balancer straight to pods.
     var comesThroughNodes: Bool { balancer.kind?.targetsPods != true || !service.externalIPs.isEmpty }
     var hasNodePorts: Bool { service.ports.contains { $0.nodePort != 0 } }

@@ -91,10 +91,17 @@ public struct Service: Hashable, Sendable {
     /// What only advice reads.
     public var details = Details<ServiceDetails>.unread
 
-    /// The annotation that refines external Cluster policy; its only value is `prefer-local`.
+    /// The annotation that refines the external policy; its values are `prefer-local` and `direct-return`.
     public static let externalTrafficAnnotation = "fairlead.dev/external-traffic"
     /// A node with ready local endpoints uses only those and keeps the source; another one forwards with masquerade.
     public static let preferLocal = "prefer-local"
+
+    /// Connections from outside to external and load balancer IPs reach any endpoint with the client's address: a node hands packets
+    /// for an endpoint on another node on as they are, and that node answers the client directly.
+    public static let directReturn = "direct-return"
+
+    /// Whether the annotation asks for direct return.
+    public var wantsDirectReturn: Bool { annotations[Self.externalTrafficAnnotation] == Self.directReturn }
 
     /// Whether `spec.externalTrafficPolicy` is Local, or acts as Local on nodes with an endpoint by the annotation.
     var mayBeExternallyLocal: Bool {

@@ -57,6 +57,15 @@ public enum Statement: Hashable, Sendable {
     case destinationNAT([Selector], map: String)
     /// `masquerade fully-random`.
     case masquerade
+    /// `dup to` the address that the map holds for the concatenation: a copy of the packet, as it is, is sent to whatever the route to
+    /// that address leads to, with a TTL that is smaller by one. No match where the map has no such key.
+    case duplicate([Selector], map: String)
+    /// `dscp`: the six bits of the differentiated services code point (RFC 2474) have this value.
+    case hasCodePoint(UInt8)
+    /// `dscp set`: the packet gets another code point; the two bits of ECN stay.
+    case setCodePoint(UInt8)
+    /// `tcp flags`: of SYN, ACK, RST and FIN not SYN alone: a segment of a connection that has begun.
+    case continuesConnection
     /// `reject with tcp reset`.
     case rejectWithReset
     /// `reject`: ICMP port unreachable.
@@ -65,6 +74,8 @@ public enum Statement: Hashable, Sendable {
     case accept
     /// `drop`.
     case drop
+    /// `return`: to the rule behind the `jump` that led here.
+    case leave
     /// `jump`: comes back if the chain has no verdict.
     case jump(String)
     /// `goto`: does not come back here.

@@ -26,6 +26,9 @@ public enum Selector: Hashable, Sendable {
     case chain(prefix: String)
     /// A hash of the IPv6 source address: half of a key that `nft` can write, which a whole address with more is not.
     case hashedSourceAddress(seed: UInt32)
+    /// A number below the modulus that follows from the source address and, unless it is of the address alone, from the source port:
+    /// the same on every node, for there is no salt in it.
+    case sourceSlot(modulus: UInt32, ofAddressAlone: Bool)
     /// The destination address of the flow's first packet, before any translation (conntrack, original direction).
     case originalDestinationAddress
     /// The transport protocol of the flow (conntrack); the same in both directions.
@@ -48,11 +51,16 @@ public enum Selector: Hashable, Sendable {
         case .connectionID: "ct id"
         case .chain: "verdict"
         case .hashedSourceAddress(let seed): "jhash \(ip) saddr mod 4294967295 seed 0x\(String(seed, radix: 16))"
+        case .sourceSlot(let modulus, let ofAddressAlone):
+            "jhash \(ip) saddr\(ofAddressAlone ? "" : " . th sport") mod \(modulus) seed 0x\(String(Self.slotSeed, radix: 16))"
         case .originalDestinationAddress: "ct original \(ip) daddr"
         case .originalProtocol: "ct protocol"
         case .originalDestinationPort: "ct original proto-dst"
         }
     }
+
+    /// What the hash of `sourceSlot` begins with; without it `nft` would make one up, another one on each node.
+    public static let slotSeed: UInt32 = 0x77
 
     /// What kind of value the selector reads.
     public var valueType: ValueType {
@@ -60,7 +68,7 @@ public enum Selector: Hashable, Sendable {
         case .sourceAddress, .destinationAddress, .originalDestinationAddress: .address
         case .transportProtocol, .originalProtocol: .transportProtocol
         case .sourcePort, .destinationPort, .originalDestinationPort: .port
-        case .random, .hashedSourceAddress: .slot
+        case .random, .hashedSourceAddress, .sourceSlot: .slot
         case .priority: .priority
         case .connectionID: .connectionID
         case .hopLimit: .number

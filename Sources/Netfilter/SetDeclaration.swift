@@ -103,11 +103,12 @@ extension Statement {
         case .destinationNATFromTwo(let key, let addresses, let ports):
             .destinationNATFromTwo(key, addresses: name(addresses), ports: name(ports))
         case .destinationNAT(let key, let map): .destinationNAT(key, map: name(map))
+        case .duplicate(let key, let map): .duplicate(key, map: name(map))
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface, .hasInputInterface, .counter,
             .hasPriority, .priorityHasBits, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept, .drop,
-            .jump, .goto:
+            .hasCodePoint, .setCodePoint, .continuesConnection, .leave, .jump, .goto:
             self
         }
     }

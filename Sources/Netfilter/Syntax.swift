@@ -30,13 +30,23 @@ extension Statement {
             "dnat \(family.nftName) to \(fields.text(family)) map @\(addresses) : \(fields.text(family)) map @\(ports)"
         case .destinationNAT(let fields, let map): "dnat \(family.nftName) to \(fields.text(family)) map @\(map)"
         case .masquerade: "masquerade fully-random"
+        case .duplicate(let fields, let map): "dup to \(fields.text(family)) map @\(map)"
+        case .hasCodePoint(let value): "\(family.nftName) dscp \(Self.codePointText(value))"
+        case .setCodePoint(let value): "\(family.nftName) dscp set \(Self.codePointText(value))"
+        case .continuesConnection: "tcp flags != syn / fin,syn,rst,ack"
         case .rejectWithReset: "reject with tcp reset"
         case .reject: "reject"
         case .accept: "accept"
         case .drop: "drop"
+        case .leave: "return"
         case .jump(let chain): "jump \(chain)"
         case .goto(let chain): "goto \(chain)"
         }
+    }
+
+    /// As `nft` writes code points that have no name of their own.
+    private static func codePointText(_ value: UInt8) -> String {
+        "0x\(value < 16 ? "0" : "")\(String(value, radix: 16))"
     }
 
     /// As `nft` writes priorities: two numbers of 16 bits.

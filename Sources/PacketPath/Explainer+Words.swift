@@ -86,6 +86,9 @@ extension Explainer {
 
     private func describePolicy(_ result: inout Explanation, _ place: FrontendPlace) {
         let port = place.port
+        if situation.returnsDirectly(place, result.source) {
+            return describeDirectReturn(&result, place)
+        }
         if !place.frontend.isExternal {
             result.add(
                 .policy,
@@ -111,6 +114,22 @@ extension Explainer {
         }
     }
 
+    /// The connection over both nodes.
+    private func describeDirectReturn(_ result: inout Explanation, _ place: FrontendPlace) {
+        let policy = place.port.externalPolicy == .local ? ", and \(node) has no endpoint of its own" : ""
+        result.add(
+            .policy,
+            "annotation \(Service.directReturn)\(policy): the endpoint follows from the client's address"
+                + (place.port.affinityTimeout == nil ? " and port" : "") + ", from every node the same one")
+        let others = result.reached.filter(\.isHandedOn)
+        if others.isEmpty { return }
+        let nodes = Set(others.compactMap(\.nodeName)).sorted()
+        result.add(
+            .policy,
+            "for an endpoint on another node \(node) hands the packet on as it is, to \(Self.list(nodes)): that node translates it "
+                + "and answers the client directly, and \(node) keeps nothing of the connection")
+    }
+
     private func describeExternal(_ result: inout Explanation, _ place: FrontendPlace) {
         if place.port.externalPolicy == .cluster {
             result.add(.policy, "externalTrafficPolicy Cluster: any ready endpoint")
@@ -128,6 +147,10 @@ extension Explainer {
 
     private func describeAffinity(_ result: inout Explanation, _ place: FrontendPlace) {
         guard let timeout = place.port.affinityTimeout, result.verdict == .reaches else { return }
+        if situation.returnsDirectly(place, result.source) {
+            result.add(.affinity, "sessionAffinity ClientIP: the client's address alone decides, without a memory")
+            return
+        }
         let isRemembered = result.leftOut.contains { $0.code == "remembersOther" }
         result.add(
             .affinity,
@@ -180,6 +203,7 @@ extension Explainer {
         }
         if isHere { return ", which is on the host network of \(node)" }
         guard place.frontend.isExternal else { return "" }
+        if situation.returnsDirectly(place, result.source) { return " (\(Service.directReturn))" }
         if options.preservesLocalSource, place.port.externalPolicy == .cluster {
             return ", an endpoint on \(node) (--preserve-local-source)"
         }

@@ -60,6 +60,8 @@ public struct Explanation: Hashable, Sendable {
         public var nodeName: String?
         /// Whether it terminates, and serves for want of others.
         public var isTerminating: Bool
+        /// Whether the packet is handed on to the endpoint's node as it is, which translates it and answers the client directly.
+        public var isHandedOn = false
         /// Why it sees an address of the node as the source; nil if it sees the packet's own.
         public var masquerade: MasqueradeCause?
     }
@@ -165,7 +167,17 @@ public struct Explainer: Sendable {
                     masquerade: outcome.masquerade.map { MasqueradeCause($0, in: outcome.trace, schema, options) }))
         }
         guard let place = result.place else { return }
-        let isLocal = situation.wantsLocal(place, result.source)
+        for outcome in result.outcomes {
+            guard let gateway = outcome.handedOn.last else { continue }
+            guard let backend = place.port.directReturn?.members.first(where: { $0.address == gateway }) else {
+                continue
+            }
+            result.reached.append(
+                Explanation.Reached(
+                    backend: backend, share: outcome.probability, nodeName: known[backend]?.nodeName,
+                    isTerminating: known[backend]?.cluster == .usedWhileTerminating, isHandedOn: true, masquerade: nil))
+        }
+        let isLocal = situation.wantsLocal(place, result.source) && !situation.returnsDirectly(place, result.source)
         let reached = Set(result.reached.map(\.backend))
         for entry in entries {
             let decision = isLocal ? entry.local : entry.cluster
@@ -205,7 +217,7 @@ public struct Explainer: Sendable {
 extension Explanation {
     /// Reads from the outcomes what becomes of the packet.
     fileprivate mutating func judge(_ schema: TableSchema) {
-        if outcomes.contains(where: \.reachesEndpoint) {
+        if outcomes.contains(where: { $0.reachesEndpoint || !$0.handedOn.isEmpty }) {
             verdict = .reaches
             return
         }
@@ -213,7 +225,7 @@ extension Explanation {
         guard let outcome = outcomes.first else { return }
         switch outcome.fate {
         case .passed: verdict = .untouched
-        case .dropped: verdict = .dropped
+        case .dropped, .handedOn: verdict = .dropped
         case .refused(let how):
             verdict = .refused
             refusal = how

@@ -36,6 +36,7 @@ package enum ExplanationJSON {
         var text = "{\"address\":\"\(reached.backend.address)\",\"port\":\(reached.backend.port),\"share\":\(share)"
         if let node = reached.nodeName { text += ",\"node\":\(JSONText.string(node))" }
         if reached.isTerminating { text += ",\"terminating\":true" }
+        if reached.isHandedOn { text += ",\"handedOn\":true" }
         text += ",\"source\":\"\(reached.masquerade == nil ? "kept" : "masqueraded")\""
         if let cause = reached.masquerade { text += ",\"masquerade\":\"\(cause.rawValue)\"" }
         return text + "}"

@@ -26,7 +26,7 @@ public struct Interpreter: Sendable {
     /// passes output and postrouting; if it then ends on the node, prerouting as well, where its translation is settled
     /// already. A packet that conntrack calls INVALID never meets a nat chain.
     public func outcomes(of packet: Packet) -> [PacketOutcome] {
-        let start = [Branch(state: WalkState(packet), weight: 1)]
+        let start = starts(of: packet)
         var ended: [Branch] = []
         let isNode = packet.origin == .node
         var passing = run(isNode ? .output : .prerouting, start, &ended)
@@ -96,6 +96,9 @@ public struct Interpreter: Sendable {
                 case .jump(let name):
                     if let target = ruleset.chain(name) { after.stack.append(Frame(chain: target)) }
                     open.append(after)
+                case .leave:
+                    after.stack.removeLast()
+                    open.append(after)
                 case .goto(let name):
                     after.stack.removeLast()
                     if let target = ruleset.chain(name) { after.stack.append(Frame(chain: target)) }
@@ -126,6 +129,12 @@ public struct Interpreter: Sendable {
                     case .match: next.append(after)
                     case .setPriority(let value):
                         after.state.priority = value
+                        next.append(after)
+                    case .setCodePoint(let value):
+                        after.state.codePoint = value
+                        next.append(after)
+                    case .copy(let address):
+                        after.state.copies.append(address)
                         next.append(after)
                     case .learn(let map, let key, let value):
                         after.state.learned[map, default: [:]][key] = value
@@ -162,7 +171,7 @@ public struct Interpreter: Sendable {
             let state = branch.state
             let fate: PacketOutcome.Fate =
                 switch branch.fate {
-                case .drop: .dropped
+                case .drop: state.copies.isEmpty ? .dropped : .handedOn(state.copies)
                 case .refuse(let how): .refused(how)
                 case nil: .passed(state.destination, state.port)
                 }
@@ -228,6 +237,8 @@ enum Control: Hashable {
     case next
     case jump(String)
     case goto(String)
+    /// Back to the rule behind the jump that led to the chain.
+    case leave
     /// Out of the base chain; with nil on to the next one.
     case end(Ending?)
 }

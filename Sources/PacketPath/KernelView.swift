@@ -59,7 +59,8 @@ extension Statement {
     fileprivate var setNames: [String] {
         switch self {
         case .lookup(_, let set, _): [set]
-        case .setPriority(_, let map), .dispatch(_, let map), .destinationNAT(_, let map), .update(_, let map, _, _):
+        case .setPriority(_, let map), .dispatch(_, let map), .destinationNAT(_, let map), .update(_, let map, _, _),
+            .duplicate(_, let map):
             [map]
         case .destinationNATFromTwo(_, let addresses, let ports): [addresses, ports]
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
@@ -67,7 +68,8 @@ extension Statement {
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset,
             .reject, .accept,
-            .drop, .jump, .goto:
+            .hasCodePoint, .setCodePoint, .continuesConnection,
+            .drop, .leave, .jump, .goto:
             []
         }
     }

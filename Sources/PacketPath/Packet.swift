@@ -34,6 +34,12 @@ public struct Packet: Hashable, Sendable {
     public var origin: Origin
     /// What conntrack makes of it.
     public var state = ConnectionState.new
+    /// Whether it is a TCP segment of a connection that has begun, and not one that begins a connection.
+    public var isContinuing = false
+    /// The differentiated services code point that it has.
+    public var codePoint: UInt8 = 0
+    /// Whether the source port is not known, so that every slot of a table that hashes it may be meant.
+    public var hasUnknownSourcePort = false
     /// The priority that its sender gave it (SO_PRIORITY, IP_TOS).
     public var priority: UInt32 = 0
 

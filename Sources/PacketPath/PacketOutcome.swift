@@ -37,6 +37,8 @@ public struct PacketOutcome: Hashable, Sendable {
         case dropped
         /// The sender is told at once.
         case refused(Refusal)
+        /// It is handed on as it is, to the nodes that the routes to these addresses lead to; nothing of it goes on here.
+        case handedOn([IPAddress])
         /// It goes on to this address and port; they are those that it was sent to unless it was translated.
         case passed(IPAddress, UInt16)
     }
@@ -58,6 +60,9 @@ public struct PacketOutcome: Hashable, Sendable {
 
     /// Whether it reaches an endpoint.
     public var reachesEndpoint: Bool { isTranslated && destination != nil }
+
+    /// Where it is handed on to; empty if it is not.
+    public var handedOn: [IPAddress] { if case .handedOn(let addresses) = fate { addresses } else { [] } }
 
     /// Where it goes; nil if it ends at this node's rules.
     public var destination: (address: IPAddress, port: UInt16)? {

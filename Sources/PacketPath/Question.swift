@@ -130,8 +130,10 @@ extension Question {
         guard source.family == destination.family else {
             throw QuestionError("\(source) and \(destination) are not of the same family")
         }
-        return Packet(
+        var packet = Packet(
             from: source, to: destination, port, transport, origin: situation.origin(of: source, interface: interface))
+        packet.hasUnknownSourcePort = true
+        return packet
     }
 
     private func family(in situation: Situation) throws(QuestionError) -> IPFamily {

@@ -15,6 +15,11 @@ public struct Ruleset: Sendable {
     public init(schema: TableSchema, elements: [SetID: [ElementKey: ObservedElement]]) {
         self.schema = schema
         chains = Dictionary(schema.chains.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var looks: [String: [Selector]] = [:]
+        for case (let set, let key)? in schema.chains.lazy.flatMap(\.rules).joined().map(\.slotLook) {
+            looks[set] = key
+        }
+        slotLooks = looks.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
         for set in schema.sets {
             sets[set.name] = SetContents(set, schema.family, elements: elements[set.id] ?? [:])
         }
@@ -39,6 +44,9 @@ public struct Ruleset: Sendable {
             return (left.place, left.priority) < (right.place, right.priority)
         }
     }
+
+    /// The sets and maps that rules look into by a slot that a hash of source address and port makes, each with the key of the look.
+    let slotLooks: [(key: [Selector], set: String)]
 
     /// What a set or map has for a key; nil if it has nothing.
     public func find(_ key: ElementKey, in set: String) -> ObservedElement? { sets[set]?.find(key) }

@@ -80,6 +80,14 @@ public struct Situation: Sendable {
         return place.port.externalPolicy == .local && (source == .outside || options.strictLocal)
     }
 
+    /// Whether the connection is served by direct return, from whichever node has the endpoint.
+    func returnsDirectly(_ place: FrontendPlace, _ source: SourceKind) -> Bool {
+        guard let direct = place.port.directReturn, place.frontend.servesDirectReturn, source == .outside else {
+            return false
+        }
+        return !direct.keepsLocal
+    }
+
     // MARK: Endpoints
 
     /// Why each entry of the Service's slices is in the pools of a port, or is not.

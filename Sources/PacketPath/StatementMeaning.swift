@@ -13,6 +13,10 @@ enum Effect: Hashable {
     case learn(String, key: ElementKey, value: ElementKey)
     /// The flow gets another destination; the base chain ends.
     case translate(IPAddress, UInt16)
+    /// The same, and a copy of the packet goes where the route to the address leads.
+    case copy(IPAddress)
+    /// The same, with another code point.
+    case setCodePoint(UInt8)
     /// The flow gets an address of the node as its source; the base chain ends.
     case masquerade
     /// The rule has its say.
@@ -43,6 +47,12 @@ extension Interpreter {
                 let old = value(of: key, in: map, state)
                 return .learn(map, key: key, value: old ?? state.keys(data)[0])
             }
+        case .duplicate(let fields, let map):
+            return draw(fields, state) { key in
+                value(of: key, in: map, state).map { .copy($0.address(at: 0, ruleset.schema.family)) } ?? .noMatch
+            }
+        case .setCodePoint(let value): return [(.setCodePoint(value), 1)]
+        case .leave: return [(.control(.leave), 1)]
         case .dispatch(let fields, let map):
             return draw(fields, state) { key in
                 value(of: key, in: map, state).flatMap { chain($0, in: map) }.map { .control(.goto($0)) } ?? .noMatch
@@ -50,7 +60,7 @@ extension Interpreter {
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
-            .hasInputInterface, .hasPriority, .priorityHasBits:
+            .hasInputInterface, .hasPriority, .priorityHasBits, .hasCodePoint, .continuesConnection:
             return [(matches(statement, state) ? .match : .noMatch, 1)]
         case .counter: return [(.match, 1)]
         case .resetPriority: return [(.setPriority(0), 1)]
@@ -87,8 +97,11 @@ extension Interpreter {
         case .inputInterface(let name, let isPrefix, let negated):
             (isPrefix ? (state.interface ?? "").hasPrefix(name) : (state.interface ?? "") == name) != negated
         case .hasInputInterface: state.interface != nil
+        case .hasCodePoint(let value): state.codePoint == value
+        case .continuesConnection: packet.transport == .tcp && packet.isContinuing
         case .lookup, .counter, .setPriority, .resetPriority, .dispatch, .update, .destinationNATFromTwo,
-            .destinationNAT, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto:
+            .destinationNAT, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto, .duplicate,
+            .setCodePoint, .leave:
             false
         }
     }

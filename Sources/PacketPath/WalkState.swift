@@ -12,6 +12,12 @@ struct WalkState: Hashable {
     var interface: String?
     /// `meta priority`.
     var priority: UInt32 = 0
+    /// The differentiated services code point.
+    var codePoint: UInt8 = 0
+    /// Where copies of the packet went, as it was then.
+    var copies: [IPAddress] = []
+    /// The number that `sourceSlot` reads in place of the one that follows from the packet's source port; nil for that one.
+    var slot: UInt32?
     /// `ct status dnat`.
     var isTranslated = false
     /// Whether a nat chain has decided where the flow goes, be it to where it was sent: no further one is asked.
@@ -28,6 +34,7 @@ struct WalkState: Hashable {
         destination = packet.destination
         port = packet.port
         priority = packet.priority
+        codePoint = packet.codePoint
         if case .interface(let name) = packet.origin { interface = name }
     }
 
@@ -66,6 +73,11 @@ struct WalkState: Hashable {
         case .hashedSourceAddress(let seed):
             // `nft` shows the modulus; the kernel scales the hash to it.
             key.append(slot: JenkinsHash.scaled(JenkinsHash.hash(packet.source, seed: seed), to: .max))
+        case .sourceSlot(let modulus, let ofAddressAlone):
+            let own = slot.flatMap { ofAddressAlone ? nil : $0 }
+            let hash = JenkinsHash.hash(
+                packet.source, port: ofAddressAlone ? nil : packet.sourcePort, seed: Selector.slotSeed)
+            key.append(slot: own ?? JenkinsHash.scaled(hash, to: modulus))
         case .originalDestinationAddress: key.append(packet.destination)
         case .originalDestinationPort: key.append(port: packet.port)
         }
@@ -76,15 +88,18 @@ struct WalkState: Hashable {
 enum JenkinsHash {
     /// The hash of an address in network byte order. Words are read as a little-endian processor does, which is every one
     /// that Fairlead runs on.
-    static func hash(_ address: IPAddress, seed: UInt32) -> UInt32 {
-        switch address {
-        case .v4(let value): hash([value.rawValue.byteSwapped], seed: seed)
-        case .v6(let value):
-            hash(
+    static func hash(_ address: IPAddress, port: UInt16? = nil, seed: UInt32) -> UInt32 {
+        var words: [UInt32] =
+            switch address {
+            case .v4(let value): [value.rawValue.byteSwapped]
+            case .v6(let value):
                 [value.high >> 32, value.high & 0xFFFF_FFFF, value.low >> 32, value.low & 0xFFFF_FFFF].map {
                     UInt32($0).byteSwapped
-                }, seed: seed)
-        }
+                }
+            }
+        // A port is the first two of four bytes.
+        if let port { words.append(UInt32(port.byteSwapped)) }
+        return hash(words, seed: seed)
     }
 
     /// The hash of whole words.

@@ -18,10 +18,12 @@ public struct EndpointSelection: Hashable, Sendable {
     public var localUsable: [Backend] = []
     /// Every endpoint on any node that is ready, or terminates but still serves. Sorted, each once.
     public var usable: [Backend] = []
-    /// Every endpoint that is ready; if none is, `usable`. Sorted, each once. Only if asked for.
+    /// Every endpoint on any node that is ready, hints ignored; if none is, `usable`. Sorted, each once. Only if asked for.
     public var ready: [Backend]?
     /// Every endpoint that slices name, whatever its conditions. Sorted, each once. Only if asked for.
     public var named: [Backend]?
+    /// The first of `usable` whose slice names no node for it.
+    public var withoutNode: Backend?
     /// The addresses of usable endpoints that are on this node or that name no node. Sorted, each once.
     public var hairpinAddresses: [IPAddress] = []
 
@@ -60,6 +62,7 @@ public struct EndpointSelection: Hashable, Sendable {
         isLocalPoolReady = roster.localRequirement.contains(.ready)
         localUsable = roster.backends { $0.isUsable && $0.contains(.onThisNode) }
         hairpinAddresses = roster.hairpinAddresses
+        withoutNode = roster.candidates.first { $0.traits.isUsable && $0.traits.contains(.onNoNode) }?.backend
     }
 }
 

@@ -150,6 +150,43 @@ extension FindingCollector {
             "\(seconds) is not between 1 and 86400, so \(used) is used")
     }
 
+    /// Says why a port is served as its policy alone says.
+    mutating func reportDirectReturn(_ obstacle: DirectReturn.Obstacle, of port: ResolvedServicePort, index: Int) {
+        let field = "metadata.annotations[\(Service.externalTrafficAnnotation)]"
+        let value = Service.directReturn
+        switch obstacle {
+        case .noAddress:
+            add(
+                .info, "direct-return-without-address", field: field,
+                """
+                \(value) has no effect on port \(port.label) in \(port.family): it is for load balancer and external IPs, and the \
+                Service has none
+                """)
+        case .endpointWithoutNode(let backend):
+            add(
+                .warning, "direct-return-without-node", field: field,
+                """
+                \(value) has no effect on port \(port.label) in \(port.family): endpoint \(backend) has no nodeName, so no node \
+                would answer for it; externalTrafficPolicy alone acts
+                """)
+        case .tooManyEndpoints(let count):
+            add(
+                .warning, "direct-return-too-many-endpoints", field: field,
+                """
+                \(value) has no effect on port \(port.label) in \(port.family): \(count) endpoints are more than \
+                \(DirectReturn.largestPool); externalTrafficPolicy alone acts
+                """)
+        }
+    }
+
+    /// Says that the value of the annotation is none that there is.
+    mutating func reportExternalTraffic(_ value: String) {
+        add(
+            .warning, "external-traffic-without-effect",
+            field: "metadata.annotations[\(Service.externalTrafficAnnotation)]",
+            "\(value.quoted) has no effect; the values are \(Service.preferLocal) and \(Service.directReturn)")
+    }
+
     /// Says what happens to new connections that find no endpoint.
     mutating func reportEndpoints(of port: ResolvedServicePort, index: Int, node: NodeContext) {
         guard isEnabled, port.localPool.isEmpty else { return }
@@ -160,7 +197,7 @@ extension FindingCollector {
             )
             return
         }
-        if port.externalPolicy == .local {
+        if port.externalPolicy == .local, port.directReturn == nil {
             add(
                 .info, "local-without-endpoint", field: "spec.externalTrafficPolicy",
                 """

@@ -56,6 +56,11 @@ public func resolve(
     if let value = service.annotations[Service.skipAnnotation], value != "false" { findings.reportSkipValue(value) }
     findings.reportFlowValues(service)
     findings.reportNoEndpointsValue(service.annotations[Service.noEndpointsAnnotation])
+    if let value = service.annotations[Service.externalTrafficAnnotation],
+        value != Service.preferLocal && value != Service.directReturn
+    {
+        findings.reportExternalTraffic(value)
+    }
     let addresses = FamilyAddresses.all(
         of: service, servesExternalIPs: node.servesExternalIPs, findings: &findings)
     guard !addresses.isEmpty else {
@@ -72,11 +77,16 @@ public func resolve(
             var result = ResolvedServicePort(service: service, port: port, addresses: family)
             result.affinityTimeout = affinityTimeout
             result.allow(node.addresses)
-            result.take(
-                EndpointSelection(
-                    port: port, family: family.family, slices: slices, node: node,
-                    wantsReady: port.transport == .udp && service.movesDatagrams,
-                    wantsNamed: port.transport == .tcp && (service.resetsGoneEndpoints ?? node.resetsGoneEndpoints)))
+            let movesDatagrams = port.transport == .udp && service.movesDatagrams
+            let selection = EndpointSelection(
+                port: port, family: family.family, slices: slices, node: node,
+                wantsReady: movesDatagrams || service.wantsDirectReturn,
+                wantsNamed: port.transport == .tcp && (service.resetsGoneEndpoints ?? node.resetsGoneEndpoints))
+            result.take(selection)
+            result.flowTargets = selection.named ?? (movesDatagrams ? selection.ready : nil)
+            if service.wantsDirectReturn, let obstacle = result.returnDirectly(selection) {
+                findings.reportDirectReturn(obstacle, of: result, index: index)
+            }
             findings.reportEndpoints(of: result, index: index, node: node)
             resolved.ports.append(result)
         }
@@ -182,11 +192,21 @@ extension ResolvedServicePort {
             ranges + own.compactMap { CIDR($0, prefixLength: $0.family.addressBits) })
     }
 
+    /// Has the port served by direct return, if it can be: else it stays as its policy has it. Returns why it cannot.
+    fileprivate mutating func returnDirectly(_ selection: EndpointSelection) -> DirectReturn.Obstacle? {
+        guard hasExternalAddress else { return .noAddress }
+        if usable.isEmpty { return nil }
+        if let backend = selection.withoutNode { return .endpointWithoutNode(backend) }
+        let members = selection.ready ?? usable
+        guard members.count <= DirectReturn.largestPool else { return .tooManyEndpoints(members.count) }
+        directReturn = DirectReturn(members: members, keepsLocal: externalPolicy == .local && !localPool.isEmpty)
+        return nil
+    }
+
     fileprivate mutating func take(_ selection: EndpointSelection) {
         clusterPool = selection.clusterPool
         localPool = selection.localPool
         usable = selection.usable
-        flowTargets = selection.named ?? selection.ready
         localUsable = selection.localUsable
         if prefersLocal, selection.isLocalPoolReady { externalPolicy = .local }
         hairpinAddresses =

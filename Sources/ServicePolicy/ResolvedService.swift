@@ -98,6 +98,8 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var prefersLocal = false
     /// What becomes of packets to frontends without an endpoint (annotation `fairlead.dev/no-endpoints`).
     public var noEndpointAction = Service.NoEndpointAction.reject
+    /// How external and load balancer IPs are served under direct return; nil without it, and where it cannot be.
+    public var directReturn: DirectReturn?
     /// The timeout of ClientIP affinity in seconds; nil without affinity.
     public var affinityTimeout: Int?
     /// `spec.loadBalancerSourceRanges` of this family, collapsed; nil if the load balancer addresses are open.

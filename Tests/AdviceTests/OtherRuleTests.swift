@@ -95,6 +95,10 @@ import Testing
             $0.balance { $0.labels["app"] = "traefik" }
             $0.service.annotations["fairlead.dev/external-traffic"] = "prefer-local"
         },
+        Case("with direct-return, pods see the client from every node", [.directReturnAsymmetric]) {
+            $0.balance { $0.labels["app"] = "traefik" }
+            $0.service.annotations["fairlead.dev/external-traffic"] = "direct-return"
+        },
         Case("an ingress controller in a cloud, which has other ways") {
             $0.nodes = Scene.cloud("aws")
             $0.balance { $0.labels["app"] = "traefik" }

@@ -16,6 +16,12 @@ public struct LabService: Sendable {
     public var endpoints: [String: Condition]
     /// `metadata.annotations`.
     public var annotations: [String: String] = [:]
+    /// `spec.sessionAffinity` is ClientIP.
+    public var isAffine = false
+    /// `spec.loadBalancerSourceRanges`.
+    public var sourceRanges: [String] = []
+    /// The protocols of its ports, which all have the number 80.
+    public var transports: [TransportProtocol] = [.tcp]
     /// Addresses in `status.loadBalancer.ingress`.
     public var virtualAddresses: [IPAddress] = [
         LabTopology.virtualIPv4, LabTopology.linkIPv4, LabTopology.linkIPv6,
@@ -35,12 +41,15 @@ public struct LabService: Sendable {
         service.loadBalancerIPs = virtualAddresses.map(\.description)
         service.externalPolicy = policy
         service.annotations = annotations
-        service.ports = [.init("http", .tcp, 80, nodePort: LabTopology.nodePort)]
-        if policy == "Local" { service.extra = ["healthCheckNodePort: \(LabTopology.healthCheckPort)"] }
+        func name(_ transport: TransportProtocol) -> String { transport == .tcp ? "http" : "\(transport)" }
+        service.ports = transports.map { .init(name($0), $0, 80, nodePort: $0 == .tcp ? LabTopology.nodePort : 0) }
+        if isAffine { service.extra.append("sessionAffinity: ClientIP") }
+        if !sourceRanges.isEmpty { service.extra.append("loadBalancerSourceRanges: \(Manifest.list(sourceRanges))") }
+        if policy == "Local" { service.extra += ["healthCheckNodePort: \(LabTopology.healthCheckPort)"] }
         var documents = [service.yaml]
         for family in IPFamily.allCases {
             var slice = SliceManifest("web-\(family == .ipv4 ? 4 : 6)", service: "web", family: family)
-            slice.ports = [.init("http", .tcp, 8080)]
+            slice.ports = transports.map { .init(name($0), $0, 8080) }
             for (name, condition) in endpoints.sorted(by: { $0.key < $1.key }) {
                 let conditions: [String: Bool] =
                     switch condition {

@@ -32,6 +32,8 @@ public struct LabTopology: Sendable {
     public static let balancerIPv6: IPAddress = "2001:db8:2::80"
     /// The Service's load balancer address; outside every link's range, so that only a route leads there.
     public static let virtualIPv4: IPAddress = "10.250.0.80"
+    /// The same of IPv6.
+    public static let virtualIPv6: IPAddress = "fd00:10:250::80"
     /// The same within the range of the nodes' link, where neighbours are asked for it.
     public static let linkIPv4: IPAddress = "172.30.0.80"
     /// The same as ``linkIPv4``.
@@ -85,7 +87,8 @@ public struct LabTopology: Sendable {
         let pod = try host(pod)
         await servers.close(pod.name)
         try servers.open(
-            pod.name, in: pod.namespace, at: [pod.ipv4, pod.ipv6], ports: [Self.podPort], transports: [.tcp])
+            pod.name, in: pod.namespace, at: [pod.ipv4, pod.ipv6], ports: [Self.podPort],
+            transports: [.tcp, .udp, .sctp])
     }
 
     /// Ends a pod: what it is asked from now on is refused, and its connections are closed.

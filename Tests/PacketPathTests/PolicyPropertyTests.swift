@@ -55,6 +55,7 @@ struct PolicyPropertyTests {
         case .dropped: .dropped
         case .refused: .refused
         case .passed: .untouched
+        case .handedOn: nil
         }
     }
 

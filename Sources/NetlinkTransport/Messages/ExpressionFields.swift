@@ -41,6 +41,12 @@ enum ConnectionField {
     static let status: UInt32 = 2
 }
 
+/// `enum nft_dup_attributes`.
+enum DuplicateField {
+    static let address: UInt16 = 1
+    static let device: UInt16 = 2
+}
+
 /// `enum nft_dynset_attributes`.
 enum DynamicSetField {
     static let set: UInt16 = 1

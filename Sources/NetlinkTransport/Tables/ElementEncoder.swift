@@ -223,6 +223,7 @@ enum UserData {
         case .chain: return expression(verdict, [])
         case .random(let modulus):
             return expression(numgen, entry(0, number(1)) + entry(1, number(modulus)) + entry(2, number(0)))
+        case .sourceSlot(let modulus, _): return typeOf(.random(modulus: modulus), family)
         case .hashedSourceAddress:
             return typeOf(.random(modulus: 65536), family)
         }

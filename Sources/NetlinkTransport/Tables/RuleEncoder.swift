@@ -87,6 +87,20 @@ struct RuleEncoder {
         case .reject: reject(type: 0, code: family == .ipv4 ? 3 : 4, to: rule)
         case .accept: verdict(1, to: rule)
         case .drop: verdict(0, to: rule)
+        case .duplicate(let fields, let map):
+            load(fields, to: rule)
+            lookup(map, into: 1, to: rule)
+            add("dup", to: rule) { set32($0, NFTNL_EXPR_DUP_SREG_ADDR, 1) }
+        case .hasCodePoint(let value): matchCodePoint(value, to: rule)
+        case .setCodePoint(let value): setCodePoint(value, to: rule)
+        case .continuesConnection:
+            load(.transportProtocol, register: 1, to: rule)
+            compare(differs: false, TransportProtocol.tcp.rawValue, to: rule)
+            payload(base: 2, offset: 13, length: 1, register: 1, to: rule)
+            // FIN, SYN, RST, ACK; of them SYN.
+            bitwise(mask: UInt8(0x17), xor: UInt8(0), to: rule)
+            compare(differs: true, UInt8(0x02), to: rule)
+        case .leave: verdict(-5, to: rule)
         case .jump(let chain): verdict(-3, chain, to: rule)
         case .goto(let chain): verdict(-4, chain, to: rule)
         }
@@ -202,6 +216,46 @@ struct RuleEncoder {
         }
     }
 
+    /// IPv4 has the code point in one byte, IPv6 across two.
+    private func matchCodePoint(_ value: UInt8, to rule: RuleDraft) {
+        if family == .ipv4 {
+            payload(base: 1, offset: 1, length: 1, register: 1, to: rule)
+            bitwise(mask: UInt8(0xFC), xor: UInt8(0), to: rule)
+            compare(differs: false, value << 2, to: rule)
+        } else {
+            payload(base: 1, offset: 0, length: 2, register: 1, to: rule)
+            bitwise(mask: UInt16(0x0FC0).bigEndian, xor: UInt16(0), to: rule)
+            compare(differs: false, (UInt16(value) << 6).bigEndian, to: rule)
+        }
+    }
+
+    /// The first two bytes of the header are written anew; that of IPv4 has a checksum at byte 10.
+    private func setCodePoint(_ value: UInt8, to rule: RuleDraft) {
+        let isIPv4 = family == .ipv4
+        let bits: UInt16 = UInt16(value) << (isIPv4 ? 2 : 6)
+        payload(base: 1, offset: 0, length: 2, register: 1, to: rule)
+        bitwise(mask: UInt16(isIPv4 ? 0xFF03 : 0xF03F).bigEndian, xor: bits.bigEndian, to: rule)
+        add("payload", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_PAYLOAD_SREG, 1)
+            set32(expression, NFTNL_EXPR_PAYLOAD_BASE, 1)
+            set32(expression, NFTNL_EXPR_PAYLOAD_OFFSET, 0)
+            set32(expression, NFTNL_EXPR_PAYLOAD_LEN, 2)
+            set32(expression, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, isIPv4 ? 1 : 0)
+            set32(expression, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, isIPv4 ? 10 : 0)
+            set32(expression, NFTNL_EXPR_PAYLOAD_FLAGS, 0)
+        }
+    }
+
+    private func bitwise<Value: FixedWidthInteger>(mask: Value, xor: Value, to rule: RuleDraft) {
+        add("bitwise", to: rule) { expression in
+            set32(expression, NFTNL_EXPR_BITWISE_SREG, 1)
+            set32(expression, NFTNL_EXPR_BITWISE_DREG, 1)
+            set32(expression, NFTNL_EXPR_BITWISE_LEN, UInt32(MemoryLayout<Value>.size))
+            setBytes(expression, NFTNL_EXPR_BITWISE_MASK, mask)
+            setBytes(expression, NFTNL_EXPR_BITWISE_XOR, xor)
+        }
+    }
+
     private func compare<Value>(differs: Bool, _ value: Value, to rule: RuleDraft) {
         add("cmp", to: rule) { expression in
             set32(expression, NFTNL_EXPR_CMP_SREG, 1)
@@ -262,6 +316,16 @@ struct RuleEncoder {
                 set32(expression, NFTNL_EXPR_HASH_LEN, address)
                 set32(expression, NFTNL_EXPR_HASH_MODULUS, .max)
                 set32(expression, NFTNL_EXPR_HASH_SEED, seed)
+            }
+        case .sourceSlot(let modulus, let ofAddressAlone):
+            // What is hashed is read into registers behind the largest key, 32 bytes in.
+            load(ofAddressAlone ? [.sourceAddress] : [.sourceAddress, .sourcePort], from: 32, to: rule)
+            add("hash", to: rule) { expression in
+                set32(expression, NFTNL_EXPR_HASH_SREG, Self.register(atByte: 32))
+                set32(expression, NFTNL_EXPR_HASH_DREG, register)
+                set32(expression, NFTNL_EXPR_HASH_LEN, address + (ofAddressAlone ? 0 : 4))
+                set32(expression, NFTNL_EXPR_HASH_MODULUS, modulus)
+                set32(expression, NFTNL_EXPR_HASH_SEED, Selector.slotSeed)
             }
         case .random(let modulus):
             add("numgen", to: rule) { expression in

@@ -29,6 +29,7 @@ enum RuleForm {
         "ct": numbers(
             [ConnectionField.target, ConnectionField.key, ConnectionField.source],
             [ConnectionField.direction: .number(1)]),
+        "dup": numbers([DuplicateField.address, DuplicateField.device]),
         "dynset": numbers(
             [
                 DynamicSetField.setID, DynamicSetField.operation, DynamicSetField.key, DynamicSetField.data,

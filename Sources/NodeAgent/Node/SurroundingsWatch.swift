@@ -18,6 +18,8 @@ struct ServiceSamples: Sendable {
     var remote: [IPAddress] = []
     /// Whether the own Node has the taint of the condition NetworkUnavailable.
     var isNetworkUnavailable = false
+    /// Addresses of endpoints on other nodes of Services with direct return.
+    var elsewhere: [IPAddress] = []
     /// The cluster's own ranges.
     var podRanges: [String] = []
     /// Whether every connection gets the node's address as its source.
@@ -40,9 +42,11 @@ struct ServiceSamples: Sendable {
                 !service.externalIPs.isEmpty || !service.loadBalancerIngress.isEmpty
                 || service.ports.contains { $0.nodePort > 0 }
             guard isExposed || local.count < Self.localLimit || remote.count < Self.remoteLimit else { return }
+            let isDirect = service.wantsDirectReturn && isExposed
             for slice in slices {
                 for endpoint in slice.endpoints where endpoint.isReady {
                     let isLocal = endpoint.nodeName == node
+                    if isDirect, !isLocal, elsewhere.count < Self.localLimit { elsewhere.append(endpoint.address) }
                     if isLocal, local.count < Self.localLimit { local.append(endpoint.address) }
                     if !isLocal, remote.count < Self.remoteLimit { remote.append(endpoint.address) }
                     guard isExposed else { continue }
@@ -130,6 +134,9 @@ actor SurroundingsWatch {
         do throws(NetlinkError) {
             if let bridges = try? BridgeLook(parameters: "\(proc)/sys") {
                 findings += bridges.findings(endpoints: samples.local, masqueradesAll: samples.masqueradesAll)
+            }
+            if !samples.elsewhere.isEmpty, let look = try? DirectReturnLook(parameters: "\(proc)/sys") {
+                findings += look.findings(endpoints: samples.elsewhere)
             }
             let ports = board.healthCheckPorts
             if !samples.exposed.isEmpty || !ports.isEmpty {

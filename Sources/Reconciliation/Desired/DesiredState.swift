@@ -167,7 +167,8 @@ public struct DesiredState: Sendable {
         dataplane = Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
             timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),
-            nextPool: Dataplane.nextPool(after: known))
+            nextPool: Dataplane.nextPool(after: known),
+            directReturn: Dataplane.directReturn(providedBy: existingSets))
         book.resetServices()
         staleFlows.keepWithdrawn()
         needsFullPass = false
@@ -198,10 +199,12 @@ public struct DesiredState: Sendable {
         var count = 0
         while count < keys.count {
             let group = ahead.next().map { record($0) }
-            var wanted = planner.beginGroup()
-            note(dataplane.update(group, recovering: &layout, into: &wanted))
-            planner.take(wanted, of: dataplane)
-            for transaction in planner.drain() { try emit(transaction) }
+            for part in Self.parts(group) {
+                var wanted = planner.beginGroup()
+                note(dataplane.update(part, recovering: &layout, into: &wanted))
+                planner.take(wanted, of: dataplane)
+                for transaction in planner.drain() { try emit(transaction) }
+            }
             count += group.count
             progress(count, keys.count)
         }
@@ -209,6 +212,7 @@ public struct DesiredState: Sendable {
         mayHaveStaleClients = true
         if !keepingUnknown { staleFlows.noteWithdrawn(in: known) { retained.keeps($0, $1, $2) } }
         dataplane.retireTimeouts { keepingUnknown || retained.timeouts.contains($0) }
+        dataplane.retireDirectReturn(sparing: keepingUnknown || retained.returnsDirectly)
         var unclaimed: Set<KeptElement> = []
         planner.finish(dataplane) { family, set, key in
             let isRetained = retained.keeps(family, set, key)
@@ -222,6 +226,14 @@ public struct DesiredState: Sendable {
         }
         for transaction in planner.drain() { try emit(transaction) }
         try planner.settle(dataplane, emit: emit)
+    }
+
+    /// A group in parts that each fit a transaction: Services with direct return have thousands of elements.
+    private static func parts(
+        _ group: [(key: ObjectKey, resolved: ResolvedService?)]
+    ) -> [[(key: ObjectKey, resolved: ResolvedService?)]] {
+        let isLarge = group.contains { $0.resolved?.ports.contains { $0.directReturn != nil } ?? false }
+        return isLarge ? group.map { [$0] } : [group]
     }
 
     /// The affinity timeouts of all Services that are served for sure. (Those that are held may be left as they are.)
@@ -282,7 +294,8 @@ public struct DesiredState: Sendable {
     public func expectedSchema(_ family: IPFamily, existingSets: [Set<String>]) -> TableSchema {
         Dataplane(
             options: options, largestExponent: Dataplane.largestExponent(providedBy: existingSets),
-            timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts)
+            timeouts: Dataplane.timeouts(providedBy: existingSets, and: affinityTimeouts),
+            directReturn: Dataplane.directReturn(providedBy: existingSets)
         ).schema(family)
     }
 

@@ -208,7 +208,7 @@ extension Dataplane {
             for family in IPFamily.allCases {
                 let old = TableSchema(
                     family: family, options: options, largestExponent: previous.largestExponent,
-                    timeouts: previous.timeouts)
+                    timeouts: previous.timeouts, directReturn: previous.directReturn)
                 let plan = SchemaPlan(from: old, to: schema(family))
                 builder.lead(family, plan.leading)
                 builder.trail(family, plan.trailing)

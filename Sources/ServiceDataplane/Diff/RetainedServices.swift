@@ -36,6 +36,9 @@ public struct RetainedServices: Sendable {
         kept[family]?[set]?.contains(key) ?? false
     }
 
+    /// Whether any of them has direct return.
+    public var returnsDirectly: Bool { kept.values.contains { $0[.directFrontends] != nil } }
+
     /// The numbers of all their pools.
     var allPoolNumbers: Set<UInt32> { poolNumbers.values.reduce(into: []) { $0.formUnion($1) } }
 
@@ -114,6 +117,13 @@ public struct RetainedServices: Sendable {
                 keep(family, .backends, endpoint.backend, of: service)
                 keep(family, .localBackends, endpoint.backend, of: service)
                 keep(family, .hairpin, endpoint.hairpin, of: service)
+            }
+        }
+        for set in [SetID.directHere, .directTargets, .directOwners, .directEarlier] {
+            for key in (table.elements[set] ?? [:]).keys {
+                if let service = frontends[key.shifted(by: 0, count: addressBytes + 8)] {
+                    keep(family, set, key, of: service)
+                }
             }
         }
         var addresses: [ElementKey: Set<ObjectKey>] = [:]

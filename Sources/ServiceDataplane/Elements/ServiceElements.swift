@@ -45,7 +45,7 @@ struct ServiceElements {
 
     /// Makes the elements of a port. Its pools are in the order of their slots.
     mutating func make(
-        _ port: ResolvedServicePort, pools: PoolNumbers, into sink: inout some ServiceElementSink,
+        _ port: ResolvedServicePort, pools: PoolNumbers, direct: DirectSlots?, into sink: inout some ServiceElementSink,
         owns: (Frontend) -> Bool
     ) {
         self.pools = pools
@@ -56,7 +56,9 @@ struct ServiceElements {
             if let address = frontend.address, frontend.kind == .clusterIP {
                 makeClusterIP(key, address, port, comment, &sink)
             } else {
-                makeExternal(key, frontend, port, comment, &sink)
+                let direct = frontend.servesDirectReturn ? direct : nil
+                makeExternal(key, frontend, direct != nil, port, comment, &sink)
+                if let direct { makeDirect(key, direct, port, comment, &sink) }
                 if let address = frontend.address { makeAddress(address, .externalAddresses, &sink) }
             }
             if frontend.kind == .loadBalancerIP { makeRanges(key, port, comment, &sink) }
@@ -90,7 +92,7 @@ struct ServiceElements {
     }
 
     private mutating func makeExternal(
-        _ key: KeyBuilder, _ frontend: Frontend, _ port: ResolvedServicePort, _ comment: String,
+        _ key: KeyBuilder, _ frontend: Frontend, _ isDirect: Bool, _ port: ResolvedServicePort, _ comment: String,
         _ sink: inout some ServiceElementSink
     ) {
         let isNodePort = frontend.address == nil
@@ -106,8 +108,13 @@ struct ServiceElements {
         }
         makePool(
             isNodePort ? .nodePorts : .services, key, port.clusterPool, comment, number: pools.cluster, &sink)
-        guard port.externalPolicy == .local else { return mark(.masqueradeExternal, .masqueradeExternalNodePorts) }
-        mark(.externalLocal, .externalLocalNodePorts)
+        if port.externalPolicy == .local {
+            mark(.externalLocal, .externalLocalNodePorts)
+        } else {
+            mark(.masqueradeExternal, .masqueradeExternalNodePorts)
+            // Under direct return sources outside have the local pool for what another node hands on.
+            if !isDirect { return }
+        }
         if port.localPool.isEmpty {
             if !passes { mark(.dropOutsideServices, .dropOutsideNodePorts) }
         } else {

@@ -90,7 +90,7 @@ extension StaleFlows.Place {
 
 extension IPAddress {
     /// The address that a key begins with.
-    fileprivate init(key: ElementKey, _ family: IPFamily) {
+    init(key: ElementKey, _ family: IPFamily) {
         switch family {
         case .ipv4: self = .v4(IPv4Address(rawValue: key[0]))
         case .ipv6:

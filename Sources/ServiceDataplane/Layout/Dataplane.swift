@@ -14,6 +14,8 @@ public struct Dataplane: Sendable {
         var lost: Set<Claim> = []
         /// The numbers of each port's pools, if any port has affinity.
         var pools: [PoolNumbers] = []
+        /// The slots of ports with direct return, by the position of the port.
+        var direct: [Int: DirectSlots] = [:]
     }
 
     /// What shapes the rules.
@@ -22,6 +24,8 @@ public struct Dataplane: Sendable {
     public private(set) var largestExponent: Int { didSet { if largestExponent != oldValue { makeSchemas() } } }
     /// The affinity timeouts that there are chains for.
     public internal(set) var timeouts: AffinityTimeouts { didSet { if timeouts != oldValue { makeSchemas() } } }
+    /// Whether there are rules for direct return.
+    public internal(set) var returnsDirectly = false { didSet { if returnsDirectly != oldValue { makeSchemas() } } }
     /// How many Services need each of them.
     var timeoutUses: [Int: Int] = [:]
     /// Timeouts that stay although no Service needs them; nil while Services are being loaded, when all stay.
@@ -48,11 +52,13 @@ public struct Dataplane: Sendable {
     ///   - timeouts: the affinity timeouts that the tables already provide for, or that will be needed; they stay until
     ///     `retireTimeouts`. Nil if none is known: then each goes with its last Service from the start.
     ///   - nextPool: the first number for a pool with affinity that is free; nil if all are.
+    ///   - directReturn: whether the tables already provide for direct return.
     public init(
         options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent, timeouts: AffinityTimeouts? = nil,
-        nextPool: UInt32? = nil
+        nextPool: UInt32? = nil, directReturn: Bool = false
     ) {
         self.options = options
+        returnsDirectly = directReturn
         self.nextPool = nextPool ?? AffinitySchema.firstPool
         self.timeouts = timeouts ?? AffinityTimeouts()
         sparedTimeouts = timeouts == nil ? [] : nil
@@ -71,7 +77,8 @@ public struct Dataplane: Sendable {
     private mutating func makeSchemas() {
         for family in IPFamily.allCases {
             schemas[family] = TableSchema(
-                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts)
+                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts,
+                directReturn: returnsDirectly)
         }
     }
 
@@ -128,6 +135,13 @@ public struct Dataplane: Sendable {
 
     /// The numbers of pools may be taken over once more.
     mutating func forgetPools(_ numbers: Set<UInt32>) { recoveredPools.subtract(numbers) }
+
+    /// Drops the rules for direct return if no Service asks for it.
+    ///
+    /// - Parameter isSpared: whether they stay in any case, because Services that are left as they are have it.
+    public mutating func retireDirectReturn(sparing isSpared: Bool) {
+        if !isSpared, !records.values.contains(where: { !$0.direct.isEmpty }) { returnsDirectly = false }
+    }
 
     /// Ends the call of a Service for a shared element. True if nobody calls for it any more.
     mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
@@ -197,6 +211,13 @@ public struct Dataplane: Sendable {
             // Nothing is copied where nothing moves.
             if clusterPool != port.clusterPool { record.resolved.ports[index].clusterPool = clusterPool }
             if localPool != port.localPool { record.resolved.ports[index].localPool = localPool }
+            if let direct = port.directReturn {
+                returnsDirectly = true
+                let frontend = old == nil ? layout.directFrontend(port, owns) : nil
+                record.direct[index] = DirectSlots(port, direct, previous: old.flatMap { $0.0.direct[$0.1] }) { slot in
+                    frontend.map { layout.directSlot(slot, of: $0, port.family) } ?? (nil, nil)
+                }
+            }
             guard isAffine else { continue }
             let numbers = old.flatMap { $0.0.pools.isEmpty ? nil : $0.0.pools[$0.1] }
             record.pools.append(number(port, previous: numbers, &layout, owner: resolved.key))
@@ -367,7 +388,10 @@ public struct Dataplane: Sendable {
     {
         var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
         for (index, port) in record.resolved.ports.enumerated() where port.family == family {
-            elements.make(port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index], into: &sink) {
+            elements.make(
+                port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index],
+                direct: record.direct[index], into: &sink
+            ) {
                 record.lost.isEmpty || !record.lost.contains(Claim($0, port))
             }
         }

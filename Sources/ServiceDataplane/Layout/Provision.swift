@@ -7,10 +7,18 @@ extension Dataplane {
     public struct Provision: Hashable, Sendable {
         var largestExponent: Int
         var timeouts: AffinityTimeouts
+        var directReturn: Bool
     }
 
     /// What the tables provide for now.
-    public var provision: Provision { Provision(largestExponent: largestExponent, timeouts: timeouts) }
+    public var provision: Provision {
+        Provision(largestExponent: largestExponent, timeouts: timeouts, directReturn: returnsDirectly)
+    }
+
+    /// Whether tables with these sets provide for direct return.
+    public static func directReturn(providedBy names: some Sequence<Set<String>>) -> Bool {
+        names.contains { $0.contains(SetID.directFrontends.name) }
+    }
 
     /// The affinity timeouts that tables with these sets and chains provide for, and these.
     public static func timeouts(

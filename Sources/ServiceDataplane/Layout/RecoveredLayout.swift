@@ -30,7 +30,10 @@ public struct RecoveredLayout: Sendable {
 
     /// Reads the sets of slots, of pool numbers and of their timeouts.
     public init(_ tables: [IPFamily: ObservedTable]) {
-        let sets = PoolKind.allCases.flatMap { [$0.slots, $0.sticky] } + [.stickyTimeouts]
+        let sets =
+            PoolKind.allCases.flatMap { [$0.slots, $0.sticky] } + [
+                .stickyTimeouts, .directTargets, .directOwners, .directEarlier,
+            ]
         for (family, table) in tables {
             for set in sets {
                 let (own, former) = (table.elements[set], table.formerElements[set])
@@ -84,6 +87,28 @@ extension RecoveredLayout {
         return members
     }
 
+    /// The frontend of a port with direct return that the kernel has slots of; nil if there is none.
+    mutating func directFrontend(_ port: ResolvedServicePort, _ owns: (Frontend) -> Bool) -> KeyBuilder? {
+        guard hasAny(port.family, .directTargets) || hasAny(port.family, .directOwners) else { return nil }
+        for frontend in port.frontends where frontend.servesDirectReturn && owns(frontend) {
+            let key = ServiceElements.key(of: frontend, port.transport)
+            let (owner, _) = directSlot(0, of: key, port.family)
+            if owner != nil { return key }
+        }
+        return nil
+    }
+
+    /// Where the kernel has a slot of a frontend lead to, and who had it before.
+    mutating func directSlot(
+        _ slot: Int, of frontend: KeyBuilder, _ family: IPFamily
+    ) -> (owner: IPAddress?, earlier: IPAddress?) {
+        var key = frontend
+        key.append(slot: UInt32(slot))
+        let owner = value(family, .directOwners, key.key) ?? value(family, .directTargets, key.key)
+        let earlier = value(family, .directEarlier, key.key)
+        return (owner.map { IPAddress(key: $0, family) }, earlier.map { IPAddress(key: $0, family) })
+    }
+
     /// The number that the kernel has for the pool of a port with affinity. Not one that clients are remembered under for a shorter time:
     /// what the kernel remembers keeps its timeout.
     ///
@@ -132,7 +157,8 @@ extension RecoveredLayout {
     /// Where a frontend keeps the pool; nil if it has no use for it.
     private static func kind(_ frontend: Frontend, _ port: ResolvedServicePort, local: Bool) -> PoolKind? {
         if frontend.kind == .clusterIP { return (port.internalPolicy == .local) == local ? .services : nil }
-        if local, port.externalPolicy != .local { return nil }
+        let isDirect = port.directReturn != nil && frontend.servesDirectReturn
+        if local, port.externalPolicy != .local, !isDirect { return nil }
         if frontend.kind == .nodePort { return local ? .localNodePorts : .nodePorts }
         return local ? .localServices : .services
     }

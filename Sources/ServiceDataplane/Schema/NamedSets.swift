@@ -36,6 +36,13 @@ extension SetID {
         .flowPriorities: "flow-priorities",
         .affinity: "affinity",
         .affinityPort: "affinity-port",
+        .directFrontends: "direct-frontends",
+        .directByAddress: "direct-by-address",
+        .directKept: "direct-kept",
+        .directHere: "direct-here",
+        .directTargets: "direct-targets",
+        .directOwners: "direct-owners",
+        .directEarlier: "direct-earlier",
         .affine: "affine",
         .affineNodePorts: "affine-nodeports",
     ]
@@ -63,6 +70,8 @@ extension Statement {
     }
 
     static func setPriority(_ fields: [Selector], map: SetID) -> Statement { .setPriority(fields, map: map.name) }
+
+    static func duplicate(_ fields: [Selector], map: SetID) -> Statement { .duplicate(fields, map: map.name) }
 
     static func dispatch(_ fields: [Selector], map: SetID) -> Statement { .dispatch(fields, map: map.name) }
 

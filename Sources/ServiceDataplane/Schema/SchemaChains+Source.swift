@@ -69,6 +69,7 @@ extension SchemaChains {
         if servesLocalhost {
             rules.append([.lookup([.sourceAddress], in: .loopback), .goto("translate-served")])
         }
+        rules += keepsDirectSource
         rules += masquerade(.masqueradeExternal, .masqueradeExternalNodePorts)
         rules.append([.sourceIsLocal, .goto("translate-own-source")])
         return Chain("translate-external", rules: rules)

@@ -7,6 +7,8 @@ struct SchemaChains {
     let options: DataplaneOptions
     let largestExponent: Int
     let timeouts: AffinityTimeouts
+    /// Whether a Service asks for direct return: the kernel needs a module for it, and packets a look that they are else spared.
+    let returnsDirectly: Bool
 
     static let frontend = SchemaSets.frontend
     private static let nodePort = SchemaSets.nodePort
@@ -18,17 +20,19 @@ struct SchemaChains {
     ]
     static let originalNodePort: [Selector] = [.originalProtocol, .originalDestinationPort]
     private static let toNodePortAddress = Statement.lookup([.destinationAddress], in: .nodePortAddresses)
-    private static let toExternalAddress = Statement.lookup([.destinationAddress], in: .externalAddresses)
+    static let toExternalAddress = Statement.lookup([.destinationAddress], in: .externalAddresses)
     private static let toFrontendAddress = Statement.lookup([.destinationAddress], in: .frontendAddresses)
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
-        AffinitySchema.recalls(family) + picks() + [nodePorts(), services()] + external() + [outside()] + frontends()
+        AffinitySchema.recalls(family) + picks() + [nodePorts(), services()] + external() + [outside()]
+            + directTranslation()
+            + frontends()
             + [refuse()] + (options.dropsInvalid ? [invalid()] : [])
             + AffinitySchema.remembers(family, timeouts: timeouts)
             + [unservedOutside(), unserved(), uncaptured()] + remaining()
             + [translateOwnSource(), translateServed(), translateExternal(), translateClusterIP(), translateSource()]
-            + guards() + translation() + memories() + refusals() + [postrouting()]
+            + directReturn() + guards() + translation() + memories() + refusals() + [postrouting()]
     }
 
     // MARK: Picking an endpoint
@@ -107,7 +111,7 @@ struct SchemaChains {
             Chain(
                 "external-addresses",
                 comment: "source ranges, and externalTrafficPolicy Local from outside the cluster",
-                rules: [Self.outsideRanges, isOutside + [.jump("outside")]] + others),
+                rules: [Self.outsideRanges] + toDirectTranslation + [isOutside + [.jump("outside")]] + others),
             Chain(
                 "nodeports-prerouting", comment: "after a match of nodeport-addresses only",
                 rules: [
@@ -130,7 +134,7 @@ struct SchemaChains {
     }
 
     /// Source ranges hold for the node's own connections, too, and also where there is no endpoint.
-    private static let outsideRanges: Rule = [
+    static let outsideRanges: Rule = [
         .lookup(frontend, in: .restricted), .connectionState(.new),
         .lookup(begunFrontend + [.sourceAddress], in: .sourceRanges, negated: true), .counter, .drop,
     ]
@@ -239,10 +243,12 @@ struct SchemaChains {
         func further(_ chain: String) -> Rule { [.isConfirmed, .goto(Self.unanswered(chain))] }
         let unusual = Chain(
             "unusual", comment: "packets of flows that have no answer yet, or of none",
-            rules: [[.connectionState(.invalid), .goto("invalid")], further("remaining")])
+            rules: toDirectReturn + (options.dropsInvalid ? [[.connectionState(.invalid), .goto("invalid")]] : [])
+                + [further("remaining")])
         let begins: Rule = [.connectionStateIsNot(.established)]
-        let incoming = begins + (options.dropsInvalid ? [.goto("unusual")] : further("remaining"))
-        return (options.dropsInvalid ? [unusual] : []) + [
+        let asksMore = options.dropsInvalid || returnsDirectly
+        let incoming = begins + (asksMore ? [.goto("unusual")] : further("remaining"))
+        return (asksMore ? [unusual] : []) + [
             Chain(
                 "guard-prerouting", hook: Chain.Hook(.filter, .prerouting, priority: -110),
                 rules: (servesLocalhost ? [martian] : []) + [incoming]),
@@ -283,7 +289,7 @@ struct SchemaChains {
     }
 
     /// The match that tells sources outside the cluster; empty where all are to be treated alike.
-    private var isOutside: Rule {
+    var isOutside: Rule {
         options.strictLocal || !options.localDetector.isActive(family) ? [] : [fromOutside]
     }
 
@@ -326,15 +332,18 @@ extension TableSchema {
     /// - Parameters:
     ///   - largestExponent: the largest size class that there has to be; at least `PoolSize.initialExponent`.
     ///   - timeouts: the affinity timeouts that there has to be a chain for.
+    ///   - directReturn: whether a Service asks for direct return.
     public init(
         family: IPFamily, options: DataplaneOptions, largestExponent: Int = PoolSize.initialExponent,
-        timeouts: AffinityTimeouts = AffinityTimeouts()
+        timeouts: AffinityTimeouts = AffinityTimeouts(), directReturn: Bool = false
     ) {
         self.init(
             family: family, name: options.tableName, comment: "Kubernetes Services, kept by fairlead",
-            sets: SchemaSets.all(family, options, largestExponent: largestExponent),
+            sets: SchemaSets.all(
+                family, options, largestExponent: largestExponent, directReturn: directReturn),
             chains: SchemaChains(
-                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts
+                family: family, options: options, largestExponent: largestExponent, timeouts: timeouts,
+                returnsDirectly: directReturn
             ).all(), verdicts: [.timeouts: AffinitySchema.verdicts(timeouts)])
     }
 }

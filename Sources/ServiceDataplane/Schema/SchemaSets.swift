@@ -7,13 +7,13 @@ enum SchemaSets {
     static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
 
     static func all(
-        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int
+        _ family: IPFamily, _ options: DataplaneOptions, largestExponent: Int, directReturn: Bool
     ) -> [SetDeclaration] {
         nodeSets + [frontendAddresses, externalAddresses] + notes
             + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : [])
             + policySets + rangeSets
             + (options.preservesLocalSource ? [localBackends] : []) + verdictSets
-            + PoolKind.allCases.map(slots) + AffinitySchema.sets(family)
+            + (directReturn ? DirectReturnSets.all : []) + PoolKind.allCases.map(slots) + AffinitySchema.sets(family)
             + PoolKind.allCases.flatMap { kind in
                 (0...largestExponent).map {
                     members(kind, exponent: $0, countsPackets: options.countsConnections)

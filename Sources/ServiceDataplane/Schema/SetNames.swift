@@ -150,6 +150,20 @@ extension SetID {
     public static let dropEmptyServices = SetID(169)
     /// Such node ports.
     public static let dropEmptyNodePorts = SetID(170)
+    /// External and load balancer frontends with direct return.
+    public static let directFrontends = SetID(171)
+    /// Those of them with ClientIP affinity.
+    public static let directByAddress = SetID(172)
+    /// Those of them under external Local policy, on a node with an endpoint.
+    public static let directKept = SetID(173)
+    /// Their slots whose owner is on this node.
+    public static let directHere = SetID(174)
+    /// The endpoint of each of these.
+    public static let directTargets = SetID(175)
+    /// The address of the owner of each of the others.
+    public static let directOwners = SetID(176)
+    /// The address of the endpoint that had a slot before, if it is still there, and not on this node.
+    public static let directEarlier = SetID(177)
     /// Slots of `PoolKind.services`.
     public static let endpoints = SetID(16)
     /// Slots of `PoolKind.localServices`.

@@ -1,0 +1,128 @@
+import NetworkTypes
+
+/// Deals a fixed number of slots to endpoints, so that every node comes to the same result by itself.
+///
+/// Rendezvous hashing, made even: the owner of a slot is the endpoint with the largest sum of a hash of slot and endpoint and of the
+/// endpoint's price. Prices begin at 0. In each of some rounds those of endpoints that have too many slots fall, those of endpoints that
+/// have too few rise; a share within 3 % of its part is left alone, for each correction moves slots. All of it is whole numbers, so it
+/// is the same on every processor. The result depends on the set of endpoints alone: not on their order, nor on what there was before.
+public struct SlotTable: Hashable, Sendable {
+    /// Who may own slots.
+    public struct Member: Hashable, Sendable {
+        /// The endpoint's address.
+        public var address: IPAddress
+        /// The endpoint's port.
+        public var port: UInt16
+
+        /// Makes a member.
+        public init(address: IPAddress, port: UInt16) {
+            self.address = address
+            self.port = port
+        }
+    }
+
+    /// How many slots there are: the same for any number of endpoints, so that no flow changes its slot when that number changes.
+    public static let slotCount = 8192
+    /// How many of the best endpoints of a slot may become its owner.
+    private static let candidates = 16
+    private static let rounds = 12
+    /// A share may be off by so many hundredths before its price changes.
+    private static let tolerance: Int64 = 3
+
+    /// For each slot the position of its owner among the members; empty without members.
+    public let owners: [UInt16]
+
+    /// Deals the slots.
+    ///
+    /// - Parameter members: each once, at the most 65,535. Their order only says how `owners` counts them.
+    public init(_ members: [Member]) {
+        guard members.count > 1 else {
+            owners = members.isEmpty ? [] : Array(repeating: 0, count: Self.slotCount)
+            return
+        }
+        let hashes = members.map(\.hash)
+        // Of equal sums the one that comes first counts: so the order must not be the caller's.
+        let order = members.indices.sorted {
+            (hashes[$0], members[$0].address, members[$0].port) < (hashes[$1], members[$1].address, members[$1].port)
+        }
+        let dealt = Self.deal(order.map { hashes[$0] })
+        owners = dealt.map { UInt16(truncatingIfNeeded: order[$0]) }
+    }
+
+    private static func deal(_ hashes: [UInt64]) -> [Int] {
+        let count = Int64(hashes.count)
+        let best = bestCandidates(hashes)
+        let width = best.count / slotCount
+        var prices = [Int64](repeating: 0, count: hashes.count)
+        var owners = [Int](repeating: 0, count: slotCount)
+        for round in 0...rounds {
+            var shares = [Int64](repeating: 0, count: hashes.count)
+            for slot in 0..<slotCount {
+                var (owner, largest) = (0, Int64.min)
+                for index in slot * width..<(slot + 1) * width {
+                    let sum = best[index].hash + prices[best[index].member]
+                    if sum > largest { (owner, largest) = (best[index].member, sum) }
+                }
+                owners[slot] = owner
+                shares[owner] += 1
+            }
+            if round == rounds { break }
+            let allowed = tolerance * Int64(slotCount) / 100
+            for member in hashes.indices {
+                let excess = shares[member] * count - Int64(slotCount)
+                let beyond = excess > allowed ? excess - allowed : excess < -allowed ? excess + allowed : 0
+                prices[member] -= beyond * (1 << 32) / (Int64(slotCount) * count) * 2 / 5
+            }
+        }
+        return owners
+    }
+
+    private struct Candidate {
+        var hash: Int64
+        var member: Int
+    }
+
+    /// The members with the largest hashes for each slot, one slot after the other.
+    private static func bestCandidates(_ hashes: [UInt64]) -> [Candidate] {
+        let width = min(candidates, hashes.count)
+        var result: [Candidate] = []
+        result.reserveCapacity(slotCount * width)
+        var best = [Candidate](repeating: Candidate(hash: -1, member: 0), count: width)
+        for slot in 0..<slotCount {
+            let seed = mixed(UInt64(slot))
+            for index in best.indices { best[index].hash = -1 }
+            for (member, hash) in hashes.enumerated() {
+                let value = Int64(mixed(seed ^ hash) >> 32)
+                if value <= best[width - 1].hash { continue }
+                var place = width - 1
+                while place > 0, best[place - 1].hash < value {
+                    best[place] = best[place - 1]
+                    place -= 1
+                }
+                best[place] = Candidate(hash: value, member: member)
+            }
+            result += best
+        }
+        return result
+    }
+
+    /// Spreads 64 bits: the last step of the generator SplitMix64.
+    fileprivate static func mixed(_ value: UInt64) -> UInt64 {
+        var value = value &+ 0x9E37_79B9_7F4A_7C15
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}
+
+extension SlotTable.Member {
+    /// 64 bits that stand for the endpoint, the same on every node.
+    fileprivate var hash: UInt64 {
+        let (high, low): (UInt64, UInt64) =
+            switch address {
+            case .v4(let address): (4, UInt64(address.rawValue))
+            case .v6(let address): (address.high, address.low)
+            }
+        return SlotTable.mixed(SlotTable.mixed(SlotTable.mixed(high) ^ low) ^ UInt64(port))
+    }
+}

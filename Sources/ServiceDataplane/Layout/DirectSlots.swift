@@ -1,0 +1,56 @@
+import LoadBalancing
+import NetworkTypes
+import ServicePolicy
+
+/// The slots of one port under direct return: which endpoint owns each, and which one did before.
+struct DirectSlots: Hashable, Sendable {
+    /// The endpoints that slots are dealt to, sorted.
+    private(set) var members: [Backend] = []
+    /// For each slot the position of its owner among the members.
+    private(set) var owners: [UInt16] = []
+    /// The address of the endpoint that had the slot before, for slots that have moved away from one that is still there.
+    private(set) var earlier: [UInt16: IPAddress] = [:]
+
+    /// The owner of a slot.
+    func owner(_ slot: Int) -> Backend { members[Int(owners[slot])] }
+
+    /// Deals the slots of a port.
+    ///
+    /// - Parameters:
+    ///   - port: the port as policy resolved it.
+    ///   - direct: its direct return.
+    ///   - previous: the slots before this change; nil if this process has none.
+    ///   - recovered: where a slot led to by what the kernel has: its owner, and the one before.
+    init(
+        _ port: ResolvedServicePort, _ direct: DirectReturn, previous: DirectSlots?,
+        recovered: (Int) -> (owner: IPAddress?, earlier: IPAddress?)
+    ) {
+        members = direct.members
+        guard !members.isEmpty else { return }
+        owners = previous?.members == members ? previous?.owners ?? [] : Self.deal(members)
+        // Where endpoints terminate, dealing with them says who had their slots: on every node, and after a restart.
+        let whole = port.usable == members ? nil : Self.deal(port.usable)
+        let usable = Set(port.usable.map(\.address))
+        let ready = Set(members.map(\.address))
+        func isLeft(_ address: IPAddress?, by owner: Backend) -> IPAddress? {
+            address.flatMap { $0 != owner.address && usable.contains($0) ? $0 : nil }
+        }
+        for slot in 0..<SlotTable.slotCount {
+            let owner = owner(slot)
+            let known =
+                previous.map { ($0.members.isEmpty ? nil : $0.owner(slot).address, $0.earlier[UInt16(slot)]) }
+                ?? recovered(slot)
+            let (last, older) = (isLeft(known.0, by: owner), isLeft(known.1, by: owner))
+            // There is one place. One that terminates has the connections that are soon over, and will not have any more.
+            let isEnding = older.map { !ready.contains($0) } ?? false
+            let left =
+                (isEnding ? older : nil) ?? last ?? older
+                ?? isLeft(whole.map { port.usable[Int($0[slot])].address }, by: owner)
+            if let left { earlier[UInt16(slot)] = left }
+        }
+    }
+
+    private static func deal(_ backends: [Backend]) -> [UInt16] {
+        SlotTable(backends.map { SlotTable.Member(address: $0.address, port: $0.port) }).owners
+    }
+}
