@@ -64,6 +64,8 @@ public enum Statement: Hashable, Sendable {
     case hasCodePoint(UInt8)
     /// `dscp set`: the packet gets another code point; the two bits of ECN stay.
     case setCodePoint(UInt8)
+    /// `ip ttl`, `ip6 hoplimit`: how many routers the packet may still pass.
+    case hasHopLimit(UInt8)
     /// `tcp flags`: of SYN, ACK, RST and FIN not SYN alone: a segment of a connection that has begun.
     case continuesConnection
     /// `reject with tcp reset`.

@@ -33,6 +33,7 @@ extension Statement {
         case .duplicate(let fields, let map): "dup to \(fields.text(family)) map @\(map)"
         case .hasCodePoint(let value): "\(family.nftName) dscp \(Self.codePointText(value))"
         case .setCodePoint(let value): "\(family.nftName) dscp set \(Self.codePointText(value))"
+        case .hasHopLimit(let value): "\(Selector.hopLimit.text(family)) \(value)"
         case .continuesConnection: "tcp flags != syn / fin,syn,rst,ack"
         case .rejectWithReset: "reject with tcp reset"
         case .reject: "reject"

@@ -68,7 +68,7 @@ extension Statement {
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset,
             .reject, .accept,
-            .hasCodePoint, .setCodePoint, .continuesConnection,
+            .hasCodePoint, .setCodePoint, .hasHopLimit, .continuesConnection,
             .drop, .leave, .jump, .goto:
             []
         }

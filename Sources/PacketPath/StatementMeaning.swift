@@ -60,7 +60,8 @@ extension Interpreter {
         case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
-            .hasInputInterface, .hasPriority, .priorityHasBits, .hasCodePoint, .continuesConnection:
+            .hasInputInterface, .hasPriority, .priorityHasBits, .hasCodePoint, .hasHopLimit,
+            .continuesConnection:
             return [(matches(statement, state) ? .match : .noMatch, 1)]
         case .counter: return [(.match, 1)]
         case .resetPriority: return [(.setPriority(0), 1)]
@@ -98,6 +99,8 @@ extension Interpreter {
             (isPrefix ? (state.interface ?? "").hasPrefix(name) : (state.interface ?? "") == name) != negated
         case .hasInputInterface: state.interface != nil
         case .hasCodePoint(let value): state.codePoint == value
+        // Nobody asks how far the sender is.
+        case .hasHopLimit: false
         case .continuesConnection: packet.transport == .tcp && packet.isContinuing
         case .lookup, .counter, .setPriority, .resetPriority, .dispatch, .update, .destinationNATFromTwo,
             .destinationNAT, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto, .duplicate,

@@ -203,6 +203,31 @@ struct DirectReturnTests {
         #expect(try await bench.packets("node2", family) == 0)
     }
 
+    @Test("direct return: where the network takes the mark off, TTL ends a circle", arguments: IPFamily.allCases)
+    func markTakenOff(_ family: IPFamily) async throws {
+        let bench = try await DirectReturnBench(DirectReturnBench.service(["node2-a"]))
+        let range = family == .ipv4 ? "10.128.2.0/24" : "fd00:10:128:2::/64"
+        let words = ["route", "replace", range, "via", "\(bench.lab.router.address(family))"]
+        try await bench.lab.nodes[0].namespace.execute(Program("ip", words)).requireSuccess()
+        try await NFT(bench.lab.router.namespace).load(
+            """
+            table inet clearing {
+             chain forward {
+              type filter hook forward priority 0;
+              ip daddr \(LabTopology.virtualIPv4) ip dscp set 0
+              ip6 daddr \(LabTopology.virtualIPv6) ip6 dscp set 0
+             }
+            }
+            """)
+        try await bench.countPackets()
+        _ = try await bench.probe(.udp, family, ports: [43_000, 43_001], timeLimit: Probe.brief)
+        let seen = try await bench.packets("node1", family)
+        // Node and router take one off each, of 64.
+        #expect(seen > 2 * 8 && seen <= 2 * 64, "\(seen)")
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(try await bench.packets("node1", family) == seen)
+    }
+
     // MARK: Commands
 
     @Test("direct return: what render prints loads and is what apply writes; explain says who is reached")

@@ -93,6 +93,9 @@ struct RuleEncoder {
             add("dup", to: rule) { set32($0, NFTNL_EXPR_DUP_SREG_ADDR, 1) }
         case .hasCodePoint(let value): matchCodePoint(value, to: rule)
         case .setCodePoint(let value): setCodePoint(value, to: rule)
+        case .hasHopLimit(let value):
+            load(.hopLimit, register: 1, to: rule)
+            compare(differs: false, value, to: rule)
         case .continuesConnection:
             load(.transportProtocol, register: 1, to: rule)
             compare(differs: false, TransportProtocol.tcp.rawValue, to: rule)

@@ -65,6 +65,10 @@ extension SchemaChains {
         ]
     }
 
+    /// `dup` takes one off the TTL and never looks at it: from 0 it would begin anew with 255. Where a network takes the mark off what it
+    /// sends back, this is what ends a circle.
+    private static let lastHop: Rule = [.hasHopLimit(1), .drop]
+
     private func handOn(_ spread: Spread) -> [Chain] {
         let isHere = Statement.lookup(spread.slot, in: .directHere)
         let toOwner: Rule = [.duplicate(spread.slot, map: .directOwners), .counter, .drop]
@@ -80,6 +84,7 @@ extension SchemaChains {
             Chain(
                 "direct-further-\(spread.name)", comment: "a segment of a connection that nobody knows here",
                 rules: [
+                    Self.lastHop,
                     [
                         .setCodePoint(HandOnMark.twofold), .duplicate(spread.slot, map: .directEarlier),
                         .goto("direct-both-\(spread.name)"),
@@ -94,7 +99,7 @@ extension SchemaChains {
                     [.hasCodePoint(HandOnMark.twofold), .drop],
                     [.hasCodePoint(HandOnMark.alone), .goto("direct-handed-\(spread.name)")],
                     [.continuesConnection, .goto("direct-further-\(spread.name)")],
-                    [.lookup(Self.frontend, in: .directKept), .leave], [isHere, .leave],
+                    [.lookup(Self.frontend, in: .directKept), .leave], [isHere, .leave], Self.lastHop,
                     [.setCodePoint(HandOnMark.alone)] + toOwner,
                 ]),
         ]
