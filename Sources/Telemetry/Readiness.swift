@@ -103,7 +103,9 @@ public struct Readiness: Hashable, Sendable {
         guard let silent else { return Check(name: "objects", holds: true, text: "followed") }
         let isLate = patience.map { now.uptime - silent.trouble.since.uptime >= $0 } ?? false
         return Check(
-            name: "objects", holds: !isLate, text: "since \(silent.trouble.since.timestamp): \(silent.trouble.text)")
+            name: "objects", holds: !isLate,
+            // Whoever reaches the health address need not know more: the log and the status page have the reason.
+            text: "\(silent.place.subject) cannot be followed since \(silent.trouble.since.timestamp)")
     }
 
     private static func network(_ network: NodeNetwork?) -> Check {

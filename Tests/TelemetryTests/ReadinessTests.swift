@@ -53,6 +53,11 @@ import Testing
         #expect(Self.failing(Self.health, troubles, at: 699) == [])
         #expect(Self.failing(Self.health, troubles, at: 700) == ["objects"])
         #expect(Self.failing(Self.health, troubles, patience: nil, at: 100_000) == [])
+        let body = Readiness(
+            Self.health, troubles, network: Self.network(), patience: .seconds(1), at: Self.moment(200)
+        ).answer.body
+        #expect(body.contains("[-]objects failed: services cannot be followed since 1970-01-01T00:01:40Z\n"), "\(body)")
+        #expect(!body.contains("refused"))
         #expect(Self.failing(Self.health, troubles, patience: .seconds(1), at: 102) == ["objects"])
     }
 
