@@ -2,7 +2,7 @@ import KubernetesModel
 
 /// What advice can find. The raw values are stable: annotations and options name them, and `docs/advice.md` explains each.
 public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
-    /// An object makes no sense, so that its Service could not be looked at as it is.
+    /// An object is invalid, so that its Service could not be looked at as it is.
     case invalidObject = "invalid-object"
     /// A value of an object cannot be used and is left out.
     case invalidValue = "invalid-value"

@@ -137,7 +137,7 @@ public struct Advisor: Sendable {
         }
     }
 
-    /// Objects that make no sense: their Services are looked at without them, or not at all.
+    /// Objects that are invalid: their Services are looked at without them, or not at all.
     private func invalidObjects(_ keys: [ObjectKey]?) -> [AdviceFinding] {
         unreadable.compactMap { found in
             guard let subject = found.subject else { return nil }

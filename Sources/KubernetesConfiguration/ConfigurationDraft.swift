@@ -50,7 +50,7 @@ public struct ConfigurationDraft: Sendable {
     ///   - key: the path of the key.
     ///   - flag: the flag's name, with its dashes.
     ///   - text: what the flag was given.
-    /// - Throws: if the text makes no sense for the key.
+    /// - Throws: if the text is invalid for the key.
     public mutating func set(_ key: String, flag: String, to text: String) throws(ConfigurationError) {
         guard let known = KubeProxyConfiguration.key(key) else {
             preconditionFailure("\(key) is no key of a KubeProxyConfiguration")

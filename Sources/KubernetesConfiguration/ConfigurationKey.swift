@@ -20,7 +20,7 @@ extension KubeProxyConfiguration {
         let objection: @Sendable (KubeProxyConfiguration) -> String?
 
         let read: @Sendable (ManifestNode, inout KubeProxyConfiguration) throws(FieldError) -> Void
-        /// Takes what a flag was given; false if that makes no sense.
+        /// Takes what a flag was given; false if that is invalid.
         let readFlag: @Sendable (String, inout KubeProxyConfiguration) -> Bool
         let noun: String
         /// Whether it is a text, or a list or map of texts.

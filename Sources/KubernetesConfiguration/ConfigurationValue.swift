@@ -5,7 +5,7 @@ import ManifestSource
 protocol ConfigurationValue: Equatable, Sendable {
     /// Reads a node that is not null.
     static func read(_ node: ManifestNode) throws(FieldError) -> Self
-    /// Reads what a flag was given; nil if it makes no sense.
+    /// Reads what a flag was given; nil if it is invalid.
     static func read(flag text: String) -> Self?
     /// What a flag with this type expects, for the error.
     static var noun: String { get }

@@ -7,7 +7,7 @@ public struct ConnectionSettings: Hashable, Sendable {
     public enum Material: Hashable, Sendable {
         /// The text itself.
         case inline([UInt8])
-        /// The path of a file that has it; read anew when it changes.
+        /// The path of a file that has it; read again when it changes.
         case file(String)
     }
 
@@ -17,7 +17,7 @@ public struct ConnectionSettings: Hashable, Sendable {
         case none
         /// `token`.
         case token(String)
-        /// `tokenFile`: read anew before it is older than a minute, as client-go does. Blanks around the token are no
+        /// `tokenFile`: read again before it is older than a minute, as client-go does. Blanks around the token are no
         /// part of it.
         case tokenFile(String)
         /// `username` and `password`.

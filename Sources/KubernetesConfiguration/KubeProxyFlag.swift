@@ -146,7 +146,7 @@ extension ConfigurationDraft {
     ///
     /// - Parameter flags: names without dashes, and values. Those that the configuration has no key for are passed over,
     ///   but for the ports.
-    /// - Throws: if a value makes no sense.
+    /// - Throws: if a value is invalid.
     public mutating func apply(_ flags: [(name: String, value: String)]) throws(ConfigurationError) {
         // The mode says which section others go to; ports complete addresses.
         for (name, value) in flags where name == "proxy-mode" { try set("mode", flag: "--proxy-mode", to: value) }

@@ -1,4 +1,4 @@
-/// What has to be computed anew after changes of the cluster.
+/// What has to be computed again after changes of the cluster.
 public struct AffectedState: Hashable, Sendable {
     /// The Services that came, changed or went, or whose EndpointSlices did.
     public var services: Set<ObjectKey> = []
@@ -13,7 +13,7 @@ public struct AffectedState: Hashable, Sendable {
     /// Whether any node came, changed or went.
     public var nodeChanged: Bool { !nodes.isEmpty }
 
-    /// Whether nothing has to be computed anew.
+    /// Whether nothing has to be computed again.
     public var isEmpty: Bool { services.isEmpty && nodes.isEmpty && !serviceCIDRsChanged }
 
     /// Adds what another batch of changes affects.

@@ -72,7 +72,7 @@ public struct ClusterState: Sendable {
     /// slice is no difference, and is not kept with the slice. A complete list (``ClusterChange/retained(_:_:)``) costs a
     /// look at each known object of its kind.
     ///
-    /// - Returns: What has to be computed anew. A change that a later one takes back may still be in it.
+    /// - Returns: What has to be computed again. A change that a later one takes back may still be in it.
     public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {
         var affected = AffectedState()
         for change in changes {

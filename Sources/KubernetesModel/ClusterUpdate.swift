@@ -14,7 +14,7 @@ public struct ClusterUpdate: Sendable, Equatable {
     public var changes: [ClusterChange] = []
     /// All findings of the source that hold now, not only new ones.
     public var findings: [Finding] = []
-    /// The Services of which an object makes no sense: what the kernel has of them stays as it is.
+    /// The Services of which an object is invalid: what the kernel has of them stays as it is.
     public var heldServices: Set<ObjectKey> = []
     /// How much is known.
     public var readiness = Readiness.complete

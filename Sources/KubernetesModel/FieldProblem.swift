@@ -42,7 +42,7 @@ extension FieldPath: CustomStringConvertible {
     }
 }
 
-/// Why an object makes no sense: what the rules of this target throw, whoever read the object.
+/// Why an object is invalid: what the rules of this target throw, whoever read the object.
 package struct FieldProblem: Error, Hashable, Sendable {
     /// The field at fault; empty from a rule about a single value that was told no path.
     package var path: FieldPath

@@ -1,4 +1,4 @@
-/// Something about the user's objects that the user should know: the only channel for objects that make no sense.
+/// Something about the user's objects that the user should know: the only channel for objects that are invalid.
 ///
 /// A pure stage never throws on a bad object and never drops one silently; it returns a finding.
 public struct Finding: Hashable, Sendable {

@@ -78,7 +78,7 @@ package struct ServiceFields: Sendable {
 extension Service {
     /// The values of `spec.sessionAffinity`.
     package enum AffinityType: String, CaseIterable {
-        /// Each connection picks anew.
+        /// Each connection picks again.
         case none = "None"
         /// By the client's address.
         case clientIP = "ClientIP"

@@ -24,7 +24,7 @@ public struct Service: Hashable, Sendable {
 
     /// `spec.sessionAffinity`.
     public enum SessionAffinity: Hashable, Sendable {
-        /// Each connection picks anew.
+        /// Each connection picks again.
         case none
         /// A client's connections go to the same endpoint until it has been quiet for the timeout.
         case clientIP(timeoutSeconds: Int)

@@ -2,7 +2,7 @@ import KubernetesModel
 
 /// The fields of an object as they were sent: first all bytes are read, then the rules are applied.
 ///
-/// So bytes that are no message are told from an object that makes no sense. The former end the list or the watch, the
+/// So bytes that are no message are told from an object that is invalid. The former end the list or the watch, the
 /// latter costs only itself.
 protocol ObjectRecord {
     /// Makes a record without fields.

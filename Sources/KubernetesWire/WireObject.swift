@@ -6,12 +6,12 @@ public struct WireObject: Hashable, Sendable {
     public var id: ObjectID
     /// `metadata.resourceVersion`.
     public var resourceVersion: String
-    /// The object; nil if it makes no sense to a dataplane. A finding `invalid-object` then says why.
+    /// The object; nil if it is of no use to a dataplane. A finding `invalid-object` then says why.
     public var object: ClusterObject?
     /// What is wrong with the object or doubtful about it.
     public var findings: [Finding] = []
 
-    /// Makes an object that makes no sense, until it is given one that does.
+    /// Makes an invalid object, until it is given what is missing.
     public init(id: ObjectID, resourceVersion: String, object: ClusterObject? = nil) {
         self.id = id
         self.resourceVersion = resourceVersion

@@ -23,7 +23,7 @@ struct DocumentDecoder {
     var findings: [LocalFinding] = []
     var skipped: [(kind: String, line: Int)] = []
 
-    /// Lists in lists make no sense beyond this.
+    /// Lists in lists are refused beyond this.
     private static let maximumListDepth = 8
 
     init(context: DecodeContext) { self.context = context }

@@ -164,7 +164,7 @@ extension ManifestFile {
         return (before, added.keys.filter { before[$0] == nil })
     }
 
-    /// Makes the table of objects anew. Returns those that were in force but for unchanged ones, and the ones that are
+    /// Builds the table of objects again. Returns those that were in force but for unchanged ones, and the ones that are
     /// new.
     private mutating func rebuild(_ change: ManifestDecoder.Change) -> (before: [ObjectID: Entry], new: [ObjectID]) {
         var before = objects
@@ -205,7 +205,7 @@ extension ManifestFile {
         }
     }
 
-    /// Keeps objects whose new version makes no sense. If the file has a broken object that does not say which one it
+    /// Keeps objects whose new version is invalid. If the file has a broken object that does not say which one it
     /// is, every object that is gone from the file may be it.
     private mutating func keep(_ gone: [ObjectID: Entry], _ errors: [Finding]) {
         kept = []

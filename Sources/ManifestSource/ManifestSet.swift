@@ -21,7 +21,7 @@ public struct ManifestUpdate: Sendable, Equatable {
     /// Makes an update without content.
     public init() {}
 
-    /// The Services of which an object makes no sense and has no earlier version that could stand in for it.
+    /// The Services of which an object is invalid and has no earlier version that could stand in for it.
     public var heldServices: Set<ObjectKey> {
         let standIns = Set(findings.lazy.filter { $0.code == "kept-last-good" }.compactMap(\.subject))
         return Set(
@@ -89,7 +89,7 @@ public struct ManifestSet {
         roots = paths.filter { seen.insert($0).inserted }.map { Root(path: $0) }
     }
 
-    /// Reads all files anew and returns what changed since the last time; the first time that is everything.
+    /// Reads all files again and returns what changed since the last time; the first time that is everything.
     public mutating func load() -> ManifestUpdate {
         for root in roots.indices { scan(root, rereadAll: true) }
         return takeUpdate()

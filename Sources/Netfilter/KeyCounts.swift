@@ -14,7 +14,7 @@ public struct KeyCounts: Sendable {
     /// Makes an empty collection of keys with at most so many bytes.
     public init(keyBytes: Int) { keyWords = min(max(keyBytes, 8) + 7, ElementKey.capacity) / 8 }
 
-    /// Makes room for so many keys, so that the places need not be made anew while they come.
+    /// Makes room for so many keys, so that the places need not be recreated while they come.
     public mutating func reserveCapacity(_ capacity: Int) {
         var places = 16
         while places * 3 < capacity * 4 { places *= 2 }

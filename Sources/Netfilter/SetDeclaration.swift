@@ -78,7 +78,7 @@ extension SetDeclaration {
             && isInterval == other.isInterval
     }
 
-    /// What a set is called that stands in for this one, while that is made anew in another form. There are two such names, for a
+    /// What a set is called that stands in for this one, while that is recreated in another form. There are two such names, for a
     /// set of yet another form may bear one.
     public static func interimNames(of name: String) -> [String] { ["\(name).new", "\(name).next"] }
 

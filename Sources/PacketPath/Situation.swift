@@ -15,7 +15,7 @@ public struct Situation: Sendable {
     public var ownAddresses: Set<IPAddress>
     /// What answers on health check ports of the node.
     public var healthChecks: [UInt16: HealthCheck]
-    /// Services of which an object makes no sense.
+    /// Services of which an object is invalid.
     public var held: Set<ObjectKey>
     /// The taint by which the node is drained, so that its health check ports answer 503 (`--drain-taints`).
     public var drainTaint: String?

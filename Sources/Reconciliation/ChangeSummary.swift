@@ -31,7 +31,7 @@ public struct ChangeSummary: Sendable {
     private var added: [SetName: Elements] = [:]
     private var removed: [SetName: Elements] = [:]
     private var structure: [String] = []
-    /// Tables that were made anew, which says it all of what is in them.
+    /// Tables that were recreated, which says it all of what is in them.
     private var fresh: Set<String> = []
 
     /// The most elements of a set that are named.

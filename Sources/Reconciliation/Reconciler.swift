@@ -19,7 +19,7 @@ public struct SyncReport: Sendable {
     public var summary = ChangeSummary()
     /// What triggered the changes of EndpointSlices that the kernel now holds.
     public var triggers: [EndpointTrigger] = []
-    /// How many Services were computed anew for it.
+    /// How many Services were computed again for it.
     public var services = 0
 
     /// Nothing done.
@@ -71,7 +71,7 @@ public final class Reconciler<Kernel: DataplaneKernel> {
 
     // MARK: Full synchronization
 
-    /// Names the Services of which an object makes no sense: what the kernel has of them stays as it is. If one of them
+    /// Names the Services of which an object is invalid: what the kernel has of them stays as it is. If one of them
     /// is held no longer, a change has to follow, even an empty one: it costs that Service.
     ///
     /// - Returns: whether that is so.

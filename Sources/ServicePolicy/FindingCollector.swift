@@ -39,7 +39,7 @@ extension FindingCollector {
             "\(value.quoted) has no effect, and the Service is served; the values are true and false")
     }
 
-    /// Annotations about flows whose values make no sense.
+    /// Annotations about flows whose values are invalid.
     mutating func reportFlowValues(_ service: Service) {
         if let value = service.annotations[Service.resetAnnotation], service.resetsGoneEndpoints == nil {
             add(

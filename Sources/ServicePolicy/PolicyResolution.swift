@@ -38,7 +38,7 @@ public struct PolicyResolution: Hashable, Sendable {
 /// Says how a node has to serve a Service: its frontends, their policies and the endpoints behind them.
 ///
 /// The result depends on the arguments alone, and not on the order of slices, endpoints or addresses. A part of the
-/// Service that makes no sense is left out and gives a finding; it never costs another part.
+/// Service that is invalid is left out and gives a finding; it never costs another part.
 ///
 /// - Parameters:
 ///   - service: The Service.

@@ -1,7 +1,7 @@
-/// Makes counters that only grow of the kernel's, each of which begins anew when its element is replaced: when a pool changes
+/// Makes counters that only grow of the kernel's, each of which starts again when its element is replaced: when a pool changes
 /// its size class, its frontend moves to another set.
 ///
-/// A frontend may have an element in several sets, one of which may begin anew while the others go on: their sum alone would
+/// A frontend may have an element in several sets, one of which may start again while the others go on: their sum alone would
 /// not tell.
 public struct CounterLedger: Sendable {
     /// What one set has counted for a frontend.

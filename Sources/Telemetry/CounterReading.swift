@@ -29,7 +29,7 @@ public struct CounterReading: Sendable {
     }
 
     /// Packets per second since the reading before; nil if there was none. A counter that has come since has counted all of its
-    /// packets since; one that began anew has counted no less than it says.
+    /// packets since; one that started again has counted no less than it says.
     public func rate(of counter: ServiceCounter) -> Double? {
         guard let interval else { return nil }
         let former = before[counter.identity] ?? 0

@@ -40,7 +40,7 @@ public struct HTTPAnswer: Hashable, Sendable {
     /// For a path that there is not, as Go's HTTP library answers.
     public static let notFound = text("404 page not found\n", status: 404)
 
-    /// For a method that makes no sense.
+    /// For a method that is invalid.
     public static let methodNotAllowed: HTTPAnswer = {
         var answer = text("Method Not Allowed\n", status: 405)
         answer.headers.insert(Header("Allow", "GET, HEAD"), at: 0)

@@ -65,7 +65,7 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public struct Counts: Codable, Hashable, Sendable {
         /// Services that are served.
         public var services: Int
-        /// Services left as they are because an object of theirs makes no sense.
+        /// Services left as they are because an object of theirs is invalid.
         public var heldServices: Int
         /// Frontends, both families together.
         public var frontends: Int
@@ -91,7 +91,7 @@ public struct NodeStatus: Codable, Hashable, Sendable {
         public var structural: Int
         /// Transactions that the kernel carried out.
         public var transactions: Int
-        /// Services that were computed anew.
+        /// Services that were computed again.
         public var services: Int
         /// The number of the ruleset afterwards.
         public var generation: UInt32?
@@ -101,7 +101,7 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public struct Protection: Codable, Hashable, Sendable {
         /// Repairs of tables that another program had changed.
         public var driftRepairs: Int
-        /// Synchronizations that began anew because another program committed meanwhile.
+        /// Synchronizations that started again because another program committed meanwhile.
         public var restarts: Int
     }
 

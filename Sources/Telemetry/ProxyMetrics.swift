@@ -75,7 +75,7 @@ public struct ProxyMetrics: Sendable {
     public private(set) var endpointChanges = Changes()
     /// Services that are served.
     public var services = 0
-    /// Services that stay as they are because an object of theirs makes no sense.
+    /// Services that stay as they are because an object of theirs is invalid.
     public var heldServices = 0
     /// Services that stay as they are because the kernel refuses an element of theirs.
     public var refusedServices = 0

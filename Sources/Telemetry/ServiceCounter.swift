@@ -36,7 +36,7 @@ public struct ServiceCounter: Hashable, Sendable {
 
     /// The counters as metrics.
     ///
-    /// A frontend that is refused and then served has no sample any more, and its counters start anew when it has one again.
+    /// A frontend that is refused and then served has no sample any more, and its counters restart when it has one again.
     public static func metrics(_ counters: [ServiceCounter]) -> [Metric] {
         var connections = Metric(
             "fairlead_service_connections_total", .counter, "New connections to a frontend of a Service.")

@@ -6,7 +6,7 @@ public struct ServiceList: Codable, Hashable, Sendable {
         case served
         /// A frontend rejects or drops new connections.
         case refusing
-        /// An object of the Service makes no sense: it stays as it was.
+        /// An object of the Service is invalid: it stays as it was.
         case held
         /// It is none of the dataplane's business: headless, ExternalName, or another proxy's.
         case unserved

@@ -18,7 +18,7 @@ public struct SyncJournal: Hashable, Sendable {
         public var structural = 0
         /// Transactions that the kernel carried out.
         public var transactions = 0
-        /// Services that were computed anew.
+        /// Services that were computed again.
         public var services = 0
         /// The number of the ruleset afterwards; nil if it is not known.
         public var generation: UInt32?

@@ -16,7 +16,7 @@ public struct Troubles: Hashable, Sendable {
         case late
         /// Another program keeps changing the tables.
         case contested
-        /// Services are left as they are because an object of theirs makes no sense.
+        /// Services are left as they are because an object of theirs is invalid.
         case heldServices = "held-services"
         /// Services are left as they are because the kernel refuses an element of theirs.
         case refusedServices = "refused-services"

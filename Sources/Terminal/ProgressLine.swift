@@ -26,7 +26,7 @@ public final class ProgressLine: Sendable {
         usesEscapes = !Terminal.isPlain
     }
 
-    /// Draws the line anew, unless it was drawn a moment ago. A text that is too long for the terminal is cut.
+    /// Draws the line again, unless it was drawn a moment ago. A text that is too long for the terminal is cut.
     public func show(_ text: @autoclosure () -> String) {
         guard isShown else { return }
         state.withLock { state in

@@ -62,7 +62,7 @@ public final class FakeCluster: Sendable {
         }
     }
 
-    /// Makes or replaces an object of which the message makes no sense, or whatever the caller wants.
+    /// Makes or replaces an object of which the message is invalid, or whatever the caller wants.
     ///
     /// - Parameter message: Made for a resource version.
     public func apply(_ id: ObjectID, _ message: (String) -> ProtobufMessage) {

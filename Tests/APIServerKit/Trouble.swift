@@ -19,7 +19,7 @@ public struct Trouble: Sendable {
         case cut(afterBytes: Int)
         /// Nothing more comes after so many bytes of the body.
         case stall(afterBytes: Int)
-        /// After so many bytes of the body come others that make no sense, and the end.
+        /// After so many bytes of the body come others that are invalid, and the end.
         case garbage(afterBytes: Int)
         /// The body comes in small pieces.
         case drip(bytes: Int, milliseconds: Int64)

@@ -41,7 +41,7 @@ public struct RandomServices {
         return service
     }
 
-    /// The same Service with one port's endpoints and policies anew.
+    /// The same Service with one port's endpoints and policies again.
     public mutating func change(_ service: ResolvedService) -> ResolvedService {
         var service = service
         guard let index = service.ports.indices.randomElement(using: &random) else { return service }

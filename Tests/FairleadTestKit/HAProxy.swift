@@ -35,7 +35,7 @@ public final class HAProxy: Sendable {
         return try await Daemon(Program(build.path(), arguments, timeLimit: .seconds(3600)), in: namespace)
     }
 
-    /// Ends HAProxy and starts it anew.
+    /// Ends HAProxy and restarts it.
     ///
     /// - Parameter isMissed: waits until somebody has found nobody there.
     public func restart(_ isMissed: () async throws(TestKitError) -> Void) async throws(TestKitError) {

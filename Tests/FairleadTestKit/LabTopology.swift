@@ -82,7 +82,7 @@ public struct LabTopology: Sendable {
         return host
     }
 
-    /// Lets a pod begin to serve, or begin anew.
+    /// Lets a pod begin to serve, or start again.
     public func start(_ pod: String) async throws(TestKitError) {
         let pod = try host(pod)
         await servers.close(pod.name)

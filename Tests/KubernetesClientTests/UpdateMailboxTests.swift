@@ -21,7 +21,7 @@ struct UpdateMailboxTests {
         .object(WireObject(id: id(name), resourceVersion: "1", object: object(name, port: port)))
     }
 
-    /// An object that makes no sense.
+    /// An object that is invalid.
     private static func nonsense(_ name: String) -> ReflectorMachine.News {
         var decoded = WireObject(id: id(name), resourceVersion: "1")
         var finding = Finding(.error, code: "invalid-object", subject: id(name), message: "makes no sense")

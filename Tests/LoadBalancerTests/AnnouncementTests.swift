@@ -82,7 +82,7 @@ struct AnnouncementTests {
         let report = try await load.stop()
         Lab.record("BGP, \(build), Local, 2 moves", report)
         #expect(report.sources == [bench.cluster.lab.client.ipv4])
-        // A change of the routes spreads all flows anew: of those that are just under way some may meet the wrong node.
+        // A change of the routes spreads all flows again: of those that are just under way some may meet the wrong node.
         #expect(report.failed <= 8, "\(report)")
     }
 
@@ -142,7 +142,7 @@ struct AnnouncementTests {
         try bench.cluster.directory.write(nodes, to: "nodes.yaml")
         try await bench.leads(to: ["node1", "node2"])
         let report = try await load.stop()
-        // The node serves what still reaches it; a change of the routes spreads flows anew.
+        // The node serves what still reaches it; a change of the routes spreads flows again.
         #expect(report.failed <= 8, "\(report)")
     }
 

@@ -53,7 +53,7 @@ struct OwnershipTests {
         #expect(try other.ownership(ofTable: Self.name) == [.ipv4: .own, .ipv6: .orphan])
         // What is one's own already can be claimed again.
         try other.commit(Transaction(.ipv4, .claimTable), expecting: nil)
-        // A table that is made anew in place of one's own is one's own.
+        // A table that is recreated in place of one's own is one's own.
         try other.commit(Transaction(.ipv4, .deleteTable, .addTable(comment: nil)), expecting: nil)
         #expect(try other.ownership(ofTable: Self.name)[.ipv4] == .own)
     }

@@ -47,7 +47,7 @@ struct RefereeTests {
     }
 
     /// Chains that `nft` encodes in another way that does the same: it takes other registers for hashed IPv6 sources, and from 1.1 on
-    /// for what an affinity map is told. Such rules are written anew once.
+    /// for what an affinity map is told. Such rules are rewritten once.
     private static func isWrittenOtherwise(_ chain: String, _ family: IPFamily, _ version: String) -> Bool {
         guard chain.hasPrefix("remember-") || chain.hasPrefix("recall-") else { return false }
         return family == .ipv6 || !version.contains(" v1.0.")

@@ -11,9 +11,9 @@ import ServiceDataplane
 enum SoakStep: Sendable, CustomStringConvertible {
     /// Objects change.
     case change([ClusterChange])
-    /// Objects change while calls to the kernel fail, by chance with this seed, and the process starts anew.
+    /// Objects change while calls to the kernel fail, by chance with this seed, and the process restarts.
     case faulty([ClusterChange], seed: UInt64)
-    /// The process starts anew.
+    /// The process restarts.
     case restart
     /// Another program changes the tables.
     case foreign(Transaction)

@@ -205,7 +205,7 @@ struct ChaosBench {
         }
     }
 
-    /// The next requests meet a trouble; all begin anew.
+    /// The next requests meet a trouble; all start again.
     private mutating func trouble(_ kind: Trouble.Kind) async {
         server.add(Trouble(kind, times: Int.random(in: 1...4, using: &random)) { $0.kind != nil })
         await server.closeConnections()

@@ -187,7 +187,7 @@ struct DriftTests {
         #expect(try await bench.metric(#"fairlead_table_protected{ip_family="IPv4"}"#) == 0)
         #expect(bench.daemon.output.contains("tables not protected from other programs"))
         try await bench.daemon.waitForOutput("listening for changes of the tables by other programs")
-        // Made anew by the daemon, a table is its own.
+        // Recreated by the daemon, a table is its own.
         try await bench.nft.load("delete table ip fairlead\ndelete table ip6 fairlead\n")
         let isProtected = try await eventually {
             try await bench.metric(#"fairlead_table_protected{ip_family="IPv4"}"#) == 1

@@ -2,7 +2,7 @@ import FairleadTestKit
 import NetworkTypes
 import Testing
 
-/// Objects that make no sense, in a ruleset that is in force.
+/// Objects that are invalid, in a ruleset that is in force.
 @Suite(.enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct HeldServiceTests {
     private static func service(_ name: String, address: Int, port: String = "80") -> String {

@@ -118,7 +118,7 @@ struct NodeAddressTests {
     @Test("an interface that goes down takes its addresses along, and brings them back")
     func link() async throws {
         let bench = try await Bench(Self.all)
-        // IPv6 addresses are removed and made anew with the interface, and that is told; IPv4 ones stay where they are.
+        // IPv6 addresses are removed and recreated with the interface, and that is told; IPv4 ones stay where they are.
         try bench.node.setParameters([("ipv6/conf/eth1/disable_ipv6", "1")])
         let (kept, lost) = ("172.30.0.11", "172.31.0.11")
         #expect(try await bench.accepts(.ipv4, [kept, lost], butNot: []))

@@ -9,7 +9,7 @@ import WireTestKit
 
 /// What a source says of an object.
 private struct Reading: Hashable, CustomStringConvertible {
-    /// Nil if it makes no sense as a whole.
+    /// Nil if it is invalid as a whole.
     var object: ClusterObject?
     /// Without the places in files, which the API does not have.
     var findings: [Finding] = []

@@ -48,7 +48,7 @@ import Testing
         #expect(due(609) == ["missingNode no Node"] && due(610) == ["source 401"])
         troubles.end(.source, of: "nodes")
         #expect(due(5000) == ["missingNode no Node"])
-        // One that comes again has a first line of its own, and starts its time anew.
+        // One that comes again has a first line of its own, and starts its time again.
         troubles.note(.source, of: "nodes", "403", at: Self.at(5001))
         #expect(due(5002).isEmpty && due(5300) == ["missingNode no Node"] && due(5301) == ["source 403"])
     }

@@ -116,7 +116,7 @@ enum KubeProxyArguments {
                 continue
             }
             if switches.contains(flag.name) {
-                // Without a value for ArgumentParser; `--version=raw` is kube-proxy's. A value that makes no sense is for
+                // Without a value for ArgumentParser; `--version=raw` is kube-proxy's. A value that is invalid is for
                 // `ProxyOptions` to refuse: an empty variable must not clean up.
                 let isRaw = flag.name == "version" && value == "raw"
                 switch value.map({ isRaw ? true : KubeProxyFlag.boolean($0) }) ?? true {

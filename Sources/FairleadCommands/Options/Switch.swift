@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// A boolean option as Go programs take it: `--name`, `--name=true` or `--name=false`.
 ///
-/// It takes any text: ArgumentParser would go on as if there were no value where one makes no sense. Whoever applies the
+/// It takes any text: ArgumentParser would go on as if there were no value where one is invalid. Whoever applies the
 /// options refuses it.
 struct Switch: ExpressibleByArgument, CustomStringConvertible {
     let description: String

@@ -7,7 +7,7 @@ struct HAProxySocket: Sendable {
     let path: String
     /// How long the whole exchange may take.
     private static let patience = Duration.seconds(5)
-    /// An answer that is longer makes no sense.
+    /// An answer that is longer is invalid.
     private static let longestAnswer = 16 << 20
 
     /// Why HAProxy could not be asked.

@@ -45,7 +45,7 @@ actor PoolReport {
     /// Whether the pools are known, and HAProxy has what it should.
     var isInLine: Bool { problem == nil && trouble == nil && serverTroubles.isEmpty && !pools.isEmpty }
 
-    /// Takes news of the objects. Before everything is known, and while an object of the Service makes no sense, nothing
+    /// Takes news of the objects. Before everything is known, and while an object of the Service is invalid, nothing
     /// changes: a load balancer that goes on with what it has does less harm than one without nodes.
     func take(_ update: ClusterUpdate) async {
         _ = cluster.apply(update.changes)

@@ -62,7 +62,7 @@ actor Authenticator {
         }
     }
 
-    /// The server answered 401 to a request with this ticket: the next one is fetched anew.
+    /// The server answered 401 to a request with this ticket: the next one is fetched again.
     func rejected(_ ticket: Ticket) {
         if cached?.ticket == ticket { cached?.renewal = .now }
     }

@@ -97,7 +97,7 @@ struct EventLedger: Sendable {
         }
     }
 
-    /// The server does not know the Event any more: it is made anew.
+    /// The server does not know the Event any more: it is recreated.
     mutating func lost(_ message: Message) { update(message) { $0.isPosted = false } }
 
     /// A message could not be sent, but perhaps can be later.

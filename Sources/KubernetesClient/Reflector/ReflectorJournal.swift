@@ -30,7 +30,7 @@ struct ReflectorJournal {
             report(name, nil)
             return
         }
-        // A watch that has to begin anew is part of the API's life.
+        // A watch that has to start again is part of the API's life.
         let isOrdinary = error.statusCode == 410 || (error.cause == .connection && delay == .zero)
         let isKnown = trouble.map { $0.cause == error.cause && $0.detail == error.detail } ?? false
         let level: Logger.Level = isOrdinary ? .info : isKnown ? .debug : .warning

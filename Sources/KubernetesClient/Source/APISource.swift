@@ -2,7 +2,7 @@ import KubernetesModel
 import Logging
 
 /// Takes how following a kind of objects fares: the plural of the kind, and why its objects cannot be had now; nil once the
-/// server has answered again. What is a part of the API's life, such as a watch that has to begin anew, is not told.
+/// server has answered again. What is a part of the API's life, such as a watch that has to start again, is not told.
 public typealias SourceReport = @Sendable (_ resource: String, _ failure: APIError?) -> Void
 
 /// The cluster as the Kubernetes API tells it: Services, EndpointSlices, this Node and ServiceCIDRs, listed and watched.

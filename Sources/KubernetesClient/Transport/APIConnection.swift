@@ -41,7 +41,7 @@ public final class APIConnection: Sendable {
 
     /// Checks the settings, as far as that is possible without the server.
     ///
-    /// - Throws: ``APIError`` of the cause `settings`: the server's URL or the proxy's make no sense. Certificates and tokens
+    /// - Throws: ``APIError`` of the cause `settings`: the server's URL or the proxy's are invalid. Certificates and tokens
     ///   are read with the first request.
     public init(
         _ settings: ConnectionSettings, options: ConnectionOptions = ConnectionOptions(), logger: Logger

@@ -16,7 +16,7 @@ public struct APIError: Error, Sendable, Equatable, CustomStringConvertible {
         case silence
         /// The server's answer is an error.
         case answer(APIStatus)
-        /// The bytes make no sense.
+        /// The bytes are invalid.
         case nonsense
         /// The task was cancelled, or the connection shut down.
         case cancelled

@@ -51,7 +51,7 @@ enum SmallFile {
 }
 
 extension ConnectionSettings.Material {
-    /// The text, read anew if it stands in a file.
+    /// The text, read again if it stands in a file.
     func load() throws(APIError) -> [UInt8] {
         switch self {
         case .inline(let bytes): bytes

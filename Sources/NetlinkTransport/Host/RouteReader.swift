@@ -18,7 +18,7 @@ final class RouteReader {
 
     deinit { buffer.deallocate() }
 
-    /// What a body makes of dumps, begun anew as long as something changes meanwhile.
+    /// What a body makes of dumps, started again as long as something changes meanwhile.
     func whole<Result>(_ body: () throws(NetlinkError) -> Result) throws(NetlinkError) -> Result {
         for _ in 0..<Self.attempts {
             do throws(NetlinkError) { return try body() } catch {

@@ -232,7 +232,7 @@ struct RuleEncoder {
         }
     }
 
-    /// The first two bytes of the header are written anew; that of IPv4 has a checksum at byte 10.
+    /// The first two bytes of the header are rewritten; that of IPv4 has a checksum at byte 10.
     private func setCodePoint(_ value: UInt8, to rule: RuleDraft) {
         let isIPv4 = family == .ipv4
         let bits: UInt16 = UInt16(value) << (isIPv4 ? 2 : 6)

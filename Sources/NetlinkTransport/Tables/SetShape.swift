@@ -34,7 +34,7 @@ struct SetShape {
 }
 
 extension NftablesKernel {
-    /// Whether the kernel changes the size of a set that is there, when it is declared anew: Linux 6.5 or later. Earlier ones say
+    /// Whether the kernel changes the size of a set that is there, when it is declared again: Linux 6.5 or later. Earlier ones say
     /// that they did, and did not.
     static let resizesSets = KernelRelease.isAtLeast(6, 5)
 }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Looks after the configuration file while the daemon runs.
 ///
-/// As with kube-proxy, a changed configuration ends the process, whose supervisor starts it anew: nearly everything in
+/// As with kube-proxy, a changed configuration ends the process, whose supervisor restarts it: nearly everything in
 /// the file shapes what is made once. Other than with kube-proxy a file that says the same in other words changes
 /// nothing, and a file that a new start would refuse is reported and not in force: the daemon goes on as it is.
 final class ConfigurationWatch: Sendable {

@@ -119,7 +119,7 @@ extension Daemon {
             if !change.isCertain { lastLook = clock.now }
             verify(after: change.committer)
         }
-        // Looked for again, or listened to anew.
+        // Looked for again, or listened to again.
         if drift.watcher === watcher { drift.stop() }
     }
 

@@ -7,7 +7,7 @@ import ServicePolicy
 
 /// Explains single packets on the daemon's node, from the daemon's own state.
 ///
-/// The rules are compiled anew for each question, from the Services that the packet can have to do with only: a look at every
+/// The rules are compiled again for each question, from the Services that the packet can have to do with only: a look at every
 /// Service, and the work of a few.
 struct DaemonExplainer {
     private let desired: DesiredState

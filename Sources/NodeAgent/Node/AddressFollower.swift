@@ -3,7 +3,7 @@ import NetlinkTransport
 
 /// Follows the node's own addresses for as long as the daemon lives: a watcher that ends, or that could not be opened, is replaced.
 ///
-/// What happened while nobody listened is told by nobody, so the addresses are read anew with each new watcher.
+/// What happened while nobody listened is told by nobody, so the addresses are read again with each new watcher.
 struct AddressFollower: Sendable {
     /// Listens: wakes up for each change, and ends with the watcher or when the task is cancelled.
     typealias Watch = @Sendable (_ wakeUp: () async -> Void) async -> Void

@@ -23,7 +23,7 @@ package struct NodeLookup: Sendable {
         let isUnreadable = update.findings.contains { finding in
             finding.severity == .error && finding.subject == ObjectID(kind: .node, key: ObjectKey(name: nodeName))
         }
-        // Before everything is known its absence says nothing; an object that makes no sense is there.
+        // Before everything is known its absence says nothing; an object that is invalid is there.
         if update.readiness != .complete || isUnreadable { return .undecided }
         return names == nil ? .mistakeAmongOthers : .mistake(names: answer)
     }

@@ -67,7 +67,7 @@ package struct ObjectReading {
 }
 
 extension ClusterUpdate {
-    /// Whether there is a Node of this name, if only one that makes no sense.
+    /// Whether there is a Node of this name, if only one that is invalid.
     fileprivate func tells(of nodeName: String) -> Bool {
         let id = ObjectID(kind: .node, key: ObjectKey(name: nodeName))
         return findings.contains { $0.subject == id }

@@ -78,7 +78,7 @@ public struct ClientVerdicts: Hashable, Sendable {
 }
 
 extension Reconciler {
-    /// How often suspects are judged anew when somebody else has committed meanwhile.
+    /// How often suspects are judged again when somebody else has committed meanwhile.
     private static var judgements: Int { 4 }
 
     /// A look for clients that are remembered wrongly by what is wanted now. Nil while the kernel does not hold that.

@@ -42,7 +42,7 @@ public struct ParameterChange: Hashable, Sendable {
 extension ConntrackSettings {
     /// What follows from the settings on a system.
     public struct Plan: Hashable, Sendable {
-        /// What to write, in this order. If one cannot be written, the changes of its group that follow make no sense.
+        /// What to write, in this order. If one cannot be written, the changes of its group that follow are useless.
         public var groups: [[ParameterChange]] = []
         /// The table's size, if it is kept because it is larger than what was asked for.
         public var keptMaximum: KeptMaximum?

@@ -13,7 +13,7 @@ struct KeptElement: Hashable {
 
 /// Services that are not computed now: what the kernel has of them stays as it is.
 struct ServicesSetAside {
-    /// Services of which an object makes no sense.
+    /// Services of which an object is invalid.
     var held: Set<ObjectKey> = []
     /// Services that the kernel does not take, with an element that it refused.
     var refused: [ObjectKey: RefusedElement] = [:]
@@ -33,9 +33,9 @@ struct ServicesSetAside {
     }
 }
 
-/// Services of which an object makes no sense.
+/// Services of which an object is invalid.
 extension DesiredState {
-    /// Names the Services of which an object makes no sense.
+    /// Names the Services of which an object is invalid.
     ///
     /// - Returns: whether the next change has to take Services back, even if nothing else changes.
     mutating func hold(_ services: Set<ObjectKey>) -> Bool {
@@ -71,7 +71,7 @@ extension DesiredState {
         return result
     }
 
-    /// The kernel does not hold what a health check port answers for: it stays closed if the object has made no sense since
+    /// The kernel does not hold what a health check port answers for: it stays closed if the object has been invalid since
     /// this process started.
     mutating func noteUnknownHealthChecks(_ candidates: Set<ObjectKey>) {
         for key in candidates where cluster.service(key) == nil {

@@ -75,7 +75,7 @@ public struct DesiredState: Sendable {
         return context
     }
 
-    /// Services of which an object makes no sense: what the kernel has of them stays as it is.
+    /// Services of which an object is invalid: what the kernel has of them stays as it is.
     public var held: Set<ObjectKey> {
         get { setAside.held }
         set { setAside.held = newValue }
@@ -147,7 +147,7 @@ public struct DesiredState: Sendable {
     /// Takes changes of objects without making anything of them yet; a full pass has to follow.
     public mutating func load(_ changes: [ClusterChange]) -> AffectedState { cluster.apply(changes) }
 
-    /// Computes everything anew and hands out the transactions that lead from what was observed to it, each as soon as
+    /// Computes everything again and hands out the transactions that lead from what was observed to it, each as soon as
     /// it is complete.
     ///
     /// - Parameters:

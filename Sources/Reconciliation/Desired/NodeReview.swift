@@ -4,7 +4,7 @@ import ServiceDataplane
 
 /// What it means that there is no Node object of this node's name.
 public enum NodeAbsence: Hashable, Sendable {
-    /// Nothing: not everything has been read yet, or the object is there and makes no sense.
+    /// Nothing: not everything has been read yet, or the object is there and is invalid.
     case undecided
     /// A mistake, if there are Node objects of other names. Manifests may do without any.
     case mistakeAmongOthers
@@ -127,7 +127,7 @@ extension DesiredState {
         }
     }
 
-    /// Looks anew at what is wrong with the node.
+    /// Looks again at what is wrong with the node.
     mutating func reviewNode() {
         let node = cluster.node(settings.nodeName)
         let review = NodeReview(

@@ -3,7 +3,7 @@ import Netfilter
 import NetworkTypes
 import ServicePolicy
 
-/// What the kernel has of Services that are left as they are, because an object of theirs makes no sense at the moment.
+/// What the kernel has of Services that are left as they are, because an object of theirs is invalid at the moment.
 ///
 /// The comments of frontends say whose they are; slots, ClusterIPs and endpoints follow from the frontends.
 public struct RetainedServices: Sendable {

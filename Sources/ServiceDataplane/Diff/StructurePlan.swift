@@ -6,7 +6,7 @@ import NetworkTypes
 /// Packets must not notice. So first comes what is missing and what no packet meets yet; then elements, in as many
 /// transactions as they need; then one transaction puts all new rules in force and removes what only the old ones used.
 /// A set of another form cannot be changed, and not be removed while rules use it: what comes in its place is made under another
-/// name (`names`), and once that is in force, made anew under its own. Sets that packets fill have nothing to be loaded:
+/// name (`names`), and once that is in force, recreated under its own. Sets that packets fill have nothing to be loaded:
 /// they change with the rules.
 struct StructurePlan {
     /// The names of sets that are made under another name for now.
@@ -19,7 +19,7 @@ struct StructurePlan {
     private var chains: Set<String>
     /// Chains that have to be attached in another way.
     private var moved: Set<String>
-    /// Sets filled by packets that have to be made anew.
+    /// Sets filled by packets that have to be recreated.
     private var replaced: Set<String> = []
     private let resized: Set<String>
     /// The rules that are known to be in force.

@@ -4,7 +4,7 @@ import Netfilter
 /// What the comment of a frontend's element says: whose it is, for people who list the tables.
 ///
 /// It goes into the kernel and out of it with its element, so it is true of what the kernel has, also after the objects have changed
-/// or while they make no sense. This is the only place that knows its form.
+/// or while they are invalid. This is the only place that knows its form.
 package struct FrontendComment: Hashable, Sendable {
     /// The Service.
     package let service: ObjectKey

@@ -204,7 +204,7 @@ public struct StaleFlows: Sendable {
     /// Forgets what only matters to earlier looks.
     public mutating func forgetGrowth() { grown = [:] }
 
-    /// Forgets what is said of frontends that are served: all of them are about to be noted anew.
+    /// Forgets what is said of frontends that are served: all of them are about to be noted again.
     public mutating func keepWithdrawn() {
         fresh = []
         grown = [:]

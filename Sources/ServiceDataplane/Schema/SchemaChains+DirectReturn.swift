@@ -65,7 +65,7 @@ extension SchemaChains {
         ]
     }
 
-    /// `dup` takes one off the TTL and never looks at it: from 0 it would begin anew with 255. Where a network takes the mark off what it
+    /// `dup` takes one off the TTL and never looks at it: from 0 it would start again with 255. Where a network takes the mark off what it
     /// sends back, this is what ends a circle.
     private static let lastHop: Rule = [.hasHopLimit(1), .drop]
 
