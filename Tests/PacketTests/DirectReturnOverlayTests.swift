@@ -68,6 +68,33 @@ struct DirectReturnOverlayTests {
         try await daemon.waitForOutput("there is no route to endpoint 10.128.3.11", timeLimit: .seconds(60))
     }
 
+    @Test(
+        "direct return: a daemon adds the rules with the first Service that asks for it, and drops them with the last")
+    func comesAndGoes() async throws {
+        let directory = try TemporaryDirectory()
+        let lab = try await LabTopology.make()
+        let node = lab.nodes[0].namespace
+        try directory.write(LabService.nodes(lab), to: "nodes.yaml")
+        var service = DirectReturnBench.service(["node2-a", "node3-a"])
+        service.transports = [.tcp]
+        let arguments = [
+            "diff", "--manifests", directory.path, "--node-name", "node1", "--cluster-cidr",
+            ClusterTopology.clusterCIDRs,
+        ]
+        var daemon: Daemon?
+        for isAsked in [false, true, false, true] {
+            service.annotations = isAsked ? ["fairlead.dev/external-traffic": "direct-return"] : [:]
+            try directory.write(try service.manifest(in: lab), to: "web.yaml")
+            if daemon == nil { daemon = try await lab.run("node1", manifests: directory.path) }
+            let isInLine = try await eventually(within: .seconds(30)) {
+                let hasRules = try await NFT(node).listTable("ip fairlead").contains("chain direct")
+                if hasRules != isAsked { return false }
+                return try await FairleadCommand().run(arguments, in: node).status == 0
+            }
+            #expect(isInLine, "asked for: \(isAsked)\n\(daemon?.output ?? "")")
+        }
+    }
+
     @Test("direct return under load: the router spreads anew 20 times and endpoints move, nothing is lost")
     func load() async throws {
         var service = DirectReturnBench.service(["node2-a", "node3-a"])

@@ -26,6 +26,8 @@ public struct Dataplane: Sendable {
     public internal(set) var timeouts: AffinityTimeouts { didSet { if timeouts != oldValue { makeSchemas() } } }
     /// Whether there are rules for direct return.
     public internal(set) var returnsDirectly = false { didSet { if returnsDirectly != oldValue { makeSchemas() } } }
+    /// How many Services have direct return, and whether its rules stay without any.
+    var (directUses, sparesDirectReturn) = (0, false)
     /// How many Services need each of them.
     var timeoutUses: [Int: Int] = [:]
     /// Timeouts that stay although no Service needs them; nil while Services are being loaded, when all stay.
@@ -123,6 +125,7 @@ public struct Dataplane: Sendable {
             sink.remove(family, set, Element(key))
         }
         dropUnusedTimeouts()
+        dropUnusedDirectReturn()
         return effects
     }
 
@@ -135,13 +138,6 @@ public struct Dataplane: Sendable {
 
     /// The numbers of pools may be taken over once more.
     mutating func forgetPools(_ numbers: Set<UInt32>) { recoveredPools.subtract(numbers) }
-
-    /// Drops the rules for direct return if no Service asks for it.
-    ///
-    /// - Parameter isSpared: whether they stay in any case, because Services that are left as they are have it.
-    public mutating func retireDirectReturn(sparing isSpared: Bool) {
-        if !isSpared, !records.values.contains(where: { !$0.direct.isEmpty }) { returnsDirectly = false }
-    }
 
     /// Ends the call of a Service for a shared element. True if nobody calls for it any more.
     mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
@@ -264,6 +260,7 @@ public struct Dataplane: Sendable {
     /// Keeps track of which Services have affinity, and whether clients have to be forgotten.
     private mutating func note(_ key: ObjectKey, _ new: Record?, _ old: Record?, _ effects: inout ServiceEffects) {
         if new?.pools.isEmpty ?? true { affineServices.remove(key) } else { affineServices.insert(key) }
+        directUses += (new?.direct.isEmpty ?? true ? 0 : 1) - (old?.direct.isEmpty ?? true ? 0 : 1)
         countTimeouts(of: old, by: -1)
         countTimeouts(of: new, by: 1)
         guard let old, !old.pools.isEmpty, !effects.leavesStaleClients else { return }

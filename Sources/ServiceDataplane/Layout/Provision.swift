@@ -15,6 +15,19 @@ extension Dataplane {
         Provision(largestExponent: largestExponent, timeouts: timeouts, directReturn: returnsDirectly)
     }
 
+    /// From now on the rules for direct return go with the last Service that has it; at once if none has.
+    ///
+    /// - Parameter isSpared: whether they stay in any case, because Services that are left as they are have it.
+    public mutating func retireDirectReturn(sparing isSpared: Bool) {
+        sparesDirectReturn = isSpared
+        dropUnusedDirectReturn()
+    }
+
+    /// While Services are being loaded, nothing goes.
+    mutating func dropUnusedDirectReturn() {
+        if directUses == 0, !sparesDirectReturn, sparedTimeouts != nil { returnsDirectly = false }
+    }
+
     /// Whether tables with these sets provide for direct return.
     public static func directReturn(providedBy names: some Sequence<Set<String>>) -> Bool {
         names.contains { $0.contains(SetID.directFrontends.name) }
