@@ -98,11 +98,16 @@ enum AS3Declaration {
     }
 }
 
-/// nginx: an `upstream` for `stream` or `http`. A node that is out is `down`, so that no upstream is ever without a server.
+/// nginx: an `upstream` for `stream` or `http`. A node that is out is `down`. nginx refuses its whole configuration
+/// if an upstream has no server: where no node has an address of the family there is one that is down.
 enum NginxUpstream {
     static func text(_ pool: NodePool) -> String {
         var text = "# \(pool.service), port \(pool.port.port)/\(pool.port.transport), \(pool.family)\n"
         text += "upstream \(pool.identifier) {\n"
+        if pool.members.allSatisfy({ $0.address == nil }) {
+            let nowhere = pool.family == .ipv6 ? "[::1]" : "127.0.0.1"
+            text += "    server \(nowhere):1 down; # no node has an \(pool.family) address\n"
+        }
         for member in pool.members {
             guard let address = member.address else { continue }
             let host = pool.family == .ipv6 ? "[\(address)]" : "\(address)"

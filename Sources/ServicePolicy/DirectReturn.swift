@@ -13,6 +13,10 @@ public struct DirectReturn: Hashable, Sendable {
     /// The most endpoints that are spread over: beyond that many too few slots are left for each.
     public static let largestPool = 2048
 
+    /// The most external and load balancer frontends of a Service in one family: each has a table of its own, and all of a Service
+    /// come in one transaction.
+    public static let mostFrontends = 16
+
     /// Makes a value from its parts.
     public init(members: [Backend], keepsLocal: Bool) {
         self.members = members
@@ -27,6 +31,10 @@ public struct DirectReturn: Hashable, Sendable {
         case endpointWithoutNode(Backend)
         /// More endpoints than `largestPool`.
         case tooManyEndpoints(Int)
+        /// More frontends than `mostFrontends`.
+        case tooManyFrontends(Int)
+        /// The kernel of this node cannot hand packets on.
+        case unableKernel
     }
 }
 

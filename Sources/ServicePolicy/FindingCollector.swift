@@ -176,6 +176,20 @@ extension FindingCollector {
                 \(value) has no effect on port \(port.label) in \(port.family): \(count) endpoints are more than \
                 \(DirectReturn.largestPool); externalTrafficPolicy alone acts
                 """)
+        case .tooManyFrontends(let count):
+            add(
+                .warning, "direct-return-too-many-frontends", field: field,
+                """
+                \(value) has no effect on port \(port.label) in \(port.family): \(count) frontends of the Service (addresses times \
+                ports) are more than \(DirectReturn.mostFrontends); externalTrafficPolicy alone acts
+                """)
+        case .unableKernel:
+            add(
+                .warning, "direct-return-without-kernel", field: field,
+                """
+                \(value) has no effect on port \(port.label) in \(port.family): the kernel of this node lacks dup or jhash \
+                (CONFIG_NFT_DUP_IPV4, CONFIG_NFT_DUP_IPV6, CONFIG_NFT_HASH); externalTrafficPolicy alone acts
+                """)
         }
     }
 

@@ -18,6 +18,9 @@ public struct NodeContext: Hashable, Sendable {
     /// (`--reset-gone-endpoints`).
     public var resetsGoneEndpoints = false
 
+    /// Whether the kernel can hand packets on as they are (`dup`), which direct return needs.
+    public var canHandOn = true
+
     /// What tells a node not to serve external IPs, for people.
     public static let withoutExternalIPs = "AllowServiceExternalIPs is false, or --no-external-ips was given"
 

@@ -84,7 +84,7 @@ public func resolve(
                 wantsNamed: port.transport == .tcp && (service.resetsGoneEndpoints ?? node.resetsGoneEndpoints))
             result.take(selection)
             result.flowTargets = selection.named ?? (movesDatagrams ? selection.ready : nil)
-            if service.wantsDirectReturn, let obstacle = result.returnDirectly(selection) {
+            if service.wantsDirectReturn, let obstacle = result.returnDirectly(selection, ports: ports.count, node) {
                 findings.reportDirectReturn(obstacle, of: result, index: index)
             }
             findings.reportEndpoints(of: result, index: index, node: node)
@@ -193,8 +193,13 @@ extension ResolvedServicePort {
     }
 
     /// Has the port served by direct return, if it can be: else it stays as its policy has it. Returns why it cannot.
-    fileprivate mutating func returnDirectly(_ selection: EndpointSelection) -> DirectReturn.Obstacle? {
-        guard hasExternalAddress else { return .noAddress }
+    fileprivate mutating func returnDirectly(
+        _ selection: EndpointSelection, ports: Int, _ node: NodeContext
+    ) -> DirectReturn.Obstacle? {
+        let addresses = frontends.count { $0.servesDirectReturn }
+        guard addresses > 0 else { return .noAddress }
+        guard node.canHandOn else { return .unableKernel }
+        guard addresses * ports <= DirectReturn.mostFrontends else { return .tooManyFrontends(addresses * ports) }
         if usable.isEmpty { return nil }
         if let backend = selection.withoutNode { return .endpointWithoutNode(backend) }
         let members = selection.ready ?? usable

@@ -84,5 +84,9 @@ import Testing
         pool.service = ObjectKey(namespace: "1-team", name: "web-app")
         pool.port.name = ""
         #expect(PoolConfiguration.nginx.text([pool]).contains("upstream fairlead__1_team__web_app__80__ipv4 {"))
+        for index in pool.members.indices { pool.members[index].address = nil }
+        #expect(
+            PoolConfiguration.nginx.text([pool]).hasSuffix(
+                "__ipv4 {\n    server 127.0.0.1:1 down; # no node has an IPv4 address\n}\n"))
     }
 }

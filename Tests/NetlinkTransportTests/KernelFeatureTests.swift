@@ -41,6 +41,15 @@ struct KernelFeatureTests {
             "\(missing)")
     }
 
+    @Test("whether the kernel has one feature is found out without a change")
+    func single() throws {
+        let bench = try KernelBench()
+        let generation = try bench.kernel.generation()
+        #expect(bench.kernel.has(.handingOn))
+        #expect(!bench.kernel.has(KernelFeature("wide keys", requirement: "Linux 99", sets: [Self.wideKeys])))
+        #expect(try bench.kernel.generation() == generation)
+    }
+
     @Test(
         "a table that somebody owns says nothing of the kernel",
         .enabled(if: Capability.ownsTables, "no tables with an owner before Linux 6.9"))

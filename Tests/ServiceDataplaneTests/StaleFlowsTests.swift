@@ -315,4 +315,22 @@ import Testing
         nowhere.nodePortAddresses = []
         #expect(nowhere.filters == [])
     }
+
+    @Test("what is left to the routes under Local stays while nobody serves it here, and begins again once somebody does")
+    func passing() {
+        func service(_ endpoints: [Int], local: [Int] = []) -> (key: ObjectKey, resolved: ResolvedService?) {
+            let frontend = Frontend(kind: .externalIP, address: Self.address("198.51.100.7"), port: 53)
+            var result = Self.service(endpoints, frontends: [frontend])
+            result.resolved?.ports[0].noEndpointAction = .pass
+            result.resolved?.ports[0].externalPolicy = .local
+            result.resolved?.ports[0].localPool = local.map(Self.endpoint)
+            return result
+        }
+        let passed = Self.flow("198.51.100.7:53 > 198.51.100.7:53")
+        let gone = Self.flow("198.51.100.7:53 > 10.1.0.1:53")
+        let fewer = Self.flows(from: [service([1, 2])], to: [service([2])])
+        #expect(!fewer.contains(passed) && fewer.contains(gone))
+        #expect(Self.flows(from: [service([2])], to: [service([2, 3], local: [3])]).contains(passed))
+        #expect(Self.flows(from: [service([1, 2], local: [1])], to: [service([2], local: [2])]).contains(passed))
+    }
 }

@@ -6,14 +6,14 @@ import Testing
 @Suite("Direct return, as policy has it")
 struct DirectReturnPolicyTests {
     private func port(
-        _ endpoints: [Endpoint], _ change: (inout Service) -> Void = { _ in }
+        _ endpoints: [Endpoint], on node: NodeContext = Scenario.node, _ change: (inout Service) -> Void = { _ in }
     ) -> (port: ResolvedServicePort?, codes: [String]) {
         var service = Scenario.service(.ipv4)
         service.type = .loadBalancer
         service.externalIPs = [Scenario.address(.ipv4, 200)]
         service.annotations[Service.externalTrafficAnnotation] = Service.directReturn
         change(&service)
-        let result = resolve(service, slices: [Scenario.slice(.ipv4, endpoints)], node: Scenario.node)
+        let result = resolve(service, slices: [Scenario.slice(.ipv4, endpoints)], node: node)
         return (result.service?.ports.first, result.findings.map(\.code))
     }
 
@@ -62,6 +62,14 @@ struct DirectReturnPolicyTests {
         let many = (0...DirectReturn.largestPool).map { Endpoint.make(.ipv4, 1000 + $0) }
         let crowded = port(many)
         #expect(crowded.port?.directReturn == nil && crowded.codes.contains("direct-return-too-many-endpoints"))
+        let wide = port([here]) { service in
+            service.externalIPs = (0...DirectReturn.mostFrontends).map { Scenario.address(.ipv4, 100 + $0) }
+        }
+        #expect(wide.port?.directReturn == nil && wide.codes == ["direct-return-too-many-frontends"])
+        var unable = Scenario.node
+        unable.canHandOn = false
+        let refused = port([here], on: unable)
+        #expect(refused.port?.directReturn == nil && refused.codes == ["direct-return-without-kernel"])
         let other = port([here]) { $0.annotations[Service.externalTrafficAnnotation] = "Direct" }
         #expect(other.port?.directReturn == nil && other.codes == ["external-traffic-without-effect"])
     }

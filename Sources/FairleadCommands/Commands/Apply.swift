@@ -29,14 +29,16 @@ struct Apply: AsyncParsableCommand {
         let settings = try Settings(file: file, source: source, node: node, log: log)
         let logger = settings.logger
         var times = PhaseTimes()
-        var session = try Session(settings, source: try source.choose(settings))
-        settings.warn()
+        let source = try source.choose(settings)
         guard Wiring.isNewEnough(logger) else { throw ExitCode.failure }
-        defer { LoadProgress.clear() }
-        LoadProgress.showReading()
         // Tables without an owner: a flag that lets them have one later would be of no use to most, and older programs `nft` cannot
         // load what they list of such tables.
-        guard await session.load(logger), let kernel = Wiring.kernel(logger).map(TimedKernel.init) else {
+        let plain = Wiring.kernel(logger)
+        var session = try Session(settings, source: source, kernel: plain)
+        settings.warn()
+        defer { LoadProgress.clear() }
+        LoadProgress.showReading()
+        guard await session.load(logger), let kernel = plain.map(TimedKernel.init) else {
             throw ExitCode.failure
         }
         times.end("decode")

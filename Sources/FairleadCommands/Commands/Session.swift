@@ -1,5 +1,6 @@
 import KubernetesModel
 import Logging
+import NetlinkTransport
 import NodeAgent
 import Reconciliation
 
@@ -9,8 +10,8 @@ struct Session {
     private(set) var findings: [Finding] = []
     private let source: SourceChoice
 
-    init(_ settings: Settings, source: SourceChoice, view: String? = nil) throws {
-        desired = try Wiring.desiredState(settings, view: view)
+    init(_ settings: Settings, source: SourceChoice, view: String? = nil, kernel: NftablesKernel? = nil) throws {
+        desired = try Wiring.desiredState(settings, view: view, kernel: kernel)
         self.source = source
     }
 

@@ -62,10 +62,12 @@ actor PoolReport {
             }
             problem = nil
             let changed = pools.filter { !self.pools.contains($0) }
+            // A pool that is gone changes the whole text, too.
+            let isOther = pools != self.pools
             self.pools = pools
             await board.publish(pools)
             if let configuration = form.configuration, haproxy == nil {
-                if !changed.isEmpty || trouble != nil { write(configuration.text(pools)) }
+                if isOther || trouble != nil { write(configuration.text(pools)) }
             } else if haproxy == nil {
                 print(changed)
             } else {

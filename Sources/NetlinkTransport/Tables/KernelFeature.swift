@@ -60,6 +60,14 @@ extension KernelFeature {
 
     private static func filter(_ rules: Rule...) -> [Chain] { [Chain("trial", hook: filter, rules: rules)] }
 
+    /// What direct return needs besides: only Services that ask for it have rules with it.
+    public static let handingOn = KernelFeature(
+        "handing packets on (dup, jhash)", requirement: "CONFIG_NFT_DUP_IPV4, CONFIG_NFT_DUP_IPV6 and CONFIG_NFT_HASH",
+        sets: [SetDeclaration(SetID(6), "owners", key: [.random(modulus: 4)], data: [.destinationAddress])],
+        chains: filter([
+            .duplicate([.sourceSlot(modulus: 4, ofAddressAlone: false)], map: "owners"), .drop,
+        ]))
+
     /// What the tables are made of.
     public static let all: [KernelFeature] = [
         KernelFeature("nftables", requirement: "CONFIG_NF_TABLES_IPV4 or CONFIG_NF_TABLES_IPV6", sets: [addresses]),
@@ -134,6 +142,14 @@ extension NftablesKernel {
             missing += found.isEmpty ? [MissingFeature(feature: nil, family: schema.family, error: error)] : found
         }
         return missing
+    }
+
+    /// Whether the kernel has a feature in all of its families. Nothing is changed. What does not speak against the kernel, such as a
+    /// missing privilege, is taken for a yes: the first commit says more.
+    public func has(_ feature: KernelFeature) -> Bool {
+        feature.families.allSatisfy { family in
+            do throws(NetlinkError) { return try refusal(feature.trial(family)) == nil } catch { return true }
+        }
     }
 
     private func refusal(_ transaction: Transaction) throws(NetlinkError) -> NetlinkError? {

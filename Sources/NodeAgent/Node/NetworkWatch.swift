@@ -15,10 +15,14 @@ actor NetworkWatch {
     private let samples: @Sendable () async -> ServiceSamples
     private var lookup: RouteLookup?
     private var known: (revision: UInt64, samples: ServiceSamples)?
+    private var nextSamples = ContinuousClock.now
     private var wasCutOff = false
 
     /// How often it looks.
     private static let interval: Duration = .seconds(2)
+    /// How often it goes through all Services at the most, and how many times as long as that takes it waits then.
+    private static let sampleInterval: Duration = .seconds(10)
+    private static let costFactor = 100
 
     init(_ board: StatusBoard, _ logger: Logger, samples: @escaping @Sendable () async -> ServiceSamples) {
         (self.board, self.logger, self.samples) = (board, logger, samples)
@@ -35,8 +39,13 @@ actor NetworkWatch {
     /// Going through all Services is worth it only if something has changed.
     private func currentSamples() async -> ServiceSamples {
         let revision = board.current.revision
-        if let known, known.revision == revision { return known.samples }
+        let start = ContinuousClock.now
+        if let known, known.revision == revision || start < nextSamples { return known.samples }
         let fresh = await samples()
+        // At first there may be none to see yet.
+        if !fresh.local.isEmpty || !fresh.remote.isEmpty {
+            nextSamples = .now + max(Self.sampleInterval, (ContinuousClock.now - start) * Self.costFactor)
+        }
         known = (revision, fresh)
         return fresh
     }

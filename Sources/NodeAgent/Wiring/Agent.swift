@@ -53,7 +53,7 @@ package struct Agent {
         // Listens before anybody looks at an address, so that no change falls in between.
         let addresses = try Wiring.addressFollower(settings)
         let events = EventReports(feed.connection, nodeName: node.nodeName, logger)
-        var desired = try Wiring.desiredState(settings)
+        var desired = try Wiring.desiredState(settings, kernel: kernel)
         desired.answersHealthChecks = true
         desired.countTriggers(after: Moment.now.microseconds * 1000)
         let daemon = Daemon(

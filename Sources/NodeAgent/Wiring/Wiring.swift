@@ -19,10 +19,15 @@ package enum Wiring {
 
     /// The desired state of this node before any object is known.
     ///
-    /// - Parameter view: the node whose view is asked for, if it is not this host's.
-    package static func desiredState(_ settings: Settings, view: String? = nil) throws(UsageError) -> DesiredState {
-        DesiredState(
-            options: settings.dataplane, settings: try settings.node(orViewOf: view), host: hostFacts(settings.logger))
+    /// - Parameters:
+    ///   - view: the node whose view is asked for, if it is not this host's.
+    ///   - kernel: what will hold the tables, where it is this node's.
+    package static func desiredState(
+        _ settings: Settings, view: String? = nil, kernel: NftablesKernel? = nil
+    ) throws(UsageError) -> DesiredState {
+        var node = try settings.node(orViewOf: view)
+        if let kernel { node.canHandOn = kernel.has(.handingOn) }
+        return DesiredState(options: settings.dataplane, settings: node, host: hostFacts(settings.logger))
     }
 
     /// What the interfaces and routes of this network namespace have now.

@@ -72,6 +72,7 @@ public struct DesiredState: Sendable {
             })
         context.servesExternalIPs = settings.servesExternalIPs
         context.resetsGoneEndpoints = settings.resetsGoneEndpoints
+        context.canHandOn = settings.canHandOn
         return context
     }
 

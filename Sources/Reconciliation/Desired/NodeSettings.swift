@@ -114,6 +114,8 @@ public struct NodeSettings: Hashable, Sendable {
     public var servesExternalIPs = true
     /// Whether established TCP connections to endpoints that are gone are reset (`--reset-gone-endpoints`).
     public var resetsGoneEndpoints = false
+    /// Whether the kernel can hand packets on as they are, which direct return needs.
+    public var canHandOn = true
     /// The taints by which the operator takes the node out of load balancers (`--drain-taints`).
     public var drainTaints = DrainTaints()
 

@@ -116,7 +116,8 @@ struct ServiceElements {
             if !isDirect { return }
         }
         if port.localPool.isEmpty {
-            if !passes { mark(.dropOutsideServices, .dropOutsideNodePorts) }
+            // What another node has handed on is not left to the routes: they lead back to it.
+            if !passes || isDirect { mark(.dropOutsideServices, .dropOutsideNodePorts) }
         } else {
             makePool(
                 isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment, number: pools.local, &sink)

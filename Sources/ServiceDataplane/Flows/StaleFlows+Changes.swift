@@ -1,3 +1,4 @@
+import KubernetesModel
 import Netfilter
 import NetworkTypes
 import ServicePolicy
@@ -7,12 +8,16 @@ extension StaleFlows {
     mutating func note(old: Dataplane.Record?, new: Dataplane.Record?) {
         let before = old.map(Self.places) ?? [:]
         let after = new.map(Self.places) ?? [:]
+        let (passed, passes) = (old.map(Self.passing) ?? [], new.map(Self.passing) ?? [])
         for (place, usable) in after {
-            if let former = before[place], !Self.canMakeStale(former, usable) {
+            // What was left to the routes and is served now has to begin again.
+            let isTaken = passed.contains(place) && !passes.contains(place)
+            if !isTaken, let former = before[place], !Self.canMakeStale(former, usable) {
                 if former != usable { grow(place, usable) }
                 continue
             }
-            serve(place, usable, isFresh: before[place]?.isEmpty ?? true)
+            serve(
+                place, usable, isFresh: isTaken || before[place]?.isEmpty ?? true, mayPass: passes.contains(place))
         }
         // Connections outlive their Service: whether its endpoints are gone too nobody says.
         for (place, former) in before where after[place] == nil && place.transport != .tcp {
@@ -35,6 +40,17 @@ extension StaleFlows {
             }
             for frontend in port.frontends where !record.lost.contains(Claim(frontend, port)) {
                 result[Place(frontend, port)] = targets
+            }
+        }
+        return result
+    }
+
+    /// The frontends whose packets from outside are left to the routes although other nodes have endpoints.
+    private static func passing(of record: Dataplane.Record) -> Set<Place> {
+        var result: Set<Place> = []
+        for port in record.resolved.ports where port.externalPolicy == .local && port.localPool.isEmpty {
+            for frontend in port.frontends where port.passesWithoutEndpoint(frontend) {
+                result.insert(Place(frontend, port))
             }
         }
         return result

@@ -25,6 +25,9 @@ public struct StaleFlows: Sendable {
     }
 
     private(set) var rules: [Place: Rule] = [:]
+    /// Frontends whose packets from outside nobody translates although there are endpoints: the Service has them left to the routes
+    /// (`fairlead.dev/no-endpoints: pass`), and this node has no endpoint for them.
+    private var passing: Set<Place> = []
     /// Frontends with an address to which flows may have begun that nobody translated.
     private(set) var fresh: Set<Place> = []
     /// Frontends that have more endpoints than before. No flow has become stale by that; but who is still looking for flows that an
@@ -50,11 +53,13 @@ public struct StaleFlows: Sendable {
     public func contains(_ flow: TrackedFlow) -> Bool {
         var place = Place(
             family: flow.destination.family, transport: flow.transport, address: flow.destination, port: flow.port)
-        if let rule = rules[place] { return Self.isStale(flow, rule) }
+        if let rule = rules[place] { return Self.isStale(flow, rule, mayPass: passing.contains(place)) }
         if isReversed(flow) { return true }
         place.address = nil
         guard let rule = rules[place] else { return false }
-        if nodePortAddresses.contains(flow.destination) { return Self.isStale(flow, rule) }
+        if nodePortAddresses.contains(flow.destination) {
+            return Self.isStale(flow, rule, mayPass: passing.contains(place))
+        }
         guard formerNodePortAddresses.contains(flow.destination), flow.transport != .tcp else { return false }
         switch rule {
         case .served(let usable): return Self.isStale(flow, .withdrawn(Set(usable)))
@@ -72,17 +77,17 @@ public struct StaleFlows: Sendable {
         }
         let place = Place(
             family: flow.source.family, transport: flow.transport, address: flow.source, port: flow.sourcePort)
-        guard fresh.contains(place), case .served(let usable)? = rules[place], !usable.isEmpty else { return false }
+        guard fresh.contains(place), !passing.contains(place), case .served(let usable)? = rules[place], !usable.isEmpty else { return false }
         return !usable.containsSorted(Backend(address: flow.source, port: flow.sourcePort))
     }
 
-    private static func isStale(_ flow: TrackedFlow, _ rule: Rule) -> Bool {
+    private static func isStale(_ flow: TrackedFlow, _ rule: Rule, mayPass: Bool = false) -> Bool {
         let target = Backend(address: flow.target, port: flow.targetPort)
         switch rule {
         case .served(let usable):
             // Other zones may hold a second, rightly untranslated view of the same packets (Open vSwitch).
             // A TCP connection that nobody translated is none of an endpoint that is gone.
-            let couldBeTranslated = !usable.isEmpty && flow.zone == 0 && flow.transport != .tcp
+            let couldBeTranslated = !mayPass && !usable.isEmpty && flow.zone == 0 && flow.transport != .tcp
             return flow.isTranslated || couldBeTranslated ? !usable.containsSorted(target) : false
         case .withdrawn(let former): return flow.isTranslated && former.contains(target)
         }
@@ -129,10 +134,13 @@ public struct StaleFlows: Sendable {
 
     /// The flows to the place may lead to these endpoints (sorted) only.
     ///
-    /// - Parameter isFresh: whether nobody may have translated them until now.
-    mutating func serve(_ place: Place, _ usable: [Backend], isFresh: Bool) {
+    /// - Parameters:
+    ///   - isFresh: whether nobody may have translated them until now.
+    ///   - mayPass: whether those that nobody translates are as they should be.
+    mutating func serve(_ place: Place, _ usable: [Backend], isFresh: Bool, mayPass: Bool = false) {
         rules[place] = .served(usable)
         grown[place] = nil
+        if mayPass { passing.insert(place) } else { passing.remove(place) }
         if isFresh && place.address != nil && place.transport != .tcp { fresh.insert(place) }
     }
 
@@ -197,6 +205,7 @@ public struct StaleFlows: Sendable {
             default: rules[place] = rule
             }
             grown[place] = nil
+            if later.passing.contains(place) { passing.insert(place) } else { passing.remove(place) }
         }
         for (place, usable) in later.grown { grow(place, usable) }
     }
@@ -207,6 +216,7 @@ public struct StaleFlows: Sendable {
     /// Forgets what is said of frontends that are served: all of them are about to be noted again.
     public mutating func keepWithdrawn() {
         fresh = []
+        passing = []
         grown = [:]
         rules = rules.filter { if case .withdrawn = $0.value { true } else { false } }
     }
