@@ -316,7 +316,8 @@ import Testing
         #expect(nowhere.filters == [])
     }
 
-    @Test("what is left to the routes under Local stays while nobody serves it here, and begins again once somebody does")
+    @Test(
+        "what is left to the routes under Local stays while nobody serves it here, and begins again once somebody does")
     func passing() {
         func service(_ endpoints: [Int], local: [Int] = []) -> (key: ObjectKey, resolved: ResolvedService?) {
             let frontend = Frontend(kind: .externalIP, address: Self.address("198.51.100.7"), port: 53)

@@ -77,7 +77,8 @@ public struct StaleFlows: Sendable {
         }
         let place = Place(
             family: flow.source.family, transport: flow.transport, address: flow.source, port: flow.sourcePort)
-        guard fresh.contains(place), !passing.contains(place), case .served(let usable)? = rules[place], !usable.isEmpty else { return false }
+        guard fresh.contains(place), !passing.contains(place), case .served(let usable)? = rules[place], !usable.isEmpty
+        else { return false }
         return !usable.containsSorted(Backend(address: flow.source, port: flow.sourcePort))
     }
 
