@@ -63,7 +63,7 @@ struct DirectReturnPolicyTests {
         let crowded = port(many)
         #expect(crowded.port?.directReturn == nil && crowded.codes.contains("direct-return-too-many-endpoints"))
         let wide = port([here]) { service in
-            service.externalIPs = (0...DirectReturn.mostFrontends).map { Scenario.address(.ipv4, 100 + $0) }
+            service.externalIPs = (0...DirectReturn.mostFrontends).map { Scenario.address(.ipv4, 150 + $0) }
         }
         #expect(wide.port?.directReturn == nil && wide.codes == ["direct-return-too-many-frontends"])
         var unable = Scenario.node
