@@ -36,7 +36,7 @@ let package = Package(
         pure("KubernetesModel", ["NetworkTypes"]),
         pure("Netfilter", ["NetworkTypes"]),
         pure("ServicePolicy", ["KubernetesModel", "NetworkTypes"]),
-        pure("ServiceDataplane", ["LoadBalancing", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
+        pure("ServiceDataplane", ["ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("LoadBalancing", ["ServicePolicy", "KubernetesModel", "NetworkTypes"]),
         pure("PacketPath", ["ServiceDataplane", "ServicePolicy", "KubernetesModel", "Netfilter", "NetworkTypes"]),
         pure("KubernetesWire", ["KubernetesModel", "NetworkTypes"]),

@@ -54,8 +54,7 @@ extension NodePool {
     }
 }
 
-/// AS3: one tenant for each Service, which its declaration replaces as a whole. Virtual servers of other tenants point to the pool
-/// by its path.
+/// AS3: one tenant for each Service, which its declaration replaces as a whole.
 enum AS3Declaration {
     /// The ratio that the schema allows at the most.
     private static let largestRatio = 100

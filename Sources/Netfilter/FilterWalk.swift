@@ -316,16 +316,3 @@ private struct Walker {
         return header
     }
 }
-
-extension IPAddress {
-    /// The bytes in network byte order.
-    fileprivate var networkBytes: [UInt8] {
-        func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
-            withUnsafeBytes(of: number.bigEndian) { Array($0) }
-        }
-        switch self {
-        case .v4(let address): return bytes(address.rawValue)
-        case .v6(let address): return bytes(address.high) + bytes(address.low)
-        }
-    }
-}

@@ -114,3 +114,16 @@ extension IPAddress: CustomStringConvertible {
         }
     }
 }
+
+extension IPAddress {
+    /// The bytes in network byte order: 4 or 16.
+    public var networkBytes: [UInt8] {
+        func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
+            withUnsafeBytes(of: number.bigEndian) { Array($0) }
+        }
+        switch self {
+        case .v4(let address): return bytes(address.rawValue)
+        case .v6(let address): return bytes(address.high) + bytes(address.low)
+        }
+    }
+}

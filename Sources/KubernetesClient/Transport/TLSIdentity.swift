@@ -105,22 +105,10 @@ struct ExpectedAddress: Sendable {
     func check(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.nioSSL_peerCertificate().flatMapThrowing { [address] certificate in
             let names = certificate?._subjectAlternativeNames() ?? nil
-            let isRight = names?.contains { $0.nameType == .ipAddress && Array($0.contents) == address.bytes }
+            let isRight = names?.contains { $0.nameType == .ipAddress && Array($0.contents) == address.networkBytes }
             if isRight != true {
                 throw APIError(.trust, "TLS: the server's certificate is not for the address \(address)")
             }
-        }
-    }
-}
-
-extension IPAddress {
-    /// In network byte order.
-    fileprivate var bytes: [UInt8] {
-        switch self {
-        case .v4(let address): withUnsafeBytes(of: address.rawValue.bigEndian) { Array($0) }
-        case .v6(let address):
-            withUnsafeBytes(of: address.high.bigEndian) { Array($0) }
-                + withUnsafeBytes(of: address.low.bigEndian) { Array($0) }
         }
     }
 }

@@ -73,7 +73,7 @@ public final class HostLinks {
         _ address: IPAddress, flags: UInt32, handle: (NetlinkMessage, AttributeSequence) -> Void
     ) {
         // struct rtmsg: family, length of the destination; flags at its end. Then the destination.
-        let bytes = Self.bytes(address)
+        let bytes = address.networkBytes
         let head = [address.family.netfilterNumber, UInt8(bytes.count * 8)] + Array(repeating: 0, count: 6)
         let end = withUnsafeBytes(of: flags) { Array($0) }
         let attribute = [UInt8(bytes.count + 4), 0, RouteField.destination, 0]
@@ -81,14 +81,6 @@ public final class HostLinks {
         try? reader.ask(RouteMessage.getRoute, head + end + attribute + bytes) { message in
             guard message.payload.count >= 12 else { return }
             handle(message, AttributeSequence(UnsafeRawBufferPointer(rebasing: message.payload[12...])))
-        }
-    }
-
-    private static func bytes(_ address: IPAddress) -> [UInt8] {
-        func bytes(_ number: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
-        switch address {
-        case .v4(let address): return bytes(address.rawValue)
-        case .v6(let address): return bytes(address.high) + bytes(address.low)
         }
     }
 }

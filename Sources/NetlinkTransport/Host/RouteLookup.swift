@@ -65,16 +65,3 @@ public final class RouteLookup {
     /// `ENETUNREACH`, `EHOSTUNREACH`; `EACCES` of prohibit; `EINVAL` of blackhole; `ENETDOWN`; `EAGAIN` of throw.
     private static let refusals: Set<Int32> = [101, 113, 13, 22, 100, 11]
 }
-
-extension IPAddress {
-    /// The bytes in network byte order.
-    fileprivate var networkBytes: [UInt8] {
-        func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
-            withUnsafeBytes(of: number.bigEndian) { Array($0) }
-        }
-        switch self {
-        case .v4(let address): return bytes(address.rawValue)
-        case .v6(let address): return bytes(address.high) + bytes(address.low)
-        }
-    }
-}

@@ -1,4 +1,3 @@
-import LoadBalancing
 import Netfilter
 import NetworkTypes
 import ServicePolicy

@@ -1,4 +1,3 @@
-import LoadBalancing
 import NetworkTypes
 import ServicePolicy
 
@@ -27,9 +26,9 @@ struct DirectSlots: Hashable, Sendable {
     ) {
         members = direct.members
         guard !members.isEmpty else { return }
-        owners = previous?.members == members ? previous?.owners ?? [] : Self.deal(members)
+        owners = previous?.members == members ? previous?.owners ?? [] : SlotTable(members).owners
         // Where endpoints terminate, dealing with them says who had their slots: on every node, and after a restart.
-        let whole = port.usable == members ? nil : Self.deal(port.usable)
+        let whole = port.usable == members ? nil : SlotTable(port.usable).owners
         let usable = Set(port.usable.map(\.address))
         let ready = Set(members.map(\.address))
         func isLeft(_ address: IPAddress?, by owner: Backend) -> IPAddress? {
@@ -48,9 +47,5 @@ struct DirectSlots: Hashable, Sendable {
                 ?? isLeft(whole.map { port.usable[Int($0[slot])].address }, by: owner)
             if let left { earlier[UInt16(slot)] = left }
         }
-    }
-
-    private static func deal(_ backends: [Backend]) -> [UInt16] {
-        SlotTable(backends.map { SlotTable.Member(address: $0.address, port: $0.port) }).owners
     }
 }

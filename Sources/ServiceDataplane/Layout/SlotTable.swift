@@ -1,4 +1,5 @@
 import NetworkTypes
+import ServicePolicy
 
 /// Deals a fixed number of slots to endpoints, so that every node comes to the same result by itself.
 ///
@@ -7,20 +8,6 @@ import NetworkTypes
 /// have too few rise; a share within 3 % of its part is left alone, for each correction moves slots. All of it is whole numbers, so it
 /// is the same on every processor. The result depends on the set of endpoints alone: not on their order, nor on what there was before.
 public struct SlotTable: Hashable, Sendable {
-    /// Who may own slots.
-    public struct Member: Hashable, Sendable {
-        /// The endpoint's address.
-        public var address: IPAddress
-        /// The endpoint's port.
-        public var port: UInt16
-
-        /// Makes a member.
-        public init(address: IPAddress, port: UInt16) {
-            self.address = address
-            self.port = port
-        }
-    }
-
     /// How many slots there are: the same for any number of endpoints, so that no flow changes its slot when that number changes.
     public static let slotCount = 8192
     /// How many of the best endpoints of a slot may become its owner.
@@ -35,12 +22,12 @@ public struct SlotTable: Hashable, Sendable {
     /// Deals the slots.
     ///
     /// - Parameter members: each once, at the most 65,535. Their order only says how `owners` counts them.
-    public init(_ members: [Member]) {
+    public init(_ members: [Backend]) {
         guard members.count > 1 else {
             owners = members.isEmpty ? [] : Array(repeating: 0, count: Self.slotCount)
             return
         }
-        let hashes = members.map(\.hash)
+        let hashes = members.map(\.slotHash)
         // Of equal sums the one that comes first counts: so the order must not be the caller's.
         let order = members.indices.sorted {
             (hashes[$0], members[$0].address, members[$0].port) < (hashes[$1], members[$1].address, members[$1].port)
@@ -115,9 +102,9 @@ public struct SlotTable: Hashable, Sendable {
     }
 }
 
-extension SlotTable.Member {
+extension Backend {
     /// 64 bits that stand for the endpoint, the same on every node.
-    fileprivate var hash: UInt64 {
+    fileprivate var slotHash: UInt64 {
         let (high, low): (UInt64, UInt64) =
             switch address {
             case .v4(let address): (4, UInt64(address.rawValue))

@@ -1,13 +1,14 @@
-import LoadBalancing
 import NetworkTypes
+import ServiceDataplane
+import ServicePolicy
 import Testing
 
 /// Slots are dealt evenly, by the set of endpoints alone, and few of them move when that changes.
 struct SlotTableTests {
-    private static func members(_ count: Int, seed: Int = 1) -> [SlotTable.Member] {
+    private static func members(_ count: Int, seed: Int = 1) -> [Backend] {
         (0..<count).map { number in
             let value = UInt32(10 << 24 | (seed & 0xFF) << 16 | number + 1)
-            return SlotTable.Member(address: .v4(IPv4Address(rawValue: value)), port: 8080)
+            return Backend(address: .v4(IPv4Address(rawValue: value)), port: 8080)
         }
     }
 
@@ -48,7 +49,7 @@ struct SlotTableTests {
     @Test("the order of the endpoints does not matter, and addresses of IPv6 count whole")
     func order() {
         let address = IPAddress.v6(IPv6Address(high: 0xFD00 << 48, low: 1))
-        let members = Self.members(12) + [1, 2].map { SlotTable.Member(address: address, port: $0) }
+        let members = Self.members(12) + [1, 2].map { Backend(address: address, port: $0) }
         let table = SlotTable(members)
         var other = members
         other.shuffle()
