@@ -77,12 +77,15 @@ public struct NFT: Sendable {
 /// `nft monitor` inside a namespace: what anybody commits, from the start on.
 public final class RulesetMonitor: Sendable {
     private let namespace: NetworkNamespace
+    private let build: Neighbour
     private let monitor: Daemon
 
     /// Starts to listen.
-    public init(_ namespace: NetworkNamespace) async throws(TestKitError) {
-        self.namespace = namespace
-        monitor = try await Daemon(Program("nft", ["monitor"], timeLimit: .seconds(300)), in: namespace)
+    ///
+    /// - Parameter build: which version of `nft`.
+    public init(_ namespace: NetworkNamespace, build: Neighbour = Neighbour("nft")) async throws(TestKitError) {
+        (self.namespace, self.build) = (namespace, build)
+        monitor = try await Daemon(Program(build.path(), ["monitor"], timeLimit: .seconds(300)), in: namespace)
         try await fence()
     }
 
@@ -99,7 +102,7 @@ public final class RulesetMonitor: Sendable {
     /// Makes a table again and again until it is heard of: everything before it has been heard of by then.
     private func fence() async throws(TestKitError) {
         let name = "\(Self.marker)-\(UInt32.random(in: 0 ... .max))"
-        let nft = NFT(namespace)
+        let nft = NFT(namespace, build: build)
         let end = ContinuousClock.now + .seconds(10)
         while ContinuousClock.now < end {
             try await nft.load("add table ip \(name)\ndelete table ip \(name)\n")

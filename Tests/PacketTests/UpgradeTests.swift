@@ -76,12 +76,15 @@ struct UpgradeTests {
         if getenv("FAIRLEAD_WRITE_UPGRADE") != nil { try await Self.rewrite(cluster, directory) }
         try directory.write(try Self.text("cluster.yaml"), to: "cluster.yaml")
         let arguments = FairleadCommand.clusterArguments(manifests: directory.path)
-        let nft = NFT(cluster.node1.namespace)
+        var build = Neighbour("nft")
         let rules = try Self.text("rules.nft")
-        do throws(TestKitError) { try await nft.load(rules) } catch {
-            // Linux 7.2 refuses what nft 1.0.6 makes of these rules; see findings/nft-protocol-byteorder.sh.
-            try await NFT(cluster.node1.namespace, build: Neighbour("nft", .trixie)).load(rules)
+        do throws(TestKitError) { try await NFT(cluster.node1.namespace, build: build).load(rules) } catch {
+            // Linux 7.2 refuses what nft 1.0.6 makes of these rules; see findings/nft-protocol-byteorder.sh. And nft 1.0.6 crashes over
+            // what a newer one loaded, so that one has to do for the rest as well.
+            build = Neighbour("nft", .trixie)
+            try await NFT(cluster.node1.namespace, build: build).load(rules)
         }
+        let nft = NFT(cluster.node1.namespace, build: build)
         // Clients that are remembered, a flow, and a counter, all made by packets.
         var homes: [IPFamily: String] = [:]
         var flows: [Conversation] = []
@@ -99,7 +102,7 @@ struct UpgradeTests {
         let watch = Watch()
         let watching = Task { try await watch.probe(cluster) }
         try await Task.sleep(for: .milliseconds(300))
-        let monitor = try await RulesetMonitor(cluster.node1.namespace)
+        let monitor = try await RulesetMonitor(cluster.node1.namespace, build: build)
         var daemon: Daemon?
         if mode == .apply {
             try await FairleadCommand().run(["apply"] + arguments, in: cluster.node1.namespace).requireSuccess()
