@@ -16,9 +16,16 @@ public final class Association: Sendable {
     ///
     /// - Parameters:
     ///   - peer: where to.
+    ///   - source: the address to bind to; nil for all that the namespace has, which the peer is informed of.
     ///   - timeLimit: how long that, and each answer, may take.
-    public init(to peer: HostPort, timeLimit: Duration = .seconds(5)) throws(TestKitError) {
+    public init(
+        to peer: HostPort, from source: IPAddress? = nil, timeLimit: Duration = .seconds(5)
+    ) throws(TestKitError) {
         descriptor = try Self.socket(peer.address.family, timeLimit: timeLimit * TimeFactor.value)
+        if let source {
+            let bound = SocketAddress(source, port: 0).withPointer { Glibc.bind(descriptor, $0, $1) }
+            _ = try TestKitError.checkErrno(bound, "bind to \(source)")
+        }
         let status = SocketAddress(peer.address, port: peer.port).withPointer { connect(descriptor, $0, $1) }
         _ = try TestKitError.checkErrno(status, "associate with \(peer)")
     }

@@ -110,4 +110,31 @@ struct AssociationTests {
         }
         withExtendedLifetime(server) {}
     }
+
+    /// A client that is not bound to one address names all that it has inside of a chunk. The server tries the others from its pod's address,
+    /// which the client has no association with.
+    @Test(
+        "an association through a node port is aborted where the client has two addresses, and lives where it is bound to one",
+        arguments: ["Cluster", "Local"], [1, 2])
+    func clientAddresses(_ policy: String, _ count: Int) async throws {
+        let bench = try await Self.bench([.ready("local-1")], policy: policy)
+        let (pod, client) = (try bench.cluster.host("local-1"), bench.cluster.client)
+        for host in [pod, client] {
+            try host.namespace.setParameters([("sctp/hb_interval", "1000"), ("sctp/rto_initial", "1000")])
+        }
+        let servers = try await Self.serve(["local-1"], bench.cluster, .ipv4)
+        let peer = Target.nodePort.destination(Self.numbers, .ipv4)
+        let association = try await client.namespace.perform { () throws(TestKitError) in
+            try Association(to: peer, from: count == 1 ? client.ipv4 : nil)
+        }
+        #expect(try association.ask().server == "local-1")
+        if count == 1 {
+            // Longer than the other one needs to end.
+            try await Task.sleep(for: .seconds(8) * TimeFactor.value)
+            #expect(try association.ask().server == "local-1")
+        } else {
+            #expect(await eventually { (try? association.ask()) == nil }, "it lives")
+        }
+        withExtendedLifetime(servers) {}
+    }
 }
