@@ -13,6 +13,8 @@ public struct Neighbour: Hashable, Sendable, CustomStringConvertible {
         case trixie
         /// What Debian's sid has: a suite that moves, so that no test depends on its presence.
         case sid
+        /// A package of PyPI, for what is in no Debian. No test depends on its presence either.
+        case pypi
     }
 
     /// The program, by the name that `Scripts/neighbours` knows it by.
@@ -53,7 +55,7 @@ public struct Neighbour: Hashable, Sendable, CustomStringConvertible {
 
     /// Why tests run without some.
     public func absence() -> String {
-        "\(name) of Debian's \(suite) is not below .build/tools: `Scripts/neighbours \(self)` fetches it, or says why it cannot be had"
+        "\(self) is not below .build/tools: `Scripts/neighbours \(self)` fetches it, or says why it cannot be had"
     }
 
     /// The suite of this machine, which `Scripts/neighbours` leaves out; nil if it is no Debian.

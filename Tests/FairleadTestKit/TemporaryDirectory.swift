@@ -45,7 +45,14 @@ public final class TemporaryDirectory: Sendable {
         return true
     }()
 
-    private static func empty(_ path: String) { for name in names(in: path) { unlink("\(path)/\(name)") } }
+    private static func empty(_ path: String) {
+        for name in names(in: path) {
+            let inner = "\(path)/\(name)"
+            if unlink(inner) == 0 || errno != EISDIR { continue }
+            empty(inner)
+            rmdir(inner)
+        }
+    }
 
     private static func names(in path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
