@@ -16,6 +16,8 @@ enum BenchPart: String, CaseIterable {
     case packetPath = "packet-path"
     /// `--service-counters`.
     case counters
+    /// Packets from outside that another node has the endpoint of: masqueraded, and handed on by direct return.
+    case directReturn = "direct-return"
 }
 
 /// What all measurements of a run share.
@@ -23,7 +25,7 @@ struct Bench {
     let fairlead: FairleadCommand
     let nft: String
     let runs: Int
-    /// How often each kind of packet is sent through each side (`packet-path`).
+    /// How often each kind of packet is sent through each side (`packet-path`, `direct-return`).
     let rounds: Int
     let endpoints: Int
     let format: ManifestFormat
@@ -66,6 +68,7 @@ struct Bench {
             tables += try PacketPath(bench: self, cluster: cluster, work: work).measure()
         }
         if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
+        if parts.contains(.directReturn) { tables += try HandOn(bench: self, work: work).measure() }
         return (tables, seconds)
     }
 

@@ -118,7 +118,7 @@ final class PathSide {
     }
 
     /// Answers a datagram, if there is one.
-    private static func answers(_ server: Int32) -> Bool {
+    static func answers(_ server: Int32) -> Bool {
         var byte: UInt8 = 0
         var peer = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -168,7 +168,7 @@ final class PathSide {
 
     private func namespace(_ origin: Origin) -> NetworkNamespace { origin == .own ? node : client }
 
-    private static func socket(_ family: IPFamily, _ type: __socket_type, _ transport: Int32) throws(TestKitError)
+    static func socket(_ family: IPFamily, _ type: __socket_type, _ transport: Int32) throws(TestKitError)
         -> Int32
     {
         try SystemCall.check(
@@ -177,7 +177,7 @@ final class PathSide {
             "socket")
     }
 
-    private static func with<Result>(
+    static func with<Result>(
         _ address: String, _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         func call(_ pointer: UnsafeRawPointer, _ size: Int) -> Result {
@@ -198,7 +198,7 @@ final class PathSide {
     }
 
     /// `IPCTNL_MSG_CT_DELETE` without a flow: all of the namespace.
-    private static func forgetConnections() throws(TestKitError) {
+    static func forgetConnections() throws(TestKitError) {
         var port: UInt32 = 0
         let socket = fl_netlink_open(12, &port)
         if socket < 0 { throw .system(operation: "open a netlink socket", errno: -socket) }
