@@ -72,9 +72,12 @@ public struct ClusterState: Sendable {
     /// slice is no difference, and is not kept with the slice. A complete list (``ClusterChange/retained(_:_:)``) costs a
     /// look at each known object of its kind.
     ///
+    /// - Parameters:
+    ///   - changes: The changes.
+    ///   - keepsSlices: Whether the result is to have slices as they were and are.
     /// - Returns: What has to be computed again. A change that a later one takes back may still be in it.
-    public mutating func apply(_ changes: [ClusterChange]) -> AffectedState {
-        var affected = AffectedState()
+    public mutating func apply(_ changes: [ClusterChange], keepingSlices keepsSlices: Bool = true) -> AffectedState {
+        var affected = AffectedState(keepingSlices: keepsSlices)
         for change in changes {
             switch change {
             case .applied(.service(let object)): set(object, for: object.key, affected: &affected)
@@ -251,7 +254,7 @@ extension ClusterState {
         guard old != service else { return }
         slots[Int(position)].service = service
         serviceCount += (service == nil ? 0 : 1) - (old == nil ? 0 : 1)
-        affected.services.insert(key)
+        affected.note(service: key)
         releaseIfVacant(position)
     }
 
@@ -267,28 +270,29 @@ extension ClusterState {
         let isNew = slotOfSlice.updateValue(position, forKey: slice.key) == nil
         var plain = slice
         plain.lastChangeTriggerTime = nil
-        guard isNew || slots[Int(position)].slices[index] != plain else { return }
+        let old = isNew ? nil : slots[Int(position)].slices[index]
+        guard old != plain else { return }
         if slots[Int(position)].service?.serviceProxyName == nil { triggers.note(slice, of: owner) }
         if isNew {
             slots[Int(position)].slices.insert(plain, at: index)
         } else {
             slots[Int(position)].slices[index] = plain
         }
-        noteSliceChange(at: position, affected: &affected)
+        note(SliceChange(old: old, new: plain), at: position, affected: &affected)
     }
 
     private mutating func removeSlice(_ key: ObjectKey, affected: inout AffectedState) {
         guard let position = slotOfSlice.removeValue(forKey: key) else { return }
         let index = slots[Int(position)].insertionIndex(of: key)
-        slots[Int(position)].slices.remove(at: index)
+        let old = slots[Int(position)].slices.remove(at: index)
         triggers.noteRemoval(from: slots[Int(position)].key)
-        noteSliceChange(at: position, affected: &affected)
+        note(SliceChange(old: old, new: nil), at: position, affected: &affected)
         releaseIfVacant(position)
     }
 
     /// A Service that does not exist has no result that could change; it is reported once it comes.
-    private func noteSliceChange(at position: Int32, affected: inout AffectedState) {
-        if slots[Int(position)].service != nil { affected.services.insert(slots[Int(position)].key) }
+    private func note(_ change: SliceChange, at position: Int32, affected: inout AffectedState) {
+        if slots[Int(position)].service != nil { affected.note(change, of: slots[Int(position)].key) }
     }
 
     private mutating func slot(of key: ObjectKey) -> Int32 {

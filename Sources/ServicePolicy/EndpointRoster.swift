@@ -58,26 +58,11 @@ struct EndpointRoster {
         candidates.removeLast(candidates.count - kept)
     }
 
-    /// KEP-2433 and KEP-3015: hints count only if every ready endpoint has them and one names this node (else: its
-    /// zone). With partial hints, or none for here, the controller has not caught up, and all ready endpoints serve.
-    /// KEP-1669: without any ready endpoint, those that terminate but still serve take over. Each pool decides on its
-    /// own.
     private mutating func setRequirements() {
-        var ofEvery: EndpointTraits = [.hasNodeHints, .hasZoneHints]
-        var ofAny: EndpointTraits = []
-        for candidate in candidates where candidate.traits.contains(.ready) {
-            ofEvery.formIntersection(candidate.traits)
-            ofAny.formUnion(candidate.traits)
-            if candidate.traits.contains(.onThisNode) { localRequirement = [.onThisNode, .ready] }
-        }
-        guard ofAny.contains(.ready) else { return }
-        if ofEvery.contains(.hasNodeHints), ofAny.contains(.hintsThisNode) {
-            clusterRequirement = [.ready, .hintsThisNode]
-        } else if ofEvery.contains(.hasZoneHints), ofAny.contains(.hintsThisZone) {
-            clusterRequirement = [.ready, .hintsThisZone]
-        } else {
-            clusterRequirement = .ready
-        }
+        var tally = EndpointTally()
+        for candidate in candidates { tally.count(candidate.traits) }
+        let requirements = tally.requirements
+        (clusterRequirement, localRequirement) = (requirements.cluster, requirements.local)
     }
 }
 

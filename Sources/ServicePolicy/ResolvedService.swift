@@ -108,6 +108,9 @@ public struct ResolvedServicePort: Hashable, Sendable {
     /// Whether the frontend is left to routes where it has no endpoint.
     public func passesWithoutEndpoint(_ frontend: Frontend) -> Bool { noEndpointAction == .pass && frontend.isExternal }
 
+    /// The list of endpoints that `flowTargets` is; nil where it is nil.
+    public var flowList: EndpointLists? { flowTargets == nil ? nil : transport == .tcp ? .named : .ready }
+
     /// Makes a port without frontends and endpoints.
     public init(name: String, transport: TransportProtocol, family: IPFamily) {
         self.name = name

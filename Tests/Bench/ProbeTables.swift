@@ -15,7 +15,7 @@ struct ProbeTables {
         let size = ["--services", "\(services)", "--endpoints", "\(bench.endpoints)"]
         let values = try run(probe, ["load", "--runs", "\(bench.runs)"] + size)
         Progress.show("\(services.grouped) Services: instructions of a change")
-        return [stages(values), try changes(size)]
+        return [stages(values), try changes(size), try largeServices()]
     }
 
     /// Runs a program and gives the numbers of its `name=value` lines.
@@ -73,6 +73,22 @@ struct ProbeTables {
             let arguments = ["changes", "--count", "\(count)", "--batch", "\(batch)"] + size
             table.rows.append([title, try instructions(arguments).map { ($0 / Self.changes).grouped } ?? "no valgrind"])
         }
+        return table
+    }
+
+    /// A Service of so many slices with a hundred endpoints each, of which one endpoint is replaced.
+    private func largeServices() throws(TestKitError) -> Report.Table {
+        var table = Report.Table(header: ["one of so many endpoints replaced, objects to bytes", "instructions"])
+        for slices in [1, 10, 50, 200] {
+            Progress.show("a Service with \((slices * 100).grouped) endpoints: instructions of a change")
+            let size = ["--services", "1", "--endpoints", "100", "--slices", "\(slices)"]
+            let arguments = ["changes", "--count", "\(Self.changes)"] + size
+            table.rows.append([
+                (slices * 100).grouped,
+                try instructions(arguments).map { ($0 / Self.changes).grouped } ?? "no valgrind",
+            ])
+        }
+        table.notes = ["A Service of its own, in slices of 100 endpoints."]
         return table
     }
 

@@ -4,7 +4,10 @@ import NetworkTypes
 /// A cluster in memory, like the one of `fairlead-bench`: each Service follows from its number alone.
 struct MemoryCluster {
     let services: Int
+    /// Endpoints of a slice.
     let endpoints: Int
+    /// Slices of a Service.
+    var slices = 1
 
     static let nodeName = "node-000.bench.example"
     private static let nodes = 100
@@ -12,7 +15,10 @@ struct MemoryCluster {
 
     /// All objects.
     func changes(_ range: Range<Int>) -> [ClusterChange] {
-        range.flatMap { [.applied(.service(service($0))), .applied(.endpointSlice(slice($0)))] }
+        range.flatMap { number in
+            [.applied(.service(service(number)))]
+                + (0..<slices).map { .applied(.endpointSlice(slice(number, part: $0))) }
+        }
     }
 
     /// Nodes and ranges.
@@ -55,16 +61,19 @@ struct MemoryCluster {
         return service
     }
 
-    /// The slice of a Service.
+    /// A slice of a Service.
     ///
-    /// - Parameter change: gives the first endpoint another address, one for each number.
-    func slice(_ number: Int, change: Int? = nil) -> EndpointSlice {
+    /// - Parameters:
+    ///   - part: which of its slices.
+    ///   - change: gives the first endpoint another address, one for each number.
+    func slice(_ number: Int, part: Int = 0, change: Int? = nil) -> EndpointSlice {
         let owner = key(number)
         var slice = EndpointSlice(
-            key: ObjectKey(namespace: owner.namespace, name: owner.name + "-x7k2p"), serviceName: owner.name)
+            key: ObjectKey(namespace: owner.namespace, name: owner.name + "-x7k2p\(part == 0 ? "" : "\(part)")"),
+            serviceName: owner.name)
         slice.ports = [EndpointPort(name: "http", transport: .tcp, port: 8080)]
         slice.endpoints = (0..<endpoints).map { index in
-            let sequence = number * endpoints + index
+            let sequence = (number * slices + part) * endpoints + index
             let node = (sequence * 37 + sequence / Self.nodes * 61) % Self.nodes
             var address = UInt32(10 << 24) | UInt32(128 + node) << 16 | UInt32(sequence / Self.nodes + 2)
             if index == 0, let change { address = UInt32(11 << 24) + UInt32(change) }

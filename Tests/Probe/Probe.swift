@@ -21,9 +21,10 @@ struct Probe: ParsableCommand {
 
 struct ClusterOptions: ParsableArguments {
     @Option(help: "Services.") var services = 10_000
-    @Option(help: "Endpoints of each.") var endpoints = 10
+    @Option(help: "Endpoints of each slice.") var endpoints = 10
+    @Option(help: "Slices of each Service.") var slices = 1
 
-    var cluster: MemoryCluster { MemoryCluster(services: services, endpoints: endpoints) }
+    var cluster: MemoryCluster { MemoryCluster(services: services, endpoints: endpoints, slices: slices) }
 
     /// The desired state of a node, without objects.
     static var empty: DesiredState {
@@ -86,13 +87,14 @@ struct Changes: ParsableCommand {
         for update in updates(from: from, count: count) { _ = try reconciler.apply(update) }
     }
 
-    /// The Services are spread over all that there are.
+    /// The Services are spread over all that there are, and the slices over all of a Service.
     private func updates(from: Int, count: Int) -> [[ClusterChange]] {
         (from..<from + count).map { number in
             (0..<batch).map { part in
                 let sequence = number * batch + part
                 let service = sequence &* 7919 % options.services
-                return .applied(.endpointSlice(options.cluster.slice(service, change: sequence)))
+                let slice = sequence &* 7919 / options.services % options.slices
+                return .applied(.endpointSlice(options.cluster.slice(service, part: slice, change: sequence)))
             }
         }
     }

@@ -27,6 +27,10 @@ public struct DesiredState: Sendable {
     public internal(set) var mayHaveStaleClients = false
     /// What policy knew of the node when the Services were resolved last.
     private var resolvedNode: NodeContext?
+    /// The endpoints of large Services whose slices change. A full pass, and any other change of the Service, discards them.
+    var rosters: [ObjectKey: ServiceRoster] = [:]
+    /// From how many endpoints on a Service has a roster.
+    package var smallestRoster = ServiceRoster.smallest
     /// What is wrong with the node and with Services.
     var book = FindingBook()
     /// Health check ports, and what else is known of Services besides their elements.
@@ -146,7 +150,9 @@ public struct DesiredState: Sendable {
     // MARK: Full pass
 
     /// Takes changes of objects without making anything of them yet; a full pass has to follow.
-    public mutating func load(_ changes: [ClusterChange]) -> AffectedState { cluster.apply(changes) }
+    public mutating func load(_ changes: [ClusterChange]) -> AffectedState {
+        cluster.apply(changes, keepingSlices: false)
+    }
 
     /// Computes everything again and hands out the transactions that lead from what was observed to it, each as soon as
     /// it is complete.
@@ -184,6 +190,7 @@ public struct DesiredState: Sendable {
         var layout = RecoveredLayout(observed)
         let node = nodeContext
         resolvedNode = node
+        rosters = [:]
         // What unallocated ClusterIPs are told by comes last: until then it would drop those that are not loaded yet.
         let data = lookAtNode()
         var early = data
@@ -357,6 +364,7 @@ public struct DesiredState: Sendable {
         // What policy knows of the node can change every Service's pools; heartbeats and the like change nothing.
         let isNodeChanged = node != resolvedNode
         resolvedNode = node
+        if isNodeChanged { rosters = [:] }
         result += takeBack(node: node)
         let gone = affected.services.filter { cluster.service($0) == nil }
         let keys =
@@ -368,8 +376,17 @@ public struct DesiredState: Sendable {
         while start < keys.count {
             let end = min(start + Self.groupSize, keys.count)
             let provision = dataplane.provision
-            let group = keys[start..<end].map { record(ServiceOutcome($0, in: cluster, node: node)) }
-            let delta = dataplane.update(group)
+            var group: [(key: ObjectKey, resolved: ResolvedService?)] = []
+            var endpoints: [(key: ObjectKey, changes: [EndpointChanges])] = []
+            for key in keys[start..<end] {
+                if let changes = endpointChanges(of: key, affected) {
+                    endpoints.append((key, changes))
+                } else {
+                    group.append(record(ServiceOutcome(key, in: cluster, node: node)))
+                    if affected.slicesAlone[key] != nil { enroll(key, group.last?.resolved, node: node) }
+                }
+            }
+            let delta = dataplane.update(group, endpoints: endpoints)
             note(delta.effects)
             mayHaveStaleClients = mayHaveStaleClients || delta.effects.leavesStaleClients
             if let transaction = dataplane.transaction(for: delta, previous: provision) {

@@ -36,6 +36,7 @@ struct ServiceElements {
     /// The pool numbers that frontends of the port have: a number without a frontend would be another one in each process.
     private var used: [UInt32] = []
     private let listsLocalBackends: Bool
+    private var extent: ElementExtent?
 
     /// - Parameter listsLocalBackends: whether the endpoints of this node have a set of their own.
     init(_ service: ObjectKey, listsLocalBackends: Bool) {
@@ -44,11 +45,14 @@ struct ServiceElements {
     }
 
     /// Makes the elements of a port. Its pools are in the order of their slots.
+    ///
+    /// - Parameter extent: which elements of its endpoints are made; nil for all.
     mutating func make(
-        _ port: ResolvedServicePort, pools: PoolNumbers, direct: DirectSlots?, into sink: inout some ServiceElementSink,
-        owns: (Frontend) -> Bool
+        _ port: ResolvedServicePort, pools: PoolNumbers, direct: DirectSlots?, extent: ElementExtent? = nil,
+        into sink: inout some ServiceElementSink, owns: (Frontend) -> Bool
     ) {
         self.pools = pools
+        self.extent = extent
         used = []
         let comment = FrontendComment(service, port: port.name).text
         for frontend in port.frontends where owns(frontend) {
@@ -80,7 +84,9 @@ struct ServiceElements {
             sink.take(.dropServices, Element(key.key, comment: comment))
         } else {
             let isLocal = port.internalPolicy == .local
-            makePool(.services, key, pool, comment, number: isLocal ? pools.local : pools.cluster, &sink)
+            makePool(
+                .services, key, pool, extent.map { isLocal ? $0.localSlots : $0.clusterSlots }, comment,
+                number: isLocal ? pools.local : pools.cluster, &sink)
         }
     }
 
@@ -107,7 +113,8 @@ struct ServiceElements {
             return mark(.rejectServices, .rejectNodePorts)
         }
         makePool(
-            isNodePort ? .nodePorts : .services, key, port.clusterPool, comment, number: pools.cluster, &sink)
+            isNodePort ? .nodePorts : .services, key, port.clusterPool, extent?.clusterSlots, comment,
+            number: pools.cluster, &sink)
         if port.externalPolicy == .local {
             mark(.externalLocal, .externalLocalNodePorts)
         } else {
@@ -120,7 +127,8 @@ struct ServiceElements {
             if !passes || isDirect { mark(.dropOutsideServices, .dropOutsideNodePorts) }
         } else {
             makePool(
-                isNodePort ? .localNodePorts : .localServices, key, port.localPool, comment, number: pools.local, &sink)
+                isNodePort ? .localNodePorts : .localServices, key, port.localPool, extent?.localSlots, comment,
+                number: pools.local, &sink)
         }
     }
 
@@ -140,8 +148,8 @@ struct ServiceElements {
     }
 
     private mutating func makePool(
-        _ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ comment: String, number: UInt32,
-        _ sink: inout some ServiceElementSink
+        _ kind: PoolKind, _ frontend: KeyBuilder, _ pool: [Backend], _ slots: [Int]?, _ comment: String,
+        number: UInt32, _ sink: inout some ServiceElementSink
     ) {
         if number != 0 {
             var data = KeyBuilder()
@@ -154,10 +162,16 @@ struct ServiceElements {
         }
         let exponent = min(PoolSize.exponent(pool.count), PoolSize.largestExponent)
         sink.take(kind.members(exponent: exponent), Element(frontend.key, comment: comment))
-        for (slot, backend) in pool.prefix(PoolSize.capacity).enumerated() {
+        let served = pool.prefix(PoolSize.capacity)
+        func take(_ slot: Int) {
             var key = frontend
             key.append(slot: UInt32(slot))
-            sink.take(kind.slots, Element(key.key, data: Self.data(of: backend)))
+            sink.take(kind.slots, Element(key.key, data: Self.data(of: served[slot])))
+        }
+        if let slots {
+            for slot in slots where slot < served.count { take(slot) }
+        } else {
+            for slot in served.indices { take(slot) }
         }
     }
 
@@ -173,13 +187,13 @@ struct ServiceElements {
     }
 
     private func makeShared(_ port: ResolvedServicePort, _ sink: inout some ServiceElementSink) {
-        for backend in port.usable {
+        for backend in extent?.usable ?? port.usable {
             sink.take(.backends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }
-        for backend in listsLocalBackends ? port.localUsable : [] {
+        for backend in listsLocalBackends ? extent?.localUsable ?? port.localUsable : [] {
             sink.take(.localBackends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }
-        for address in port.hairpinAddresses {
+        for address in extent?.hairpin ?? port.hairpinAddresses {
             var key = KeyBuilder()
             key.append(address)
             key.append(address)

@@ -25,6 +25,37 @@ extension StaleFlows {
         }
     }
 
+    /// Notes what a change of some endpoints of a port means for flows: its frontends and policies stay, and so does whether there is
+    /// any endpoint.
+    ///
+    /// - Parameters:
+    ///   - port: as it is after the change.
+    ///   - lost: the frontends that an older Service serves.
+    mutating func note(_ change: EndpointChanges, of port: ResolvedServicePort, lost: Set<Claim>) {
+        guard let targets = Self.targets(of: port) else { return }
+        let list = port.flowList ?? .usable
+        let leaves = change.endpoints.contains { $0.before.contains(list) && !$0.after.contains(list) }
+        let joins = change.endpoints.contains { $0.after.contains(list) && !$0.before.contains(list) }
+        guard leaves || joins else { return }
+        for frontend in port.frontends where !lost.contains(Claim(frontend, port)) {
+            if leaves {
+                serve(Place(frontend, port), targets, isFresh: false, mayPass: Self.passes(frontend, port))
+            } else {
+                grow(Place(frontend, port), targets)
+            }
+        }
+    }
+
+    /// The endpoints that flows may go on to, sorted; nil where they may go on to any.
+    private static func targets(of port: ResolvedServicePort) -> [Backend]? {
+        port.flowTargets ?? (transports.contains(port.transport) ? port.usable : nil)
+    }
+
+    /// Whether a frontend's packets from outside are left to the routes although other nodes have endpoints.
+    private static func passes(_ frontend: Frontend, _ port: ResolvedServicePort) -> Bool {
+        port.externalPolicy == .local && port.localPool.isEmpty && port.passesWithoutEndpoint(frontend)
+    }
+
     /// Whether an endpoint is usable no longer, or the first one came: until then flows may have begun untranslated.
     private static func canMakeStale(_ before: [Backend], _ after: [Backend]) -> Bool {
         if before == after { return false }
@@ -35,9 +66,7 @@ extension StaleFlows {
     private static func places(of record: Dataplane.Record) -> [Place: [Backend]] {
         var result: [Place: [Backend]] = [:]
         for port in record.resolved.ports {
-            guard let targets = port.flowTargets ?? (transports.contains(port.transport) ? port.usable : nil) else {
-                continue
-            }
+            guard let targets = targets(of: port) else { continue }
             for frontend in port.frontends where !record.lost.contains(Claim(frontend, port)) {
                 result[Place(frontend, port)] = targets
             }
@@ -48,8 +77,8 @@ extension StaleFlows {
     /// The frontends whose packets from outside are left to the routes although other nodes have endpoints.
     private static func passing(of record: Dataplane.Record) -> Set<Place> {
         var result: Set<Place> = []
-        for port in record.resolved.ports where port.externalPolicy == .local && port.localPool.isEmpty {
-            for frontend in port.frontends where port.passesWithoutEndpoint(frontend) {
+        for port in record.resolved.ports {
+            for frontend in port.frontends where passes(frontend, port) {
                 result.insert(Place(frontend, port))
             }
         }

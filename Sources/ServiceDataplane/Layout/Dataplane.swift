@@ -37,15 +37,17 @@ public struct Dataplane: Sendable {
     /// The next number for a pool with affinity.
     var nextPool: UInt32
     /// The numbers that were taken over from the kernel.
-    private var recoveredPools: Set<UInt32> = []
+    var recoveredPools: Set<UInt32> = []
     /// The Services with affinity.
     var affineServices: Set<ObjectKey> = []
     /// The node's own data as last set.
     public private(set) var node = NodeData()
 
-    private(set) var records: [ObjectKey: Record] = [:]
-    private(set) var claims = Claims()
-    private var shared = SharedElements()
+    var records: [ObjectKey: Record] = [:]
+    var claims = Claims()
+    var shared = SharedElements()
+    /// Where the endpoints of Services are whose endpoints change by themselves (`takesEndpoints`), port by port.
+    var portIndexes: [ObjectKey: [PortIndex]] = [:]
 
     /// Starts without Services and addresses.
     ///
@@ -84,21 +86,27 @@ public struct Dataplane: Sendable {
         }
     }
 
-    /// Replaces, adds or (with nil) removes Services.
-    public mutating func update(_ changes: [(key: ObjectKey, resolved: ResolvedService?)]) -> DataplaneDelta {
+    /// Replaces, adds or (with nil) removes Services, and changes the endpoints of others.
+    public mutating func update(
+        _ changes: [(key: ObjectKey, resolved: ResolvedService?)],
+        endpoints: [(key: ObjectKey, changes: [EndpointChanges])] = []
+    ) -> DataplaneDelta {
         var delta = DataplaneDelta()
         var nothing = RecoveredLayout()
-        delta.effects = update(changes, recovering: &nothing, into: &delta.tables)
+        delta.effects = update(changes, endpoints: endpoints, recovering: &nothing, into: &delta.tables)
         return delta
     }
 
     /// Replaces, adds or (with nil) removes Services.
     ///
     /// - Parameters:
+    ///   - endpoints: Services of which some endpoints alone change, for each port: those that `takesEndpoints` is true of, and that
+    ///     are not among `changes`.
     ///   - layout: where a Service that is new to this value takes its slots and numbers from.
     ///   - sink: takes the elements that come and go: of a Service that is new to this value all.
     public mutating func update(
-        _ changes: [(key: ObjectKey, resolved: ResolvedService?)], recovering layout: inout RecoveredLayout,
+        _ changes: [(key: ObjectKey, resolved: ResolvedService?)],
+        endpoints: [(key: ObjectKey, changes: [EndpointChanges])] = [], recovering layout: inout RecoveredLayout,
         into sink: inout some ElementSink
     ) -> ServiceEffects {
         var effects = ServiceEffects()
@@ -116,6 +124,11 @@ public struct Dataplane: Sendable {
         }
         for key in displaced where effects.settled.insert(key).inserted { before.append((key, records[key])) }
         var withdrawn: [(IPFamily, SetID, ElementKey)] = []
+        for (key, changes) in endpoints {
+            // Of a Service that gets or loses a frontend in the same round everything is compared.
+            let emits = !effects.settled.contains(key)
+            change(changes, of: key, emits: emits, into: &sink, withdrawn: &withdrawn, effects: &effects)
+        }
         for (key, old) in before {
             let new = settleClaims(of: key, findings: &effects.findings)
             emit(key, old: old, new: new, into: &sink, withdrawn: &withdrawn)
@@ -127,32 +140,6 @@ public struct Dataplane: Sendable {
         dropUnusedTimeouts()
         dropUnusedDirectReturn()
         return effects
-    }
-
-    /// Counts what Services that are left as they are share with others, so that it does not go with one of those, and
-    /// keeps the numbers of their pools for them.
-    public mutating func share(with retained: RetainedServices, in tables: [IPFamily: ObservedTable]) {
-        retained.forEachShared(in: tables) { _ = shared.call($0, $1, $2) }
-        recoveredPools.formUnion(retained.allPoolNumbers)
-    }
-
-    /// The numbers of pools may be taken over once more.
-    mutating func forgetPools(_ numbers: Set<UInt32>) { recoveredPools.subtract(numbers) }
-
-    /// Ends the call of a Service for a shared element. True if nobody calls for it any more.
-    mutating func withdraw(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
-        shared.withdraw(family, set, key)
-    }
-
-    /// Makes room for so many Services, and for what they share as far as the tables have it already.
-    public mutating func reserve(services: Int, _ tables: [IPFamily: ObservedTable]) {
-        records.reserveCapacity(services)
-        claims.reserveCapacity(services)
-        for (family, table) in tables {
-            for set in SharedElements.sets {
-                if let count = table.elements[set]?.count { shared.reserve(family, set, count) }
-            }
-        }
     }
 
     /// Sets the node's own addresses and ranges.
@@ -270,6 +257,7 @@ public struct Dataplane: Sendable {
     /// Puts a record in place and moves its claims. Returns other Services that claim what changes hands by it.
     private mutating func replace(_ key: ObjectKey, _ old: Record?, with record: Record?) -> [ObjectKey] {
         records[key] = record
+        portIndexes[key] = nil
         if let old, let record, Self.sameClaims(old.resolved, record.resolved) {
             records[key]?.lost = old.lost
             return []
@@ -328,18 +316,29 @@ public struct Dataplane: Sendable {
             }
             let before = old.map { items(of: key, $0, family) } ?? []
             let after = new.map { items(of: key, $0, family) } ?? []
-            if before.isEmpty && after.isEmpty { continue }
-            for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
-            for item in after where item.isShared && shared.call(family, item.set, item.element.key) {
-                sink.add(family, item.set, item.element)
-            }
-            Self.compare(before, after, family, into: &sink)
+            emit(before, after, family, into: &sink, withdrawn: &withdrawn)
         }
-        for port in new?.resolved.ports ?? [] {
-            // Hints narrow the cluster pool alone, so that the local one can be the larger of the two.
-            let count = max(port.clusterPool.count, port.localPool.count)
-            largestExponent = max(largestExponent, min(PoolSize.exponent(count), PoolSize.largestExponent))
+        for port in new?.resolved.ports ?? [] { provide(for: port) }
+    }
+
+    /// Hands over what differs between elements of a Service before and after.
+    mutating func emit(
+        _ before: [ElementList.Item], _ after: [ElementList.Item], _ family: IPFamily,
+        into sink: inout some ElementSink, withdrawn: inout [(IPFamily, SetID, ElementKey)]
+    ) {
+        if before.isEmpty && after.isEmpty { return }
+        for item in before where item.isShared { withdrawn.append((family, item.set, item.element.key)) }
+        for item in after where item.isShared && shared.call(family, item.set, item.element.key) {
+            sink.add(family, item.set, item.element)
         }
+        Self.compare(before, after, family, into: &sink)
+    }
+
+    /// Sees to it that the tables have the size classes of a port's pools.
+    mutating func provide(for port: ResolvedServicePort) {
+        // Hints narrow the cluster pool alone, so that the local one can be the larger of the two.
+        let count = max(port.clusterPool.count, port.localPool.count)
+        largestExponent = max(largestExponent, min(PoolSize.exponent(count), PoolSize.largestExponent))
     }
 
     /// A Service that is new to this value: its elements go to the sink as they are made.
