@@ -99,6 +99,21 @@ struct EndpointWalkTests {
         #expect(bench.differences() == [])
     }
 
+    @Test("A Service that grows slice by slice gets the size classes that it needs, and shrinks again")
+    func growth() throws {
+        let objects = [Objects.service("web")] + (0..<2).map { Self.slice($0, replacing: nil) }
+        let bench = try Bench(synchronized: objects)
+        for part in 2..<14 {
+            _ = try bench.reconciler.apply([.applied(Self.slice(part, replacing: nil))])
+            #expect(bench.reconciler.desired.rosters.count == 1)
+        }
+        #expect(bench.differences() == [])
+        for part in 3..<14 { _ = try bench.reconciler.apply([Objects.delete(Self.slice(part, replacing: nil))]) }
+        #expect(bench.reconciler.desired.rosters.count == 1)
+        #expect(bench.differences() == [])
+        #expect(bench.kernel.observations == 1)
+    }
+
     @Test("Under direct return, whose slots are dealt to all endpoints, the Service is always resolved as a whole")
     func directReturn() throws {
         var service = Service(key: Scene.key("web"))
