@@ -115,9 +115,9 @@ extension ServiceCase {
             finding.evidence += pools.map { zone, pool in
                 let nodes = facts.workersByZone[zone] ?? 0
                 return Evidence(
-                    "endpointsOfZone", Double(pool.count),
+                    "endpointsOfZone", Double(Set(pool).count),
                     """
-                    \(zone): \(Words.count(pool.count, "endpoint")) for \(Words.count(nodes, "node")) \
+                    \(zone): \(Words.count(Set(pool).count, "endpoint")) for \(Words.count(nodes, "node")) \
                     (\(Words.percent(Double(nodes) / workers)))
                     """
                 )

@@ -16,12 +16,21 @@ public struct EndpointSlice: Hashable, Sendable {
     public var ports: [EndpointPort] = []
     /// `endpoints`.
     public var endpoints: [Endpoint] = []
+    /// `metadata.annotations["service.cilium.io/weight"]`: what all endpoints of the slice weigh against those of other slices of the
+    /// Service; 0 takes them out for new connections. Nil if it is absent or no number from 0 to 65535: then `usualWeight` counts.
+    public var weight: UInt16?
     /// `metadata.annotations["endpoints.kubernetes.io/last-change-trigger-time"]` in nanoseconds since 1970; nil if it is
     /// absent or no RFC 3339 time. It says nothing of what the slice is: see `ClusterState.takeTriggers`.
     public var lastChangeTriggerTime: Int64?
 
     /// The annotation that says when what the slice tells of happened; written by the EndpointSlice controller.
     public static let lastChangeTriggerAnnotation = "endpoints.kubernetes.io/last-change-trigger-time"
+
+    /// The annotation that says what the endpoints of the slice weigh. Name, range and the weight of slices without it are Cilium's.
+    public static let weightAnnotation = "service.cilium.io/weight"
+
+    /// What endpoints of a slice without the annotation weigh.
+    public static let usualWeight: UInt16 = 100
 
     /// Makes an empty slice.
     public init(key: ObjectKey, serviceName: String? = nil, addressFamily: IPFamily? = .ipv4) {

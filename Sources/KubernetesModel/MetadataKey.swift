@@ -15,6 +15,8 @@ package enum MetadataKey {
     package static let sourceRanges: StaticString = "service.beta.kubernetes.io/load-balancer-source-ranges"
     /// The annotation that says when what an EndpointSlice tells of happened.
     package static let lastChangeTrigger: StaticString = "endpoints.kubernetes.io/last-change-trigger-time"
+    /// The annotation that says what the endpoints of an EndpointSlice weigh.
+    package static let weight: StaticString = "service.cilium.io/weight"
     /// The annotation in which `kubectl apply` keeps a copy of the object.
     package static let lastApplied: StaticString = "kubectl.kubernetes.io/last-applied-configuration"
     /// What annotations of Fairlead's own begin with.

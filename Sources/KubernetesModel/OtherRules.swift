@@ -52,6 +52,22 @@ extension EndpointSlice {
         addressFamily = notes.keep(try FieldRule.choice(text, AddressType.self, at: path))?.family
     }
 
+    /// Takes over the annotation with the weight. What is no weight is left out with a note, as if there were no annotation.
+    ///
+    /// - Parameter text: the annotation's value; nil if it is no text.
+    package mutating func setWeight(_ text: String?, _ notes: inout FieldNotes) {
+        func path() -> FieldPath { FieldPath("metadata", "annotations").field(Self.weightAnnotation) }
+        guard let text else { return notes.leaveOut(FieldProblem(path(), "must be a text of digits, such as \"10\"")) }
+        let digits = text.utf8
+        guard (1...5).contains(digits.count), digits.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }),
+            let number = UInt16(text)
+        else {
+            let message = "must be 0 to 65535, is \(text.quoted); the endpoints weigh \(Self.usualWeight)"
+            return notes.leaveOut(FieldProblem(path(), message))
+        }
+        weight = number
+    }
+
     /// What is doubtful about the slice.
     package var notes: [FieldNote] {
         guard serviceName == nil else { return [] }

@@ -88,6 +88,7 @@ struct EndpointSliceRecord: ObjectRecord {
         slice.isHeadless = metadata.isHeadless
         slice.isOfOtherProxy = metadata.serviceProxyName != nil
         slice.lastChangeTriggerTime = metadata.lastChangeTrigger.flatMap(Timestamp.nanoseconds)
+        if let weight = metadata.weight { slice.setWeight(weight.text, &notes) }
         if let name = metadata.serviceName, !name.isEmpty { slice.serviceName = name.text }
         try slice.setAddressType(addressType, &notes)
         slice.setPorts(ports, &notes)

@@ -25,6 +25,7 @@ struct MetadataRecord {
     /// The annotations that mean something.
     var sourceRanges: Bytes?
     var lastChangeTrigger: Bytes?
+    var weight: Bytes?
     var own: [String: String] = [:]
     /// All labels and annotations; nil unless somebody asked for them before.
     var details: Details?
@@ -73,6 +74,8 @@ struct MetadataRecord {
             sourceRanges = entry.value
         } else if entry.key.equals(MetadataKey.lastChangeTrigger) {
             lastChangeTrigger = entry.value
+        } else if entry.key.equals(MetadataKey.weight) {
+            weight = entry.value
         } else if entry.key.equals("k8s.io/initial-events-end") {
             endsInitialEvents = entry.value.equals("true")
         } else if entry.key.hasPrefix(MetadataKey.ownPrefix) {

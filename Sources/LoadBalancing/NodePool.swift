@@ -39,9 +39,9 @@ public struct NodePool: Hashable, Sendable {
         public var standing: Standing
         /// The node's share of new connections in relation to the others'; 0 for a node that is out.
         public var weight: Int
-        /// The ready endpoints on the node.
+        /// The ready endpoints on the node whose weight is not 0.
         public var readyEndpoints: Int
-        /// The endpoints on the node that terminate but still serve.
+        /// The endpoints on the node that terminate but still serve, and whose weight is not 0.
         public var terminatingEndpoints: Int
     }
 
@@ -66,7 +66,8 @@ extension NodePool {
     /// a node that is being deleted, and the autoscaler's taint. Nodes that are cordoned or not ready stay: they go on
     /// serving, and whether they do is for health checks to say.
     ///
-    /// Under Local a node weighs as much as it has ready endpoints. If none has any, endpoints that still serve while they
+    /// Under Local a node weighs as much as it has ready endpoints, or where EndpointSlices have weights as much as those do together. If
+    /// none has any, endpoints that still serve while they
     /// terminate keep their nodes in, as they keep serving on the node (KEP-1669). The annotation that prefers local endpoints
     /// (`Service.preferLocal`) does the same, but without endpoints all nodes are in.
     ///
@@ -96,7 +97,7 @@ extension NodePool {
         }
         let prefersLocal = service.annotations[Service.externalTrafficAnnotation] == Service.preferLocal
         if policy == .local || prefersLocal { favourEndpoints(isStrict: policy == .local) }
-        for index in members.indices { members[index].weight = members[index].ownWeight }
+        for index in members.indices { members[index].weight = members[index].ownWeight(census) }
     }
 
     /// Lets only nodes with endpoints in.
@@ -114,11 +115,11 @@ extension NodePool {
 }
 
 extension NodePool.Member {
-    fileprivate var ownWeight: Int {
+    fileprivate func ownWeight(_ census: EndpointCensus) -> Int {
         switch standing {
         case .everyNode: 1
-        case .readyEndpoints: readyEndpoints
-        case .terminatingEndpoints: terminatingEndpoints
+        case .readyEndpoints: census.readyWeight[node] ?? 0
+        case .terminatingEndpoints: census.terminatingWeight[node] ?? 0
         case .noEndpoint, .excluded, .beingDeleted, .tainted, .draining, .noAddress: 0
         }
     }

@@ -10,13 +10,14 @@ extension ObjectReader {
         slice.isOfOtherProxy = labels?[MetadataKey.serviceProxyName] != nil
         slice.serviceName = try labels?.string(MetadataKey.serviceName)
         if slice.serviceName?.isEmpty == true { slice.serviceName = nil }
-        if let node = metadata["annotations"], node.kind == .map, let time = node[MetadataKey.lastChangeTrigger],
-            time.kind == .scalar
-        {
-            // What is no time there is as good as nothing: it is for a metric only.
-            slice.lastChangeTriggerTime = Timestamp.nanoseconds(time.bytes)
-        }
         var notes = FieldNotes()
+        if let annotations = metadata["annotations"], annotations.kind == .map {
+            // What is no time there is as good as nothing: it is for a metric only.
+            if let time = annotations[MetadataKey.lastChangeTrigger], time.kind == .scalar {
+                slice.lastChangeTriggerTime = Timestamp.nanoseconds(time.bytes)
+            }
+            if let weight = annotations[MetadataKey.weight] { slice.setWeight(try? weight.asString(), &notes) }
+        }
         let type = try root.string("addressType") ?? ""
         try taken(&notes) { notes throws(FieldProblem) in try slice.setAddressType(type, &notes) }
         slice.setPorts(try endpointPorts(), &notes)

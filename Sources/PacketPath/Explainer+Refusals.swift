@@ -47,7 +47,7 @@ extension Explainer {
 
     /// A frontend without an endpoint that is left to routes.
     private func describePassing(_ result: inout Explanation, _ place: FrontendPlace) {
-        if place.port.usable.isEmpty {
+        if place.port.clusterPool.isEmpty {
             describeEmptiness(&result, place)
         } else {
             describeGap(&result, place, field: "externalTrafficPolicy")
@@ -68,7 +68,15 @@ extension Explainer {
         let unmatched = result.leftOut.filter {
             $0.code == EndpointDecision.noPort.rawValue || $0.code == EndpointDecision.openPort.rawValue
         }
-        if !waiting.isEmpty {
+        if place.port.isDrained {
+            result.add(
+                .because,
+                """
+                all usable endpoints have weight 0 (annotation \(EndpointSlice.weightAnnotation)): the connections that they have go on, \
+                new ones get none
+                """)
+            result.add(.mend, "give an EndpointSlice of the Service a weight above 0, or none")
+        } else if !waiting.isEmpty {
             result.add(
                 .because, "no endpoint is ready on any node; \(Self.count(waiting.count, "is", "are")) not ready")
             result.add(.mend, "see why the pods are not ready: their readiness probe, or events of the pods")
@@ -87,12 +95,16 @@ extension Explainer {
 
     /// A Local policy without an endpoint here.
     private func describeGap(_ result: inout Explanation, _ place: FrontendPlace, field: String) {
-        let entries = situation.entries(place).filter(\.isUsable)
+        let entries = situation.entries(place).filter { $0.isUsable && $0.weight != 0 }
+        let drained = result.leftOut.count { $0.nodeName == node && $0.isDrained }
         var counts: [String: Int] = [:]
         for entry in entries { counts[entry.nodeName ?? "no node", default: 0] += 1 }
         let others = counts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         let waiting = result.leftOut.filter { $0.nodeName == node && $0.code == EndpointDecision.notReady.rawValue }
-        let here = waiting.isEmpty ? "no endpoint" : "no ready endpoint (\(waiting.count) not ready)"
+        let here =
+            drained > 0
+            ? "no endpoint for new connections (\(drained) with weight 0)"
+            : waiting.isEmpty ? "no endpoint" : "no ready endpoint (\(waiting.count) not ready)"
         result.add(
             .because,
             "\(field) is Local and \(node) has \(here); others have some (\(Self.list(others, most: 6)))")

@@ -106,6 +106,11 @@ extension Explainer {
         if place.frontend.isExternal, !(port.prefersLocal && port.externalPolicy == .cluster) {
             describeExternal(&result, place)
         }
+        if result.reached.contains(where: { $0.weight != nil }) || result.leftOut.contains(where: \.isDrained) {
+            let rest = result.reached.contains { $0.weight == nil } ? "; \(EndpointSlice.usualWeight) without it" : ""
+            result.add(
+                .policy, "shares by weight (annotation \(EndpointSlice.weightAnnotation) of EndpointSlices\(rest))")
+        }
         let hinted = result.leftOut.contains { $0.code.hasPrefix("hintedTo") }
         if hinted, let zone = situation.node.zone {
             result.add(.policy, "topology hints narrow the endpoints to those for \(node) or its zone, \(zone)")

@@ -60,6 +60,8 @@ public struct Explanation: Hashable, Sendable {
         public var nodeName: String?
         /// Whether it terminates, and serves for want of others.
         public var isTerminating: Bool
+        /// The weight that its slice gives it; nil if it gives none.
+        public var weight: UInt16?
         /// Whether the packet is handed on to the endpoint's node as it is, which translates it and answers the client directly.
         public var isHandedOn = false
         /// Why it sees an address of the node as the source; nil if it sees the packet's own.
@@ -78,6 +80,9 @@ public struct Explanation: Hashable, Sendable {
         public var code: String
         /// Why.
         public var reason: String
+
+        /// Whether its weight of 0 is why.
+        var isDrained: Bool { code == EndpointDecision.drained.rawValue }
     }
 
     /// The packet.
@@ -164,6 +169,7 @@ public struct Explainer: Sendable {
                 Explanation.Reached(
                     backend: backend, share: outcome.probability, nodeName: entry?.nodeName,
                     isTerminating: entry?.cluster == .usedWhileTerminating || entry?.local == .usedWhileTerminating,
+                    weight: entry?.weight,
                     masquerade: outcome.masquerade.map { MasqueradeCause($0, in: outcome.trace, schema, options) }))
         }
         guard let place = result.place else { return }
@@ -175,7 +181,8 @@ public struct Explainer: Sendable {
             result.reached.append(
                 Explanation.Reached(
                     backend: backend, share: outcome.probability, nodeName: known[backend]?.nodeName,
-                    isTerminating: known[backend]?.cluster == .usedWhileTerminating, isHandedOn: true, masquerade: nil))
+                    isTerminating: known[backend]?.cluster == .usedWhileTerminating, weight: known[backend]?.weight,
+                    isHandedOn: true, masquerade: nil))
         }
         let isLocal = situation.wantsLocal(place, result.source) && !situation.returnsDirectly(place, result.source)
         let reached = Set(result.reached.map(\.backend))
@@ -199,6 +206,7 @@ public struct Explainer: Sendable {
         switch decision {
         case .used, .usedWhileTerminating: "the client is remembered for another endpoint"
         case .notReady: "not ready"
+        case .drained: "weight 0 (annotation \(EndpointSlice.weightAnnotation)): no new connections"
         case .terminatingNotNeeded: "terminating, and others are ready"
         case .otherNode: entry.nodeName == nil ? "its slice names no node for it" : "not on \(node)"
         case .hintedToOtherNodes: "its hints are for other nodes than \(node)"

@@ -35,6 +35,7 @@ package enum ExplanationJSON {
         let share = Double(Int((reached.share * 1_000_000).rounded())) / 1_000_000
         var text = "{\"address\":\"\(reached.backend.address)\",\"port\":\(reached.backend.port),\"share\":\(share)"
         if let node = reached.nodeName { text += ",\"node\":\(JSONText.string(node))" }
+        if let weight = reached.weight { text += ",\"weight\":\(weight)" }
         if reached.isTerminating { text += ",\"terminating\":true" }
         if reached.isHandedOn { text += ",\"handedOn\":true" }
         text += ",\"source\":\"\(reached.masquerade == nil ? "kept" : "masqueraded")\""

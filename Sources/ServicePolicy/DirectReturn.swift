@@ -4,9 +4,10 @@ import KubernetesModel
 /// `fairlead.dev/external-traffic: direct-return`): every node picks the same endpoint for a connection, and hands packets for one
 /// that is on another node on as they are; that node answers the client directly.
 public struct DirectReturn: Hashable, Sendable {
-    /// The endpoints that connections are spread over: those that are ready on any node, whatever hints say; if none is, those that
-    /// terminate but still serve. Sorted, each once: the same on every node.
-    public var members: [Backend]
+    /// What new connections are spread over.
+    public var spread: Spread
+    /// The endpoints that connections are spread over.
+    public var members: [Backend] { spread.members }
     /// Whether new connections stay on this node: `externalTrafficPolicy` is Local, and the node has an endpoint for it.
     public var keepsLocal: Bool
 
@@ -18,9 +19,30 @@ public struct DirectReturn: Hashable, Sendable {
     public static let mostFrontends = 16
 
     /// Makes a value from its parts.
-    public init(members: [Backend], keepsLocal: Bool) {
-        self.members = members
+    public init(_ spread: Spread, keepsLocal: Bool) {
+        self.spread = spread
         self.keepsLocal = keepsLocal
+    }
+
+    /// Makes a value for endpoints that all weigh the same.
+    public init(members: [Backend], keepsLocal: Bool) {
+        self.init(Spread(members: members), keepsLocal: keepsLocal)
+    }
+
+    /// The endpoints that slots are dealt to: the same on every node.
+    public struct Spread: Hashable, Sendable {
+        /// Those that are ready on any node, whatever hints say; if none is, those that terminate but still serve. One with weight 0
+        /// counts as not there; if no other is left, all that are usable, so that the connections that there are go on. Sorted, each once.
+        public var members: [Backend]
+        /// What each of them weighs; empty if all weigh the same.
+        public var weights: [UInt16] = []
+        /// What each usable endpoint weighs, those included that terminate or have weight 0; empty if all weigh the same.
+        public var usableWeights: [UInt16] = []
+        /// Whether no endpoint takes new connections, because all have weight 0.
+        public var isDrained = false
+
+        /// Makes a value for endpoints that all weigh the same.
+        public init(members: [Backend]) { self.members = members }
     }
 
     /// Why direct return has no effect on a port in a family.
@@ -35,6 +57,29 @@ public struct DirectReturn: Hashable, Sendable {
         case tooManyFrontends(Int)
         /// The kernel of this node cannot hand packets on.
         case unableKernel
+    }
+}
+
+extension DirectReturn.Spread {
+    /// Reads it from the endpoints of a port.
+    init(_ roster: EndpointRoster) {
+        let usable = roster.candidates.filter { $0.traits.isUsable }
+        func some(_ traits: EndpointTraits) -> [EndpointRoster.Candidate]? {
+            let found = usable.filter { $0.traits.contains(traits) }
+            return found.isEmpty ? nil : found
+        }
+        let taking = some([.ready, .takesNew]) ?? some(.takesNew)
+        let chosen = taking ?? usable
+        members = chosen.map(\.backend)
+        isDrained = taking == nil && !usable.isEmpty
+        guard roster.hasWeights else { return }
+        weights = Self.weights(chosen)
+        usableWeights = Self.weights(usable)
+    }
+
+    private static func weights(_ candidates: [EndpointRoster.Candidate]) -> [UInt16] {
+        let all = candidates.map(\.weight)
+        return all.allSatisfy { $0 == all.first } ? [] : all
     }
 }
 

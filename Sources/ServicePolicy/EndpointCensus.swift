@@ -5,10 +5,14 @@ import NetworkTypes
 ///
 /// The counts are those of `EndpointSelection.localPool` on each node, for all nodes at once.
 public struct EndpointCensus: Hashable, Sendable {
-    /// Ready endpoints, by `nodeName`; nodes without one are missing.
+    /// Ready endpoints whose weight is not 0, by `nodeName`; nodes without one are missing.
     public private(set) var ready: [String: Int] = [:]
-    /// Endpoints that terminate but still serve, and are not ready (KEP-1669), by `nodeName`.
+    /// Endpoints that terminate but still serve, are not ready (KEP-1669), and whose weight is not 0, by `nodeName`.
     public private(set) var terminating: [String: Int] = [:]
+    /// What the ready ones of each node weigh together, in the unit by which all have whole numbers: without weights how many there are.
+    public private(set) var readyWeight: [String: Int] = [:]
+    /// The same of those that terminate.
+    public private(set) var terminatingWeight: [String: Int] = [:]
 
     /// Counts the endpoints of a Service port.
     ///
@@ -25,21 +29,29 @@ public struct EndpointCensus: Hashable, Sendable {
         for slice in slices {
             guard case .port(let number) = slice.relevance(for: port, family: family) else { continue }
             for endpoint in slice.endpoints where endpoint.address.family == family {
-                let traits = EndpointTraits(endpoint, node: NodeContext(nodeName: ""))
+                let traits = EndpointTraits(endpoint, weight: slice.weight, node: NodeContext(nodeName: ""))
                     .intersection([.notTerminating, .ready, .servingTerminating])
                 let backend = Backend(address: endpoint.address, port: number)
+                let weight = slice.weight ?? EndpointSlice.usualWeight
                 var speaker = speakers[backend] ?? Speaker(traits: traits)
                 if traits.rawValue > speaker.traits.rawValue { speaker = Speaker(traits: traits) }
-                if traits == speaker.traits, let name = endpoint.nodeName, !name.isEmpty { speaker.nodes.insert(name) }
+                if traits == speaker.traits, let name = endpoint.nodeName, !name.isEmpty {
+                    speaker.nodes[name] = max(speaker.nodes[name] ?? 0, weight)
+                }
                 speakers[backend] = speaker
             }
         }
-        for speaker in speakers.values where speaker.traits.isUsable {
-            for node in speaker.nodes {
+        let usable = speakers.values.filter(\.traits.isUsable)
+        let unit = WeightUnit.of(usable.lazy.flatMap(\.nodes.values))
+        for speaker in usable {
+            for (node, weight) in speaker.nodes where weight > 0 {
+                let weight = Int(weight) / unit
                 if speaker.traits.contains(.ready) {
                     ready[node, default: 0] += 1
+                    readyWeight[node, default: 0] += weight
                 } else {
                     terminating[node, default: 0] += 1
+                    terminatingWeight[node, default: 0] += weight
                 }
             }
         }
@@ -48,6 +60,7 @@ public struct EndpointCensus: Hashable, Sendable {
     /// What is known of an endpoint, and the nodes that may take it for their own.
     private struct Speaker {
         var traits: EndpointTraits
-        var nodes: Set<String> = []
+        /// With the weight of the endpoint on each.
+        var nodes: [String: UInt16] = [:]
     }
 }

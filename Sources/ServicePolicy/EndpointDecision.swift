@@ -11,6 +11,8 @@ public enum EndpointDecision: String, Hashable, Sendable, CaseIterable {
     case notReady
     /// Out: it terminates, and the pool has ready endpoints.
     case terminatingNotNeeded
+    /// Out: its slice has weight 0 (`EndpointSlice.weight`). Connections that it has go on.
+    case drained
     /// Out of the local pool: on another node, or on none.
     case otherNode
     /// Out of the cluster pool: `hints.forNodes` names only other nodes (KEP-3015).
@@ -46,6 +48,8 @@ public struct EndpointExplanation: Hashable, Sendable {
     public var port: UInt16?
     /// The endpoint's `nodeName`.
     public var nodeName: String?
+    /// The weight that its slice gives it; nil if it gives none.
+    public var weight: UInt16?
     /// In or out of `EndpointSelection.clusterPool`.
     public var cluster: EndpointDecision
     /// In or out of `EndpointSelection.localPool`.
@@ -76,13 +80,13 @@ extension EndpointSelection {
             for (index, endpoint) in slice.endpoints.enumerated() {
                 var entry = EndpointExplanation(
                     slice: slice.key, index: index, address: endpoint.address, nodeName: endpoint.nodeName,
-                    cluster: .otherFamily, local: .otherFamily, isUsable: false)
+                    weight: slice.weight, cluster: .otherFamily, local: .otherFamily, isUsable: false)
                 switch relevance {
                 case .none(let decision): (entry.cluster, entry.local) = (decision, decision)
                 case .port(let number):
                     entry.port = number
                     if endpoint.address.family == family {
-                        let traits = EndpointTraits(endpoint, node: node)
+                        let traits = EndpointTraits(endpoint, weight: slice.weight, node: node)
                         entry.decide(by: roster, traits: traits, port: number, seen: &seen)
                     }
                 }
@@ -98,7 +102,10 @@ extension EndpointExplanation {
         by roster: EndpointRoster, traits: EndpointTraits, port: UInt16, seen: inout Set<Backend>
     ) {
         let backend = Backend(address: address, port: port)
-        guard roster.traits(of: backend) == traits, seen.insert(backend).inserted else {
+        let speaker = roster.candidate(backend)
+        guard speaker?.traits == traits, speaker?.weight == weight ?? EndpointSlice.usualWeight,
+            seen.insert(backend).inserted
+        else {
             (cluster, local) = (.duplicate, .duplicate)
             return
         }
@@ -111,6 +118,7 @@ extension EndpointExplanation {
 extension EndpointRoster {
     fileprivate func clusterDecision(_ traits: EndpointTraits) -> EndpointDecision {
         if traits.contains(clusterRequirement) { return traits.contains(.ready) ? .used : .usedWhileTerminating }
+        if traits.isUsable, !traits.contains(.takesNew) { return .drained }
         if traits.contains(.ready) {
             return clusterRequirement.contains(.hintsThisNode) ? .hintedToOtherNodes : .hintedToOtherZones
         }
@@ -120,6 +128,7 @@ extension EndpointRoster {
     fileprivate func localDecision(_ traits: EndpointTraits) -> EndpointDecision {
         if traits.contains(localRequirement) { return traits.contains(.ready) ? .used : .usedWhileTerminating }
         if !traits.isUsable { return .notReady }
+        if !traits.contains(.takesNew), traits.contains(.onThisNode) { return .drained }
         return traits.contains(.onThisNode) ? .terminatingNotNeeded : .otherNode
     }
 }

@@ -9,36 +9,42 @@ struct EndpointRoster {
     struct Candidate {
         var backend: Backend
         var traits: EndpointTraits
+        var weight: UInt16
     }
 
     /// Sorted by backend, each backend once.
     private(set) var candidates: [Candidate] = []
     /// What all members of the cluster pool have.
-    private(set) var clusterRequirement: EndpointTraits = .servingTerminating
+    private(set) var clusterRequirement: EndpointTraits = [.servingTerminating, .takesNew]
     /// What all members of the local pool have.
-    private(set) var localRequirement: EndpointTraits = [.onThisNode, .servingTerminating]
+    private(set) var localRequirement: EndpointTraits = [.onThisNode, .servingTerminating, .takesNew]
+    /// Whether any slice gives its endpoints a weight.
+    private(set) var hasWeights = false
 
     /// Reads the endpoints of the port out of the Service's slices.
     init(port: ServicePort, family: IPFamily, slices: [EndpointSlice], node: NodeContext) {
         for slice in slices {
             guard case .port(let number) = slice.relevance(for: port, family: family) else { continue }
             candidates.reserveCapacity(candidates.count + slice.endpoints.count)
+            if slice.weight != nil { hasWeights = true }
+            let weight = slice.weight ?? EndpointSlice.usualWeight
             for endpoint in slice.endpoints where endpoint.address.family == family {
                 let backend = Backend(address: endpoint.address, port: number)
-                candidates.append(Candidate(backend: backend, traits: EndpointTraits(endpoint, node: node)))
+                let traits = EndpointTraits(endpoint, weight: slice.weight, node: node)
+                candidates.append(Candidate(backend: backend, traits: traits, weight: weight))
             }
         }
         sortAndRemoveDuplicates()
         setRequirements()
     }
 
-    /// The traits of the entry that speaks for the backend; nil if the port has no such backend.
-    func traits(of backend: Backend) -> EndpointTraits? {
+    /// The entry that speaks for the backend; nil if the port has no such backend.
+    func candidate(_ backend: Backend) -> Candidate? {
         var range = candidates.indices
         while let last = range.last {
             let middle = range.lowerBound + (last - range.lowerBound) / 2
             let candidate = candidates[middle]
-            if candidate.backend == backend { return candidate.traits }
+            if candidate.backend == backend { return candidate }
             range = candidate.backend < backend ? middle + 1..<range.upperBound : range.lowerBound..<middle
         }
         return nil
@@ -46,7 +52,9 @@ struct EndpointRoster {
 
     private mutating func sortAndRemoveDuplicates() {
         candidates.sort { left, right in
-            if left.backend == right.backend { return left.traits.rawValue > right.traits.rawValue }
+            if left.backend == right.backend {
+                return (left.traits.rawValue, left.weight) > (right.traits.rawValue, right.weight)
+            }
             return left.backend < right.backend
         }
         var kept = 0

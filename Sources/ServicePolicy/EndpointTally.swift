@@ -34,6 +34,8 @@ public struct EndpointLists: OptionSet, Hashable, Sendable {
 ///
 /// It is the only place that knows the rules of the pools. An endpoint that comes or goes costs one count.
 struct EndpointTally: Hashable, Sendable {
+    /// Those that are ready, whatever they weigh.
+    private var readyOfAnyWeight = 0
     private var ready = 0
     private var readyHere = 0
     private var withNodeHints = 0
@@ -48,6 +50,8 @@ struct EndpointTally: Hashable, Sendable {
     ///   - change: 1 for an endpoint that comes, -1 for one that goes.
     mutating func count(_ traits: EndpointTraits, by change: Int = 1) {
         guard traits.contains(.ready) else { return }
+        readyOfAnyWeight += change
+        guard traits.contains(.takesNew) else { return }
         ready += change
         if traits.contains(.onThisNode) { readyHere += change }
         if traits.contains(.hasNodeHints) { withNodeHints += change }
@@ -59,10 +63,10 @@ struct EndpointTally: Hashable, Sendable {
     /// What members of a pool have.
     struct Requirements: Hashable, Sendable {
         /// What all members of the cluster pool have.
-        var cluster: EndpointTraits = .servingTerminating
+        var cluster: EndpointTraits = [.servingTerminating, .takesNew]
         /// What all members of the local pool have.
-        var local: EndpointTraits = [.onThisNode, .servingTerminating]
-        /// Whether any endpoint is ready.
+        var local: EndpointTraits = [.onThisNode, .servingTerminating, .takesNew]
+        /// Whether any endpoint is ready, whatever it weighs.
         var hasReady = false
     }
 
@@ -71,18 +75,18 @@ struct EndpointTally: Hashable, Sendable {
     /// KEP-2433 and KEP-3015: hints count only if every ready endpoint has them and one names this node (else: its
     /// zone). With partial hints, or none for here, the controller has not caught up, and all ready endpoints serve.
     /// KEP-1669: without any ready endpoint, those that terminate but still serve take over. Each pool decides on its
-    /// own.
+    /// own. One with weight 0 is in no pool, and none of this asks for it.
     var requirements: Requirements {
         var result = Requirements()
-        if readyHere > 0 { result.local = [.onThisNode, .ready] }
+        result.hasReady = readyOfAnyWeight > 0
+        if readyHere > 0 { result.local = [.onThisNode, .ready, .takesNew] }
         guard ready > 0 else { return result }
-        result.hasReady = true
         if withNodeHints == ready, hintingThisNode > 0 {
-            result.cluster = [.ready, .hintsThisNode]
+            result.cluster = [.ready, .takesNew, .hintsThisNode]
         } else if withZoneHints == ready, hintingThisZone > 0 {
-            result.cluster = [.ready, .hintsThisZone]
+            result.cluster = [.ready, .takesNew, .hintsThisZone]
         } else {
-            result.cluster = .ready
+            result.cluster = [.ready, .takesNew]
         }
         return result
     }
@@ -94,7 +98,7 @@ extension EndpointTally.Requirements {
         var result: EndpointLists = .named
         if traits.contains(cluster) { result.insert(.cluster) }
         if traits.contains(local) { result.insert(.local) }
-        if traits.isSuperset(of: [.ready, .onThisNode]) { result.insert(.readyHere) }
+        if traits.isSuperset(of: [.ready, .takesNew, .onThisNode]) { result.insert(.readyHere) }
         guard traits.isUsable else { return result }
         result.insert(.usable)
         if !hasReady || traits.contains(.ready) { result.insert(.ready) }

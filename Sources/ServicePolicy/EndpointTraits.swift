@@ -9,23 +9,25 @@ struct EndpointTraits: OptionSet, Hashable {
 
     /// `conditions.terminating` is not true. The highest bit: when a Pod's address has been reused, the entry of the
     /// Pod that lives speaks for the address, even if it is not ready yet.
-    static let notTerminating = EndpointTraits(rawValue: 1 << 8)
+    static let notTerminating = EndpointTraits(rawValue: 1 << 9)
     /// `conditions.ready` is true or absent.
-    static let ready = EndpointTraits(rawValue: 1 << 7)
+    static let ready = EndpointTraits(rawValue: 1 << 8)
     /// `conditions.serving` is true or absent while `conditions.terminating` is true (KEP-1669).
-    static let servingTerminating = EndpointTraits(rawValue: 1 << 6)
+    static let servingTerminating = EndpointTraits(rawValue: 1 << 7)
     /// `nodeName` is the node's name. Addresses never make an endpoint local.
-    static let onThisNode = EndpointTraits(rawValue: 1 << 5)
+    static let onThisNode = EndpointTraits(rawValue: 1 << 6)
     /// `nodeName` is absent.
-    static let onNoNode = EndpointTraits(rawValue: 1 << 4)
+    static let onNoNode = EndpointTraits(rawValue: 1 << 5)
     /// `hints.forNodes` names the node (KEP-3015).
-    static let hintsThisNode = EndpointTraits(rawValue: 1 << 3)
+    static let hintsThisNode = EndpointTraits(rawValue: 1 << 4)
     /// `hints.forNodes` names any node.
-    static let hasNodeHints = EndpointTraits(rawValue: 1 << 2)
+    static let hasNodeHints = EndpointTraits(rawValue: 1 << 3)
     /// `hints.forZones` names the node's zone (KEP-2433).
-    static let hintsThisZone = EndpointTraits(rawValue: 1 << 1)
+    static let hintsThisZone = EndpointTraits(rawValue: 1 << 2)
     /// `hints.forZones` names any zone.
-    static let hasZoneHints = EndpointTraits(rawValue: 1 << 0)
+    static let hasZoneHints = EndpointTraits(rawValue: 1 << 1)
+    /// The endpoint's weight is not 0: it takes new connections, if it may otherwise.
+    static let takesNew = EndpointTraits(rawValue: 1 << 0)
 
     /// Whether flows to the endpoint are live flows.
     var isUsable: Bool { !isDisjoint(with: [.ready, .servingTerminating]) }
@@ -37,8 +39,10 @@ struct EndpointTraits: OptionSet, Hashable {
 
 extension EndpointTraits {
     /// What the endpoint is for the node.
-    init(_ endpoint: Endpoint, node: NodeContext) {
-        var traits: EndpointTraits = []
+    ///
+    /// - Parameter weight: that of its slice; nil if the slice gives none.
+    init(_ endpoint: Endpoint, weight: UInt16?, node: NodeContext) {
+        var traits: EndpointTraits = weight == 0 ? [] : .takesNew
         if endpoint.isReady { traits.insert(.ready) }
         if !endpoint.isTerminating {
             traits.insert(.notTerminating)

@@ -201,6 +201,17 @@ extension FindingCollector {
             "\(value.quoted) has no effect; the values are \(Service.preferLocal) and \(Service.directReturn)")
     }
 
+    /// Says that the shares of endpoints are not what their weights ask for.
+    mutating func reportWeights(of port: ResolvedServicePort, index: Int) {
+        add(
+            .info, "weights-approximated", field: "spec.ports[\(index)]",
+            """
+            the weights of the \(port.family) endpoints of port \(port.label) differ by so much that the \
+            \(max(port.clusterPool.count, port.localPool.count)) slots of a pool are too few for 1 %: light endpoints get more than \
+            their weights ask for
+            """)
+    }
+
     /// Says what happens to new connections that find no endpoint.
     mutating func reportEndpoints(of port: ResolvedServicePort, index: Int, node: NodeContext) {
         guard isEnabled, port.localPool.isEmpty else { return }
@@ -209,6 +220,15 @@ extension FindingCollector {
                 .info, "no-endpoints", field: "spec.ports[\(index)]",
                 "port \(port.label) has no usable \(port.family) endpoint, so new connections to it are \(port.emptiness)"
             )
+            return
+        }
+        guard !port.isDrained else {
+            add(
+                .info, "all-endpoints-drained", field: "spec.ports[\(index)]",
+                """
+                all usable \(port.family) endpoints of port \(port.label) have weight 0 (annotation \(EndpointSlice.weightAnnotation)), \
+                so new connections to it are \(port.emptiness)
+                """)
             return
         }
         if port.externalPolicy == .local, port.directReturn == nil {

@@ -11,9 +11,13 @@ public struct HealthCheck: Hashable, Sendable {
     public var creationTimestamp: String
     /// `spec.healthCheckNodePort`.
     public var port: UInt16
-    /// The addresses of ready endpoints on this node, counted, for each family of the Service. A load balancer takes the
-    /// count as a weight; a pod with two ports, or in two slices, is one.
+    /// The addresses of ready endpoints on this node whose weight is not 0, counted, for each family of the
+    /// Service; a pod with two ports, or in two slices, is one.
     public var localEndpoints: [IPFamily: Int]
+    /// What these weigh together, for families with weights, in a unit that is the same on all nodes: that by which all endpoints of the Service
+    /// have whole numbers, or a thousandth of all that they weigh if that is more. A load balancer takes it for the node's weight, from 0 to
+    /// 1000; without weights it takes the count.
+    public var localWeights: [IPFamily: Int] = [:]
 
     /// Makes a health check.
     public init(key: ObjectKey, creationTimestamp: String = "", port: UInt16, localEndpoints: [IPFamily: Int]) {
@@ -39,19 +43,33 @@ public func healthCheck(
 ) -> HealthCheck? {
     guard let port = service.healthCheckPort else { return nil }
     var addresses: [IPFamily: Set<IPAddress>] = [:]
+    var weights: [IPFamily: Int] = [:]
     for family in Set(resolved.ports.map(\.family)) {
         var found: Set<IPAddress> = []
+        var (all, own): ([IPAddress: UInt16], [IPAddress: UInt16]) = ([:], [:])
         for port in service.ports {
             let roster = EndpointRoster(port: port, family: family, slices: slices, node: node)
-            for candidate in roster.candidates where candidate.traits.isSuperset(of: [.ready, .onThisNode]) {
+            for candidate in roster.candidates where candidate.traits.isSuperset(of: [.ready, .onThisNode, .takesNew]) {
                 found.insert(candidate.backend.address)
+            }
+            guard roster.hasWeights else { continue }
+            for candidate in roster.candidates where candidate.traits.contains([.ready, .takesNew]) {
+                let address = candidate.backend.address
+                all[address] = max(all[address] ?? 0, candidate.weight)
+                if candidate.traits.contains(.onThisNode) { own[address] = max(own[address] ?? 0, candidate.weight) }
             }
         }
         addresses[family] = found
+        guard !own.isEmpty else { continue }
+        let unit = WeightUnit.of(all.values)
+        let (sum, total) = (own.values.reduce(0) { $0 + Int($1) } / unit, all.values.reduce(0) { $0 + Int($1) } / unit)
+        weights[family] = total > 1000 ? max(1, sum * 1000 / total) : sum
     }
-    return HealthCheck(
+    var check = HealthCheck(
         key: service.key, creationTimestamp: service.creationTimestamp, port: port,
         localEndpoints: addresses.mapValues(\.count))
+    check.localWeights = weights
+    return check
 }
 
 /// A Local policy that finds no endpoint on this node although there are some elsewhere: what is counted for metrics.

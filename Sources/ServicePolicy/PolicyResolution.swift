@@ -80,14 +80,16 @@ public func resolve(
             let movesDatagrams = port.transport == .udp && service.movesDatagrams
             let selection = EndpointSelection(
                 port: port, family: family.family, slices: slices, node: node,
-                wantsReady: movesDatagrams || service.wantsDirectReturn,
-                wantsNamed: port.transport == .tcp && (service.resetsGoneEndpoints ?? node.resetsGoneEndpoints))
+                wantsReady: movesDatagrams,
+                wantsNamed: port.transport == .tcp && (service.resetsGoneEndpoints ?? node.resetsGoneEndpoints),
+                wantsSpread: service.wantsDirectReturn)
             result.take(selection)
             result.flowTargets = selection.named ?? (movesDatagrams ? selection.ready : nil)
             if service.wantsDirectReturn, let obstacle = result.returnDirectly(selection, ports: ports.count, node) {
                 findings.reportDirectReturn(obstacle, of: result, index: index)
             }
             findings.reportEndpoints(of: result, index: index, node: node)
+            if selection.approximatesWeights { findings.reportWeights(of: result, index: index) }
             resolved.ports.append(result)
         }
     }
@@ -202,9 +204,9 @@ extension ResolvedServicePort {
         guard addresses * ports <= DirectReturn.mostFrontends else { return .tooManyFrontends(addresses * ports) }
         if usable.isEmpty { return nil }
         if let backend = selection.withoutNode { return .endpointWithoutNode(backend) }
-        let members = selection.ready ?? usable
-        guard members.count <= DirectReturn.largestPool else { return .tooManyEndpoints(members.count) }
-        directReturn = DirectReturn(members: members, keepsLocal: externalPolicy == .local && !localPool.isEmpty)
+        let spread = selection.spread ?? DirectReturn.Spread(members: usable)
+        guard spread.members.count <= DirectReturn.largestPool else { return .tooManyEndpoints(spread.members.count) }
+        directReturn = DirectReturn(spread, keepsLocal: externalPolicy == .local && !localPool.isEmpty)
         return nil
     }
 

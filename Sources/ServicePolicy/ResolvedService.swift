@@ -72,9 +72,10 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var family: IPFamily
     /// Every frontend of the port in this family, each once.
     public var frontends: [Frontend] = []
-    /// The endpoints of the Cluster policy: sorted, each once. Empty exactly if no endpoint is usable anywhere.
+    /// The endpoints of the Cluster policy: sorted, each as often as its weight asks for slots (`EndpointSelection.clusterPool`).
+    /// Empty exactly if no endpoint takes new connections anywhere: none is usable, or all that are have weight 0.
     public var clusterPool: [Backend] = []
-    /// The endpoints of the Local policy: sorted, each once. Always computed, whatever the policies.
+    /// The endpoints of the Local policy, in the same way. Always computed, whatever the policies.
     public var localPool: [Backend] = []
     /// Every ready or serving-terminating endpoint on any node: sorted, each once. Their flows are live flows.
     public var usable: [Backend] = []
@@ -104,6 +105,9 @@ public struct ResolvedServicePort: Hashable, Sendable {
     public var affinityTimeout: Int?
     /// `spec.loadBalancerSourceRanges` of this family, collapsed; nil if the load balancer addresses are open.
     public var sourceRanges: [CIDR]?
+
+    /// Whether endpoints are usable and none takes new connections, because all have weight 0.
+    public var isDrained: Bool { clusterPool.isEmpty && !usable.isEmpty }
 
     /// Whether the frontend is left to routes where it has no endpoint.
     public func passesWithoutEndpoint(_ frontend: Frontend) -> Bool { noEndpointAction == .pass && frontend.isExternal }

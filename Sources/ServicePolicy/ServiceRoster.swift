@@ -48,7 +48,7 @@ public struct ServiceRoster: Sendable {
     private var ports: [PortRoster]
 
     /// Makes the roster of a Service; nil where changes always concern the whole Service: under direct return, whose slots are dealt
-    /// to all endpoints at once.
+    /// to all endpoints at once, and with weights, which give an endpoint slots by those of all others.
     ///
     /// - Parameters:
     ///   - service: the Service.
@@ -56,7 +56,7 @@ public struct ServiceRoster: Sendable {
     ///   - slices: its slices.
     ///   - node: the node that it was resolved for.
     public init?(_ service: Service, resolved: ResolvedService, slices: [EndpointSlice], node: NodeContext) {
-        guard !service.wantsDirectReturn else { return nil }
+        guard !service.wantsDirectReturn, slices.allSatisfy({ $0.weight == nil }) else { return nil }
         countsReadyHere = service.healthCheckPort != nil
         // A health check port also counts endpoints of ports that are not served.
         let families = Set(resolved.ports.map(\.family)).count
@@ -73,6 +73,7 @@ public struct ServiceRoster: Sendable {
     /// - Returns: what that means for each port, by its position in `ResolvedService.ports`; nil if more than lists of endpoints may
     ///   have changed. Then the roster is of no use any more.
     public mutating func take(_ changes: [SliceChange]) -> [EndpointChanges]? {
+        guard changes.allSatisfy({ $0.old?.weight == nil && $0.new?.weight == nil }) else { return nil }
         var result: [EndpointChanges] = []
         result.reserveCapacity(ports.count)
         for index in ports.indices {
@@ -184,7 +185,7 @@ private struct PortRoster: Sendable {
             entries.append(
                 Entry(
                     backend: Backend(address: endpoint.address, port: number),
-                    traits: EndpointTraits(endpoint, node: node)))
+                    traits: EndpointTraits(endpoint, weight: nil, node: node)))
         }
     }
 

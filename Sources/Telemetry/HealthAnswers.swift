@@ -45,6 +45,7 @@ extension HTTPAnswer {
         _ check: HealthCheck, _ family: IPFamily, isHealthy: Bool, isDraining: Bool = false
     ) -> HTTPAnswer {
         let count = check.localEndpoints[family] ?? 0
+        let weight = isDraining ? 0 : check.localWeights[family] ?? count
         let body = """
             {
             \t"service": {
@@ -57,7 +58,7 @@ extension HTTPAnswer {
             """
         return .json(
             body, status: count > 0 && isHealthy && !isDraining ? 200 : 503,
-            extra: [Header("X-Load-Balancing-Endpoint-Weight", String(isDraining ? 0 : count))])
+            extra: [Header("X-Load-Balancing-Endpoint-Weight", String(weight))])
     }
 
     /// Names from manifests have been seen by no API server: they may hold anything.

@@ -110,6 +110,8 @@ public struct ServiceDetail: Codable, Hashable, Sendable {
         public var portName: String
         /// `nodeName`, if the slice has it.
         public var node: String?
+        /// The weight that its slice gives it; absent if it gives none.
+        public var weight: UInt16?
         /// Whether, or why not, it serves under policy Cluster: an `EndpointDecision`.
         public var cluster: String
         /// The same under policy Local.

@@ -72,7 +72,18 @@ public struct RandomServices {
         port.clusterPool = subset(of: usable)
         if port.clusterPool.isEmpty, let first = usable.first { port.clusterPool = [first] }
         port.localPool = subset(of: usable)
+        if random.oneIn(3) {
+            port.clusterPool = weighted(port.clusterPool)
+            port.localPool = weighted(port.localPool)
+            // All with weight 0: nobody takes new connections.
+            if random.oneIn(8) { (port.clusterPool, port.localPool) = ([], []) }
+        }
         port.hairpinAddresses = subset(of: usable).map(\.address)
+    }
+
+    /// As if the endpoints had weights: some several times.
+    private mutating func weighted(_ pool: [Backend]) -> [Backend] {
+        pool.flatMap { Array(repeating: $0, count: Int.random(in: 1...4, using: &random)) }
     }
 
     private mutating func endpointCount() -> Int {

@@ -14,6 +14,8 @@ public struct LabService: Sendable {
     public var policy: String
     /// The endpoints by the names of their pods.
     public var endpoints: [String: Condition]
+    /// What some of them weigh: those of a weight have an EndpointSlice of their own.
+    public var weights: [String: UInt16] = [:]
     /// `metadata.annotations`.
     public var annotations: [String: String] = [:]
     /// `spec.sessionAffinity` is ClientIP.
@@ -47,10 +49,14 @@ public struct LabService: Sendable {
         if !sourceRanges.isEmpty { service.extra.append("loadBalancerSourceRanges: \(Manifest.list(sourceRanges))") }
         if policy == "Local" { service.extra += ["healthCheckNodePort: \(LabTopology.healthCheckPort)"] }
         var documents = [service.yaml]
-        for family in IPFamily.allCases {
-            var slice = SliceManifest("web-\(family == .ipv4 ? 4 : 6)", service: "web", family: family)
+        let groups = Set(endpoints.keys.map { weights[$0] }).sorted { ($0 ?? 0) < ($1 ?? 0) }
+        for (family, weight) in IPFamily.allCases.flatMap({ family in groups.map { (family, $0) } }) {
+            let title = "web-\(family == .ipv4 ? 4 : 6)" + (weight.map { "-\($0)" } ?? "")
+            var slice = SliceManifest(title, service: "web", family: family)
+            if let weight { slice.annotations["service.cilium.io/weight"] = "\(weight)" }
             slice.ports = transports.map { .init(name($0), $0, 8080) }
-            for (name, condition) in endpoints.sorted(by: { $0.key < $1.key }) {
+            let members = endpoints.filter { weights[$0.key] == weight }
+            for (name, condition) in members.sorted(by: { $0.key < $1.key }) {
                 let conditions: [String: Bool] =
                     switch condition {
                     case .ready: ["ready": true, "serving": true, "terminating": false]

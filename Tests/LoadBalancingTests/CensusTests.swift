@@ -10,9 +10,11 @@ struct CensusTests {
 
     /// Slices whose entries contradict each other, as they do when Pods' addresses are used again.
     private func slices(_ random: inout SeededGenerator) -> [EndpointSlice] {
-        (0..<3).map { number in
+        let weighs = random.oneIn(2)
+        return (0..<3).map { number in
             var slice = EndpointSlice(key: ObjectKey(namespace: "default", name: "web-\(number)"), serviceName: "web")
             slice.isHeadless = random.oneIn(8)
+            if weighs { slice.weight = [nil, 0, 100, 50, 10][Int.random(in: 0..<5, using: &random)] }
             if random.oneIn(8) { slice.addressFamily = .ipv6 }
             slice.ports = [EndpointPort(name: random.oneIn(8) ? "other" : "http", port: random.oneIn(8) ? nil : 8080)]
             for _ in 0..<6 {
@@ -40,7 +42,12 @@ struct CensusTests {
                 port: port, family: .ipv4, slices: slices, node: NodeContext(nodeName: name))
             let ready = census.ready[name] ?? 0
             #expect((ready > 0) == selection.isLocalPoolReady)
-            #expect((ready > 0 ? ready : census.terminating[name] ?? 0) == selection.localPool.count)
+            let pool = Set(selection.localPool)
+            #expect((ready > 0 ? ready : census.terminating[name] ?? 0) == pool.count)
+            // What the slots say of the endpoints here, the weight says of the node.
+            let weight = ready > 0 ? census.readyWeight[name] ?? 0 : census.terminatingWeight[name] ?? 0
+            #expect((weight > 0) == !pool.isEmpty)
+            if slices.allSatisfy({ $0.weight == nil }) { #expect(weight == pool.count) }
         }
     }
 }

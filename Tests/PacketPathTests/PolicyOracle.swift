@@ -119,21 +119,27 @@ struct PolicyOracle {
         return node.serviceCIDRs.contains { $0.contains(destination) } ? .dropped : .untouched
     }
 
-    func expected(_ packet: Packet) -> Expected {
+    func expected(_ packet: Packet) -> Expected { decide(packet).expected }
+
+    /// The endpoints that it is spread over, each as often as it has slots.
+    func pool(_ packet: Packet) -> [Backend] { decide(packet).pool }
+
+    private func decide(_ packet: Packet) -> (expected: Expected, pool: [Backend]) {
         let isNodePort = node.nodePortAddresses.contains(packet.destination)
         guard let place = owner(packet.destination, packet) ?? (isNodePort ? owner(nil, packet) : nil) else {
-            return unowned(packet.destination)
+            return (unowned(packet.destination), [])
         }
         let port = place.port
         if place.frontend.kind == .loadBalancerIP, let ranges = port.sourceRanges,
             !ranges.contains(where: { $0.contains(packet.source) })
         {
-            return .dropped
+            return (.dropped, [])
         }
         let passes = port.noEndpointAction == .pass && place.frontend.isExternal
-        if port.usable.isEmpty {
-            if passes { return unowned(packet.destination) }
-            return port.noEndpointAction == .drop ? .dropped : .refused
+        // None is usable, or all that are have weight 0.
+        if port.clusterPool.isEmpty {
+            if passes { return (unowned(packet.destination), []) }
+            return (port.noEndpointAction == .drop ? .dropped : .refused, [])
         }
         let isBound: Bool
         if place.frontend.isExternal {
@@ -144,9 +150,9 @@ struct PolicyOracle {
             isBound = port.internalPolicy == .local
         }
         let pool = isBound ? port.localPool : port.clusterPool
-        if pool.isEmpty { return passes ? unowned(packet.destination) : .dropped }
+        if pool.isEmpty { return (passes ? unowned(packet.destination) : .dropped, []) }
         let masqueraded = Set(pool.filter { isMasqueraded(packet, place, $0) })
-        return .reaches(kept: Set(pool).subtracting(masqueraded), masqueraded: masqueraded)
+        return (.reaches(kept: Set(pool).subtracting(masqueraded), masqueraded: masqueraded), pool)
     }
 
     private func isMasqueraded(_ packet: Packet, _ place: Claimed, _ backend: Backend) -> Bool {

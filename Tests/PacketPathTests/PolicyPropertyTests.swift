@@ -72,9 +72,13 @@ struct PolicyPropertyTests {
             let sum = outcomes.reduce(0) { $0 + $1.probability }
             #expect(abs(sum - 1) < 1e-9)
             if case .reaches = expected {
-                // Equally likely, to within the miss of eight tries.
-                #expect(
-                    outcomes.allSatisfy { abs($0.probability * Double(outcomes.count) - 1) < 1.0 / 128 }, "\(packet)")
+                // As likely as they have slots, to within the miss of eight tries.
+                let pool = oracle.pool(packet)
+                for outcome in outcomes {
+                    guard let (address, port) = outcome.destination else { continue }
+                    let slots = pool.count { $0 == Backend(address: address, port: port) }
+                    #expect(abs(outcome.probability * Double(pool.count) / Double(slots) - 1) < 1.0 / 128, "\(packet)")
+                }
             }
             counts[String("\(expected)".prefix(4)), default: 0] += 1
         }

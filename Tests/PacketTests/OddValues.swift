@@ -2,7 +2,8 @@
 extension SourceCase {
     /// One case for each value, beside values that are in order.
     static let oddValues: [SourceCase] =
-        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels + oddTimes + absences
+        oddAddresses + oddPorts + oddChoices + oddRanges + oddEndpoints + oddNodes + oddLabels + oddWeights + oddTimes
+        + absences
 
     private static func service(_ spec: String, metadata: String = "", status: String = "") -> SourceCase {
         SourceCase(
@@ -165,6 +166,12 @@ extension SourceCase {
             ]
         }
         + [slice("{addresses: []}, {addresses: [10.0.0.1]}"), slice("{nodeName: a}, {addresses: [10.0.0.1, \"x\"]}")]
+
+    private static let oddWeights: [SourceCase] = [
+        "0", "1", "100", "65535", "65536", "-1", "+1", "007", "00000", "000000", "1.5", "", " 1", "1 ", "0x1",
+        "9999999999999999999", "٣",
+        "100%", "ten",
+    ].map { slice("{addresses: [10.0.0.1]}", labels: "}, annotations: {service.cilium.io/weight: \"\($0)\"") }
 
     private static let oddNodes: [SourceCase] = (strange + [""]).flatMap { text in
         ["InternalIP", "ExternalIP", "Hostname"].map {

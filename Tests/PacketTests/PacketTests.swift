@@ -61,7 +61,7 @@ struct PacketTable: Sendable {
 
     static let usual = PacketTable(
         policyScenarios + refusalScenarios + endpointScenarios + sliceScenarios + frontendScenarios
-            + oddValueScenarios)
+            + oddValueScenarios + weightScenarios)
     static let hints = PacketTable(
         hintScenarios,
         nodes: Manifest.documents([

@@ -44,6 +44,7 @@ enum ExplanationText {
     private static func text(_ reached: Explanation.Reached, in explanation: Explanation) -> String {
         var text = "\(reached.backend)  \(percent(reached.share))"
         if let node = reached.nodeName { text += "  on \(node)" }
+        if let weight = reached.weight { text += "  weight \(weight)" }
         return reached.isTerminating ? text + "  (terminating, for want of ready ones)" : text
     }
 

@@ -79,10 +79,11 @@ struct ServiceRows {
             for family in IPFamily.allCases {
                 let entries = EndpointSelection.explain(port: port, family: family, slices: slices, node: node)
                 for entry in entries where entry.cluster != .otherFamily && entry.cluster != .noPort {
-                    endpoints.append(
-                        ServiceDetail.Endpoint(
-                            address: "\(entry.address)", port: entry.port, portName: port.name, node: entry.nodeName,
-                            cluster: entry.cluster.rawValue, local: entry.local.rawValue))
+                    var row = ServiceDetail.Endpoint(
+                        address: "\(entry.address)", port: entry.port, portName: port.name, node: entry.nodeName,
+                        cluster: entry.cluster.rawValue, local: entry.local.rawValue)
+                    row.weight = entry.weight
+                    endpoints.append(row)
                 }
             }
         }
@@ -129,7 +130,7 @@ struct ServiceRows {
             nodePort: port.nodePort > 0 ? port.nodePort : nil)
         for one in resolved?.ports ?? [] where one.name == port.name && one.transport == port.transport {
             result.endpoints[one.family.fieldName] = ServiceList.Endpoints(
-                cluster: one.clusterPool.count, local: one.localPool.count)
+                cluster: Set(one.clusterPool).count, local: Set(one.localPool).count)
         }
         return result
     }

@@ -195,6 +195,7 @@ const SERVICES = [
 
 const REASONS = {
   used: "serves", usedWhileTerminating: "serves while it terminates", notReady: "not ready",
+  drained: "weight 0: no new connections",
   terminatingNotNeeded: "terminating, others are ready", otherNode: "on another node",
   hintedToOtherNodes: "hinted to other nodes", hintedToOtherZones: "hinted to other zones",
   duplicate: "stands twice", openPort: "its slice leaves the port open", headlessSlice: "its slice is headless",
@@ -204,6 +205,7 @@ const ENDPOINTS = [
   {title: "Endpoint", kind: "mono", show: (item) =>
     (item.address.includes(":") ? "[" + item.address + "]" : item.address) + (item.port ? ":" + item.port : "")},
   {title: "Port", show: (item) => item.portName}, {title: "Node", show: (item) => item.node || ""},
+  {title: "Weight", kind: "number", show: (item) => item.weight === undefined ? "" : number(item.weight)},
   {title: "Policy Cluster", show: (item) => reason(item.cluster)},
   {title: "Policy Local", show: (item) => reason(item.local)},
 ];

@@ -19,7 +19,8 @@ extension ServiceElements {
             let owner = slots.owner(slot)
             if isHere[Int(slots.owners[slot])] {
                 sink.take(.directHere, Element(key.key))
-                sink.take(.directTargets, Element(key.key, data: Self.data(of: owner)))
+                // Without it nothing new is translated, and what conntrack knows goes on.
+                if !slots.isDrained { sink.take(.directTargets, Element(key.key, data: Self.data(of: owner))) }
             } else {
                 sink.take(.directOwners, Element(key.key, data: Self.data(of: owner.address)))
             }

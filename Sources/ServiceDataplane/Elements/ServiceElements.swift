@@ -77,7 +77,7 @@ struct ServiceElements {
     ) {
         makeAddress(address, .clusterIPs, &sink)
         let pool = port.internalPolicy == .local ? port.localPool : port.clusterPool
-        if port.usable.isEmpty {
+        if port.clusterPool.isEmpty {
             let set: SetID = port.noEndpointAction == .drop ? .dropEmptyServices : .rejectServices
             sink.take(set, Element(key.key, comment: comment))
         } else if pool.isEmpty {
@@ -107,8 +107,19 @@ struct ServiceElements {
         }
         // What is in none of these sets is left to the routes.
         let passes = port.passesWithoutEndpoint(frontend)
-        guard !port.usable.isEmpty else {
-            if passes { return }
+        guard !port.clusterPool.isEmpty else {
+            // Connections of endpoints with weight 0 go on, and what fits none of them is still the Service's.
+            if port.isDrained {
+                if port.externalPolicy == .local {
+                    mark(.externalLocal, .externalLocalNodePorts)
+                } else {
+                    mark(.masqueradeExternal, .masqueradeExternalNodePorts)
+                }
+            }
+            if passes {
+                if isDirect { mark(.dropOutsideServices, .dropOutsideNodePorts) }
+                return
+            }
             if port.noEndpointAction == .drop { return mark(.dropEmptyServices, .dropEmptyNodePorts) }
             return mark(.rejectServices, .rejectNodePorts)
         }

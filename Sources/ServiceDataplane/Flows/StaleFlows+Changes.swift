@@ -51,9 +51,10 @@ extension StaleFlows {
         port.flowTargets ?? (transports.contains(port.transport) ? port.usable : nil)
     }
 
-    /// Whether a frontend's packets from outside are left to the routes although other nodes have endpoints.
+    /// Whether a frontend's packets from outside are left to the routes although there are endpoints: on other nodes, or with weight 0.
     private static func passes(_ frontend: Frontend, _ port: ResolvedServicePort) -> Bool {
-        port.externalPolicy == .local && port.localPool.isEmpty && port.passesWithoutEndpoint(frontend)
+        (port.isDrained || port.externalPolicy == .local && port.localPool.isEmpty)
+            && port.passesWithoutEndpoint(frontend)
     }
 
     /// Whether an endpoint is usable no longer, or the first one came: until then flows may have begun untranslated.
@@ -74,7 +75,7 @@ extension StaleFlows {
         return result
     }
 
-    /// The frontends whose packets from outside are left to the routes although other nodes have endpoints.
+    /// The frontends whose packets from outside are left to the routes although there are endpoints: on other nodes, or with weight 0.
     private static func passing(of record: Dataplane.Record) -> Set<Place> {
         var result: Set<Place> = []
         for port in record.resolved.ports {

@@ -5,6 +5,10 @@ import ServicePolicy
 struct DirectSlots: Hashable, Sendable {
     /// The endpoints that slots are dealt to, sorted.
     private(set) var members: [Backend] = []
+    /// What each of them weighs; empty if all weigh the same.
+    private var weights: [UInt16] = []
+    /// Whether no endpoint takes new connections: slots then only say where those that there are go on.
+    private(set) var isDrained = false
     /// For each slot the position of its owner among the members.
     private(set) var owners: [UInt16] = []
     /// The address of the endpoint that had the slot before, for slots that have moved away from one that is still there.
@@ -26,9 +30,13 @@ struct DirectSlots: Hashable, Sendable {
     ) {
         members = direct.members
         guard !members.isEmpty else { return }
-        owners = previous?.members == members ? previous?.owners ?? [] : SlotTable(members).owners
+        weights = direct.spread.weights
+        isDrained = direct.spread.isDrained
+        let isSame = previous?.members == members && previous?.weights == weights
+        owners = isSame ? previous?.owners ?? [] : SlotTable(members, weights: weights).owners
         // Where endpoints terminate, dealing with them says who had their slots: on every node, and after a restart.
-        let whole = port.usable == members ? nil : SlotTable(port.usable).owners
+        let whole =
+            port.usable == members ? nil : SlotTable(port.usable, weights: direct.spread.usableWeights).owners
         let usable = Set(port.usable.map(\.address))
         let ready = Set(members.map(\.address))
         func isLeft(_ address: IPAddress?, by owner: Backend) -> IPAddress? {
@@ -44,7 +52,7 @@ struct DirectSlots: Hashable, Sendable {
             let isEnding = older.map { !ready.contains($0) } ?? false
             let left =
                 (isEnding ? older : nil) ?? last ?? older
-                ?? isLeft(whole.map { port.usable[Int($0[slot])].address }, by: owner)
+                ?? isLeft(whole.flatMap { $0.isEmpty ? nil : port.usable[Int($0[slot])].address }, by: owner)
             if let left { earlier[UInt16(slot)] = left }
         }
     }

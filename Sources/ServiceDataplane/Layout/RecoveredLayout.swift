@@ -32,7 +32,7 @@ public struct RecoveredLayout: Sendable {
     public init(_ tables: [IPFamily: ObservedTable]) {
         let sets =
             PoolKind.allCases.flatMap { [$0.slots, $0.sticky] } + [
-                .stickyTimeouts, .directTargets, .directOwners, .directEarlier,
+                .stickyTimeouts, .directFrontends, .directTargets, .directOwners, .directEarlier,
             ]
         for (family, table) in tables {
             for set in sets {
@@ -89,11 +89,10 @@ extension RecoveredLayout {
 
     /// The frontend of a port with direct return that the kernel has slots of; nil if there is none.
     mutating func directFrontend(_ port: ResolvedServicePort, _ owns: (Frontend) -> Bool) -> KeyBuilder? {
-        guard hasAny(port.family, .directTargets) || hasAny(port.family, .directOwners) else { return nil }
+        guard hasAny(port.family, .directFrontends) else { return nil }
         for frontend in port.frontends where frontend.servesDirectReturn && owns(frontend) {
             let key = ServiceElements.key(of: frontend, port.transport)
-            let (owner, _) = directSlot(0, of: key, port.family)
-            if owner != nil { return key }
+            if value(port.family, .directFrontends, key.key) != nil { return key }
         }
         return nil
     }

@@ -7,6 +7,7 @@ import ServicePolicy
 /// endpoint's price. Prices begin at 0. In each of some rounds those of endpoints that have too many slots fall, those of endpoints that
 /// have too few rise; a share within 3 % of its part is left alone, for each correction moves slots. All of it is whole numbers, so it
 /// is the same on every processor. The result depends on the set of endpoints alone: not on their order, nor on what there was before.
+/// Endpoints of different weights are dealt to by `WeightedSlots`.
 public struct SlotTable: Hashable, Sendable {
     /// How many slots there are: the same for any number of endpoints, so that no flow changes its slot when that number changes.
     public static let slotCount = 8192
@@ -16,24 +17,42 @@ public struct SlotTable: Hashable, Sendable {
     /// A share may be off by so many hundredths before its price changes.
     private static let tolerance: Int64 = 3
 
-    /// For each slot the position of its owner among the members; empty without members.
+    /// For each slot the position of its owner among the members; empty without members that may have one.
     public let owners: [UInt16]
 
     /// Deals the slots.
     ///
-    /// - Parameter members: each once, at the most 65,535. Their order only says how `owners` counts them.
-    public init(_ members: [Backend]) {
+    /// - Parameters:
+    ///   - members: each once, at the most 65,535. Their order only says how `owners` counts them.
+    ///   - weights: what each of them weighs; one with 0 has no slot. Empty if all weigh the same.
+    public init(_ members: [Backend], weights: [UInt16] = []) {
+        let differ = weights.count == members.count && weights.contains { $0 != weights[0] }
+        guard differ || weights.first != 0 else {
+            owners = []
+            return
+        }
         guard members.count > 1 else {
             owners = members.isEmpty ? [] : Array(repeating: 0, count: Self.slotCount)
             return
         }
+        let (hashes, order) = Self.ordered(members)
+        let dealt: [Int]
+        if differ {
+            var slots = WeightedSlots(order.map { hashes[$0] }, weights: order.map { weights[$0] })
+            dealt = slots.deal()
+        } else {
+            dealt = Self.deal(order.map { hashes[$0] })
+        }
+        owners = dealt.map { UInt16(truncatingIfNeeded: order[$0]) }
+    }
+
+    /// What stands for each member, and an order of them that is not the caller's: of equal sums the one that comes first counts.
+    private static func ordered(_ members: [Backend]) -> (hashes: [UInt64], order: [Int]) {
         let hashes = members.map(\.slotHash)
-        // Of equal sums the one that comes first counts: so the order must not be the caller's.
         let order = members.indices.sorted {
             (hashes[$0], members[$0].address, members[$0].port) < (hashes[$1], members[$1].address, members[$1].port)
         }
-        let dealt = Self.deal(order.map { hashes[$0] })
-        owners = dealt.map { UInt16(truncatingIfNeeded: order[$0]) }
+        return (hashes, order)
     }
 
     private static func deal(_ hashes: [UInt64]) -> [Int] {
@@ -94,7 +113,7 @@ public struct SlotTable: Hashable, Sendable {
     }
 
     /// Spreads 64 bits: the last step of the generator SplitMix64.
-    fileprivate static func mixed(_ value: UInt64) -> UInt64 {
+    static func mixed(_ value: UInt64) -> UInt64 {
         var value = value &+ 0x9E37_79B9_7F4A_7C15
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
         value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
