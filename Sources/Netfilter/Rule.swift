@@ -20,6 +20,8 @@ public enum Statement: Hashable, Sendable {
     case connectionStateIsNot(ConnectionState)
     /// `ct status dnat`: the destination of the flow was translated.
     case isDestinationTranslated
+    /// `ct direction reply`: the packet goes against the direction in which the flow began.
+    case isReply
     /// `ct status confirmed`: a packet of the flow has passed all hooks before this one.
     case isConfirmed
     /// `meta l4proto X`.

@@ -104,7 +104,7 @@ extension Statement {
             .destinationNATFromTwo(key, addresses: name(addresses), ports: name(ports))
         case .destinationNAT(let key, let map): .destinationNAT(key, map: name(map))
         case .duplicate(let key, let map): .duplicate(key, map: name(map))
-        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
+        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .isReply, .transport,
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface, .hasInputInterface, .counter,
             .hasPriority, .priorityHasBits, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept, .drop,

@@ -9,6 +9,7 @@ extension Statement {
         case .connectionStateIsNot(let state): "ct state != \(state.rawValue)"
         case .isDestinationTranslated: "ct status dnat"
         case .isConfirmed: "ct status confirmed"
+        case .isReply: "ct direction reply"
         case .transport(let transport): "meta l4proto \(transport)"
         case .originalProtocol(let transport): "ct protocol \(transport)"
         case .sourceIsLocal: "fib saddr type local"

@@ -63,7 +63,7 @@ extension Statement {
             .duplicate(_, let map):
             [map]
         case .destinationNATFromTwo(_, let addresses, let ports): [addresses, ports]
-        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
+        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .isReply, .transport,
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset,

@@ -57,7 +57,7 @@ extension Interpreter {
             return draw(fields, state) { key in
                 value(of: key, in: map, state).flatMap { chain($0, in: map) }.map { .control(.goto($0)) } ?? .noMatch
             }
-        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .transport,
+        case .connectionState, .connectionStateIsNot, .isDestinationTranslated, .isConfirmed, .isReply, .transport,
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .hasCodePoint, .hasHopLimit,
@@ -84,7 +84,7 @@ extension Interpreter {
         case .connectionStateIsNot(.new): packet.state != .new
         case .connectionStateIsNot(.invalid): packet.state != .invalid
         // Packets here are the first ones of their flows.
-        case .connectionState(.established), .isConfirmed: false
+        case .connectionState(.established), .isConfirmed, .isReply: false
         case .connectionStateIsNot(.established): true
         case .isDestinationTranslated: state.isTranslated
         case .transport(let transport): packet.transport == transport

@@ -14,11 +14,13 @@ extension NodeStatus {
     ///   - findings: all findings, the worst first.
     ///   - node: the node's name.
     ///   - countsConnections: whether there are counters of new connections.
+    ///   - countsTraffic: whether there are counters of bytes and packets.
     ///   - frontendSets: the names of the sets of which each frontend is in exactly one.
     ///   - endpointSet: the name of the set of all usable endpoints.
     public init(
         health: HealthState, journal: SyncJournal, metrics: ProxyMetrics, troubles: Troubles = Troubles(),
-        reading: CounterReading, findings: [Finding], node: String, countsConnections: Bool, frontendSets: Set<String>,
+        reading: CounterReading, findings: [Finding], node: String, countsConnections: Bool,
+        countsTraffic: Bool = false, frontendSets: Set<String>,
         endpointSet: String, at now: Moment
     ) {
         self.node = node
@@ -41,6 +43,11 @@ extension NodeStatus {
             let services = Self.busiest(in: reading)
             busiest = Excerpt(services, limit: Self.busiestLimit)
             connectionRate = hasRates ? services.reduce(0) { $0 + ($1.rate ?? 0) } : nil
+        }
+        if countsTraffic {
+            let services = Self.traffic(in: reading)
+            traffic = Excerpt(services, limit: Self.busiestLimit)
+            trafficRate = hasRates ? services.reduce(0) { $0 + ($1.rate ?? 0) } : nil
         }
         self.findings = Excerpt(findings.prefix(Self.limit).map(Problem.init), limit: Self.limit)
         self.findings.total = findings.count

@@ -163,6 +163,27 @@ public struct NodeStatus: Codable, Hashable, Sendable {
         public var rate: Double?
     }
 
+    /// A Service and the bytes and packets of its connections, as clients see them: `in` is what they send.
+    public struct Traffic: Codable, Hashable, Sendable {
+        /// The namespace.
+        public var namespace: String
+        /// The name.
+        public var name: String
+        /// Bytes that clients have sent, from the network header on.
+        public var bytesIn: UInt64 = 0
+        /// Bytes that endpoints have answered.
+        public var bytesOut: UInt64 = 0
+        /// Packets that clients have sent.
+        public var packetsIn: UInt64 = 0
+        /// Packets that endpoints have answered.
+        public var packetsOut: UInt64 = 0
+        /// Bytes per second, both ways.
+        public var rate: Double?
+
+        /// The bytes both ways.
+        public var bytes: UInt64 { bytesIn &+ bytesOut }
+    }
+
     /// Something about an object that the user should know.
     public struct Problem: Codable, Hashable, Sendable {
         /// `info`, `warning` or `error`.
@@ -206,6 +227,10 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public var busiest: Excerpt<Busy>?
     /// New connections per second, to all Services.
     public var connectionRate: Double?
+    /// The Services with the most bytes; absent without `--service-traffic`.
+    public var traffic: Excerpt<Traffic>?
+    /// Bytes per second of all Services, both ways.
+    public var trafficRate: Double?
     /// What is wrong with objects and with the node, the worst first; info comes last.
     public var findings: Excerpt<Problem>
     /// The health check ports of Services that this node answers on.

@@ -69,6 +69,10 @@ public struct ServiceList: Codable, Hashable, Sendable {
         public var connections: UInt64?
         /// New connections per second.
         public var connectionRate: Double?
+        /// Bytes of its connections so far, both ways; absent without `--service-traffic`.
+        public var bytes: UInt64?
+        /// Bytes per second.
+        public var byteRate: Double?
         /// How many findings there are about it.
         public var findings: Int
 

@@ -27,7 +27,7 @@ public enum StatusText {
                 + "\(elements) elements",
             "  \(plural(status.protection.driftRepairs, "repair")) of tables that another program had changed",
         ]
-        lines += refused(status, limit) + busiest(status, limit) + transactions(status, limit)
+        lines += refused(status, limit) + busiest(status, limit) + traffic(status, limit) + transactions(status, limit)
         lines += findings(status, limit)
         return lines.joined(separator: "\n") + "\n"
     }
@@ -40,6 +40,7 @@ public enum StatusText {
         ]
         if let rate = status.refusedRate { words.append("refused/s=\(decimal(rate))") }
         if let rate = status.connectionRate { words.append("connections/s=\(decimal(rate))") }
+        if let rate = status.trafficRate { words.append("bytes/s=\(decimal(rate))") }
         words += [
             "pending=\(status.sync.pendingChanges)", "failures=\(status.sync.failures)",
             "repairs=\(status.protection.driftRepairs)", "findings=\(status.findings.total)",
@@ -87,6 +88,25 @@ public enum StatusText {
         }
         return ["", "Services by new connections (so far, rate)"] + table(rows, rightAligned: [1, 2])
             + rest(busiest.total, limit)
+    }
+
+    private static func traffic(_ status: NodeStatus, _ limit: Int) -> [String] {
+        guard let traffic = status.traffic else { return [] }
+        let rows = traffic.items.prefix(limit).map { item in
+            [
+                "\(item.namespace)/\(item.name)", amount(Double(item.bytesIn)), amount(Double(item.bytesOut)),
+                "\(item.packetsIn)", "\(item.packetsOut)", item.rate.map { "\(amount($0))/s" } ?? "",
+            ]
+        }
+        return ["", "Services by traffic (bytes in and out, packets in and out, rate)"]
+            + table(rows, rightAligned: [1, 2, 3, 4, 5]) + rest(traffic.total, limit)
+    }
+
+    /// Bytes: `812 B`, `1.5 kB`, `20.3 MB`.
+    static func amount(_ bytes: Double) -> String {
+        var (rest, units) = (bytes, ["B", "kB", "MB", "GB", "TB", "PB"][...])
+        while rest >= 999.95, units.count > 1 { (rest, units) = (rest / 1000, units.dropFirst()) }
+        return units.first == "B" ? "\(Int(rest.rounded())) B" : "\(decimal(rest)) \(units.first ?? "")"
     }
 
     private static func transactions(_ status: NodeStatus, _ limit: Int) -> [String] {

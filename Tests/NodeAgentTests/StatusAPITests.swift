@@ -43,7 +43,7 @@ struct Samples {
 
     static func rows(_ view: DaemonView) -> ServiceRows {
         let reading = CounterReading(time: .now, cost: .zero, counters: [refused])
-        return ServiceRows(view, reading, countsConnections: false)
+        return ServiceRows(view, reading, StatusAPI.Counts())
     }
 }
 

@@ -23,7 +23,8 @@ import Testing
         let view = try Samples().view
         let api = StatusAPI(
             board: board, counters: ServiceCounters(options: DataplaneOptions(), logger: Samples.logger),
-            views: DaemonViews(board) { view }, nodeName: "node1", countsConnections: true)
+            views: DaemonViews(board) { view }, nodeName: "node1",
+            counts: StatusAPI.Counts(connections: true, traffic: true))
         let corpus = Corpus.files(".query").map { Array($0.dropLast()) }
         var mutator = Mutator(seed: seed, pieces: Self.pieces)
         var statuses: [Int: Int] = [:]

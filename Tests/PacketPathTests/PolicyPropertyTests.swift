@@ -23,6 +23,7 @@ struct PolicyPropertyTests {
             options.strictLocal = index % 3 == 2
             options.preservesLocalSource = index % 2 == 1
             options.countsConnections = index % 4 == 2
+            options.countsTraffic = index % 3 == 1
             all.append(options)
         }
         return all

@@ -14,7 +14,9 @@ struct NftVersionTests {
         static let all = [
             Form(options: []),
             Form(options: ["--masquerade-all", "--strict-local"]),
-            Form(options: ["--preserve-local-source", "--localhost-nodeports", "--service-counters"]),
+            Form(options: [
+                "--preserve-local-source", "--localhost-nodeports", "--service-counters", "--service-traffic",
+            ]),
             Form(options: ["--nodeport-addresses", "all", "--conntrack-tcp-be-liberal"]),
             Form(options: ["--detect-local-mode", "InterfaceNamePrefix", "--pod-interface-name-prefix", "pod"]),
             Form(options: ["--detect-local-mode", "BridgeInterface", "--pod-bridge-interface", "pods"]),

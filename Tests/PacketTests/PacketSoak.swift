@@ -9,7 +9,7 @@ struct PacketSoak {
     private static let services = 6
     private static let optionSets = [
         [], ["--masquerade-all"], ["--strict-local"], ["--nodeport-addresses", "all"], ["--preserve-local-source"],
-        ["--service-counters"],
+        ["--service-counters", "--service-traffic"],
     ]
     private static let zones = ["zone-a", "zone-b", nil]
     private static let callers = [

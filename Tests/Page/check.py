@@ -120,6 +120,21 @@ def check_refused(browser):
         time.sleep(0.2)
 
 
+def check_traffic(browser):
+    """What the daemon counts of bytes is in a table, in the order of the status."""
+    asked = json.load(urllib.request.urlopen(SERVER + "/api/v1/status"))["traffic"]["items"]
+    expect(asked, "no Service in traffic")
+    names = [f"{one['namespace']}/{one['name']}" for one in asked]
+    end = time.monotonic() + 20
+    while True:
+        text = browser.evaluate("document.querySelector('#traffic').innerText") or ""
+        places = [text.find(name) for name in names]
+        if -1 not in places and places == sorted(places) and re.search(r"\d+ B", text):
+            return
+        expect(time.monotonic() < end, f"traffic does not show: {text}")
+        time.sleep(0.2)
+
+
 def check_filter(browser):
     browser.type("#words", "WEB cluster")
     browser.wait("filter", f"JSON.stringify({NAMES}) === '[\"demo/web\"]'")
@@ -383,10 +398,10 @@ def picture(browser, options, name):
 
 
 def check(browser, options, log):
-    with Daemon(options.fairlead, ROOT / "docs/samples", log, "--service-counters"):
+    with Daemon(options.fairlead, ROOT / "docs/samples", log, "--service-counters", "--service-traffic"):
         policy = check_headers()
         browser.open(SERVER + "/")
-        steps = [check_services, check_refused, check_filter, check_details,
+        steps = [check_services, check_refused, check_traffic, check_filter, check_details,
                  lambda page: check_explain(page, options.fairlead), check_keyboard, check_colours, check_phone]
         for step in steps:
             step(browser)
@@ -398,7 +413,7 @@ def check(browser, options, log):
     if options.cluster:
         with tempfile.TemporaryDirectory() as directory:
             write_cluster(pathlib.Path(directory) / "cluster.json", options.cluster)
-            with Daemon(options.fairlead, directory, log, "--service-counters"):
+            with Daemon(options.fairlead, directory, log, "--service-counters", "--service-traffic"):
                 check_large(browser, options.cluster)
 
 

@@ -12,6 +12,7 @@ struct SetNameTests {
         options.servesLocalhostNodePorts = isFull
         options.preservesLocalSource = isFull
         options.countsConnections = isFull
+        options.countsTraffic = isFull
         let sets = TableSchema(family: family, options: options, largestExponent: PoolSize.largestExponent).sets
         #expect(sets.count > 30)
         #expect(sets.allSatisfy { !$0.name.isEmpty })

@@ -93,6 +93,35 @@ struct StatusTests {
         #expect(Self.status(reading, counts: false).busiest == nil)
     }
 
+    @Test("Services by traffic: who moves most now comes first, both ways together, and refusals are none of it")
+    func traffic() throws {
+        let counters = [
+            Self.counter(.bytesIn, 100), Self.counter(.bytesOut, 4_000), Self.counter(.packetsIn, 2),
+            Self.counter(.packetsOut, 4), Self.counter(.bytesIn, 90_000, name: "b"),
+            Self.counter(.bytesOut, 50, frontend: "x"), Self.counter(.rejected, 7, name: "c"),
+            Self.counter(.connection, 9, name: "d"),
+        ]
+        var reading = Self.reading(2, counters)
+        reading.compare(
+            with: Self.reading(
+                0,
+                [Self.counter(.bytesIn, 90_000, name: "b"), Self.counter(.bytesOut, 1_000), Self.counter(.bytesIn, 50)])
+        )
+        let traffic = NodeStatus.traffic(in: reading)
+        #expect(traffic.map(\.name) == ["web", "b"])
+        #expect(traffic.map(\.rate) == [1550, 0] && traffic.map(\.bytes) == [4150, 90_000])
+        #expect(traffic[0].bytesIn == 100 && traffic[0].bytesOut == 4050)
+        #expect(traffic[0].packetsIn == 2 && traffic[0].packetsOut == 4)
+        #expect(NodeStatus.refused(in: reading).map(\.name) == ["c"])
+        #expect(
+            NodeStatus.traffic(in: Self.reading(2, counters)).map(\.name) == ["b", "web"], "without rates by bytes")
+        let families = Dictionary(uniqueKeysWithValues: ServiceCounter.metrics(counters).map { ($0.name, $0.samples) })
+        let directions = families["fairlead_service_bytes_total"]?.map { $0.labels.last?.value }
+        #expect(directions == ["in", "out", "in", "out"])
+        #expect(families["fairlead_service_packets_total"]?.count == 2)
+        #expect(families["fairlead_service_refused_packets_total"]?.count == 1)
+    }
+
     // MARK: State
 
     @Test("the state follows health and the last attempt")

@@ -102,6 +102,15 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
     @Flag(help: "Count new connections per frontend, in the sets' elements.")
     var serviceCounters = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Count bytes and packets of each frontend's connections, in the sets' elements.",
+            discussion: """
+                Each packet of a connection to a Service then has two to three lookups more, each other packet of the node one rule. \
+                Without it there is neither a rule nor an element for it.
+                """))
+    var serviceTraffic = false
+
     @Option(
         defaultAsFlag: Switch.on, parsing: .next,
         help: ArgumentHelp(
@@ -137,6 +146,7 @@ struct NodeOptions: ParsableArguments, KubeProxyOptions {
         [
             ("--strict-local", strictLocal), ("--preserve-local-source", preserveLocalSource),
             ("--localhost-nodeports", localhostNodeports), ("--service-counters", serviceCounters),
+            ("--service-traffic", serviceTraffic),
             ("--no-external-ips", noExternalIps), ("--reset-gone-endpoints", resetGoneEndpoints),
         ].filter(\.1).map(\.0) + (drainTaints.isEmpty ? [] : ["--drain-taints=" + drainTaints.joined(separator: ",")])
     }

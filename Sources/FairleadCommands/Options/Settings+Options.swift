@@ -82,6 +82,7 @@ extension NodeOptions {
         own.preservesLocalSource = preserveLocalSource
         own.servesLocalhostNodePorts = localhostNodeports
         own.countsConnections = serviceCounters
+        own.countsTraffic = serviceTraffic
         own.leavesExternalIPs = noExternalIps
         own.resetsGoneEndpoints = resetGoneEndpoints
         own.drainTaints = (try? readDrainTaints()) ?? DrainTaints()

@@ -7,6 +7,8 @@ public struct CountedElement: Hashable, Sendable {
     public var element: Element
     /// The packets.
     public var packets: UInt64
+    /// Their bytes, from the network header on.
+    public var bytes: UInt64
 }
 
 extension NftablesKernel {
@@ -44,26 +46,33 @@ extension NftablesKernel {
     private static func counted(_ item: NetlinkAttribute) -> CountedElement? {
         var key: ElementKey?
         var comment: String?
-        var packets: UInt64?
+        var counted: (packets: UInt64, bytes: UInt64)?
         for attribute in item.nested {
             switch attribute.type {
             case ElementAttribute.key:
                 key = attribute.nested.first(ElementAttribute.value).map { ElementKey(bytes: $0.value) }
             case ElementAttribute.userData: comment = UserData.comment(attribute.value)
-            case ElementAttribute.expression: packets = Self.packets(attribute)
+            case ElementAttribute.expression: counted = Self.counter(attribute)
             default: continue
             }
         }
-        guard let key, let packets else { return nil }
-        return CountedElement(element: Element(key, comment: comment), packets: packets)
+        guard let key, let counted else { return nil }
+        return CountedElement(
+            element: Element(key, comment: comment), packets: counted.packets, bytes: counted.bytes)
     }
 
     /// A counter as an expression: name 1, data 2; within the data bytes 1, packets 2 (`enum nft_counter_attributes`).
-    private static func packets(_ expression: NetlinkAttribute) -> UInt64? {
+    private static func counter(_ expression: NetlinkAttribute) -> (packets: UInt64, bytes: UInt64)? {
         guard expression.nested.first(ExpressionField.name)?.text == "counter",
-            let value = expression.nested.first(ExpressionField.data)?.nested.first(CounterField.packets)?.value,
-            value.count == 8
+            let fields = expression.nested.first(ExpressionField.data)?.nested,
+            let packets = number(fields.first(CounterField.packets)),
+            let bytes = number(fields.first(CounterField.bytes))
         else { return nil }
+        return (packets, bytes)
+    }
+
+    private static func number(_ attribute: NetlinkAttribute?) -> UInt64? {
+        guard let value = attribute?.value, value.count == 8 else { return nil }
         return UInt64(bigEndian: value.loadUnaligned(as: UInt64.self))
     }
 }

@@ -36,6 +36,9 @@ struct RuleEncoder {
         case .isConfirmed:
             conntrack(2, register: 1, to: rule)
             anyBit(of: 1 << 3, to: rule)
+        case .isReply:
+            conntrack(1, register: 1, to: rule)
+            compare(differs: false, UInt8(1), to: rule)
         case .transport(let transport):
             load(.transportProtocol, register: 1, to: rule)
             compare(differs: false, transport.rawValue, to: rule)

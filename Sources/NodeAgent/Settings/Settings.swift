@@ -18,6 +18,8 @@ package struct Settings {
         package var servesLocalhostNodePorts = false
         /// New connections are counted per frontend (`--service-counters`).
         package var countsConnections = false
+        /// Bytes and packets are counted per frontend (`--service-traffic`).
+        package var countsTraffic = false
         /// `spec.externalIPs` of Services are not served (`--no-external-ips`).
         package var leavesExternalIPs = false
         /// Established TCP connections to endpoints that are gone are reset (`--reset-gone-endpoints`).
@@ -75,6 +77,7 @@ extension Settings {
         options.preservesLocalSource = own.preservesLocalSource
         options.servesLocalhostNodePorts = servesLocalhostNodePorts
         options.countsConnections = own.countsConnections
+        options.countsTraffic = own.countsTraffic
         options.masqueradeAll = configuration.masqueradeAll
         options.strictLocal = own.strictLocal
         options.dropsInvalid = !configuration.conntrack.tcpBeLiberal

@@ -56,13 +56,20 @@ actor ServiceCounters {
         for family in IPFamily.allCases {
             let schema = TableSchema(
                 family: family, options: options, largestExponent: PoolSize.largestExponent)
-            var left = Self.limit
-            for set in schema.sets where set.countsPackets && left > 0 {
-                let elements = try kernel.counters(of: set, table: schema.name, family, limit: left)
-                left -= elements.count
+            // One for what is counted once for each frontend, one for each direction.
+            var left = [Self.limit, Self.limit, Self.limit]
+            for set in schema.sets where set.countsPackets {
+                let direction = Self.traffic(of: set)
+                let kind = direction == nil ? 0 : direction?.packets == .packetsIn ? 1 : 2
+                guard left[kind] > 0 else { continue }
+                let elements = try kernel.counters(of: set, table: schema.name, family, limit: left[kind])
+                left[kind] -= elements.count
                 for element in elements {
-                    guard let counter = Self.counter(element, set, family) else { continue }
+                    guard var counter = Self.counter(element, set, family) else { continue }
                     readings.append(.init(counter, set: set.id.rawValue, packets: element.packets))
+                    guard let direction else { continue }
+                    counter.event = direction.bytes
+                    readings.append(.init(counter, set: set.id.rawValue, packets: element.bytes))
                 }
             }
         }
@@ -90,8 +97,20 @@ actor ServiceCounters {
         return "\(family == .ipv4 ? address : "[\(address)]"):\(port)/\(transport)"
     }
 
-    private static func event(of set: SetDeclaration) -> ServiceCounter.Event? {
+    /// What a set counts of the traffic of Services; nil if it counts something else.
+    private static func traffic(
+        of set: SetDeclaration
+    ) -> (packets: ServiceCounter.Event, bytes: ServiceCounter.Event)? {
         switch set.id {
+        case .trafficIn, .nodePortTrafficIn: (.packetsIn, .bytesIn)
+        case .trafficOut, .nodePortTrafficOut: (.packetsOut, .bytesOut)
+        default: nil
+        }
+    }
+
+    private static func event(of set: SetDeclaration) -> ServiceCounter.Event? {
+        if let traffic = traffic(of: set) { return traffic.packets }
+        return switch set.id {
         case .rejectServices, .rejectNodePorts: .rejected
         case .dropServices, .dropEmptyServices, .dropEmptyNodePorts: .dropped
         case .dropOutsideServices, .dropOutsideNodePorts: .droppedOutside

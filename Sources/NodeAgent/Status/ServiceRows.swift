@@ -26,23 +26,27 @@ struct ServiceRows {
 
     private let view: DaemonView
     private let reading: CounterReading
-    private let countsConnections: Bool
+    private let counts: StatusAPI.Counts
     private let refused: [ObjectKey: [NodeStatus.Refused]]
     private let busy: [ObjectKey: NodeStatus.Busy]
+    private let traffic: [ObjectKey: NodeStatus.Traffic]
     private let findings: [ObjectKey: [Finding]]
 
     /// The most endpoints that one Service is shown with.
     static let endpointLimit = 1000
 
-    init(_ view: DaemonView, _ reading: CounterReading, countsConnections: Bool) {
+    init(_ view: DaemonView, _ reading: CounterReading, _ counts: StatusAPI.Counts) {
         self.view = view
         self.reading = reading
-        self.countsConnections = countsConnections
+        self.counts = counts
         refused = Dictionary(grouping: NodeStatus.refused(in: reading)) {
             ObjectKey(namespace: $0.namespace, name: $0.name)
         }
         busy = Dictionary(
             NodeStatus.busiest(in: reading).map { (ObjectKey(namespace: $0.namespace, name: $0.name), $0) },
+            uniquingKeysWith: { first, _ in first })
+        traffic = Dictionary(
+            NodeStatus.traffic(in: reading).map { (ObjectKey(namespace: $0.namespace, name: $0.name), $0) },
             uniquingKeysWith: { first, _ in first })
         var findings: [ObjectKey: [Finding]] = [:]
         for finding in view.findings {
@@ -116,7 +120,11 @@ struct ServiceRows {
         row.addresses = Self.addresses(service).map { "\($0)" }
         row.ports = service.ports.map { Self.port($0, resolved) }
         row.refused = refusals
-        if countsConnections {
+        if counts.traffic {
+            row.bytes = traffic[key]?.bytes ?? 0
+            row.byteRate = traffic[key]?.rate
+        }
+        if counts.connections {
             row.connections = busy[key]?.connections ?? 0
             row.connectionRate = busy[key]?.rate
         }

@@ -16,7 +16,8 @@ extension StatusAPI {
         }
         var status = NodeStatus(
             health: board.health, journal: board.journal, metrics: board.metrics, troubles: board.troubles,
-            reading: reading, findings: findings.map(\.element), node: nodeName, countsConnections: countsConnections,
+            reading: reading, findings: findings.map(\.element), node: nodeName, countsConnections: counts.connections,
+            countsTraffic: counts.traffic,
             frontendSets: Self.frontendSets, endpointSet: SetID.backends.name, at: .now)
         status.healthCheckPorts = self.board.healthCheckPorts.keys.sorted()
         return status

@@ -12,8 +12,16 @@ struct StatusAPI: Sendable {
     let views: DaemonViews
     /// The node's name in the cluster.
     let nodeName: String
-    /// Whether new connections are counted (`--service-counters`).
-    let countsConnections: Bool
+    /// What is counted.
+    let counts: Counts
+
+    /// What is counted of Services that are served.
+    struct Counts: Sendable {
+        /// New connections (`--service-counters`).
+        var connections = false
+        /// Bytes and packets (`--service-traffic`).
+        var traffic = false
+    }
 
     /// Where it is.
     static let prefix = "/api/v1/"
@@ -71,13 +79,13 @@ struct StatusAPI: Sendable {
         default: return Self.refuse(400, "only: refusing or findings")
         }
         guard let view = await views.current() else { return Self.busy }
-        let rows = ServiceRows(view, await counters.reading(), countsConnections: countsConnections)
+        let rows = ServiceRows(view, await counters.reading(), counts)
         return Self.json(rows.list(selection))
     }
 
     private func service(_ key: ObjectKey) async -> HTTPAnswer {
         guard let view = await views.current() else { return Self.busy }
-        let rows = ServiceRows(view, await counters.reading(), countsConnections: countsConnections)
+        let rows = ServiceRows(view, await counters.reading(), counts)
         guard let detail = rows.detail(key) else {
             return Self.refuse(404, "there is no Service \("\(key)".quoted)")
         }

@@ -138,6 +138,7 @@ extension Agent {
         }
         return StatusAPI(
             board: board, counters: counters, views: views, nodeName: node.nodeName,
-            countsConnections: settings.dataplane.countsConnections)
+            counts: StatusAPI.Counts(
+                connections: settings.dataplane.countsConnections, traffic: settings.dataplane.countsTraffic))
     }
 }

@@ -19,6 +19,13 @@ function element(name, properties, ...children) {
 
 const number = (value) => value.toLocaleString("en");
 const rate = (value) => value === undefined ? "" : (value < 100 ? value.toFixed(1) : number(Math.round(value))) + "/s";
+function bytes(value) {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let unit = 0;
+  for (; value >= 999.95 && unit < units.length - 1; unit++) value /= 1000;
+  return (unit ? value.toFixed(1) : String(Math.round(value))) + " " + units[unit];
+}
+
 const words = (parts) => parts.filter((part) => part).join(", ");
 
 function span(seconds) {
@@ -100,6 +107,7 @@ function showNumbers(status) {
     ["Endpoints", number(counts.endpoints)], ["Elements", number(elements)],
     ["Refusing frontends", number(status.refused.total)], ["Refused packets", rate(status.refusedRate) || "…"],
     ["New connections", status.busiest ? rate(status.connectionRate) || "…" : "not counted"],
+    ...(status.traffic ? [["Traffic", status.trafficRate === undefined ? "…" : bytes(status.trafficRate) + "/s"]] : []),
     ["Changes waiting", number(status.sync.pendingChanges)], ["Repairs", number(status.protection.driftRepairs)],
   ];
   if (counts.heldServices) numbers.push(["Held Services", number(counts.heldServices)]);
@@ -119,6 +127,14 @@ const BUSIEST = [
   {title: "Service", show: serviceName},
   {title: "Connections", kind: "number", show: (item) => number(item.connections)},
   {title: "Rate", kind: "number", show: (item) => rate(item.rate)},
+];
+const TRAFFIC = [
+  {title: "Service", show: serviceName},
+  {title: "In", kind: "number", show: (item) => bytes(item.bytesIn)},
+  {title: "Out", kind: "number", show: (item) => bytes(item.bytesOut)},
+  {title: "Packets in", kind: "number", show: (item) => number(item.packetsIn)},
+  {title: "Packets out", kind: "number", show: (item) => number(item.packetsOut)},
+  {title: "Bytes per second", kind: "number", show: (item) => item.rate === undefined ? "" : bytes(item.rate)},
 ];
 const COMMITS = [
   {title: "Time", kind: "mono", show: (item) => item.time.replace("T", " ").replace(/\.\d+/, "")},
@@ -146,6 +162,11 @@ function showLists(status) {
     replace(byId("refused"), none("The counters cannot be read: " + status.counters.failure));
   } else {
     fill("refused", "Rejected or dropped now", REFUSED, status.refused, "No Service rejects or drops connections.");
+  }
+  if (status.traffic && status.traffic.total) {
+    fill("traffic", "Services by traffic", TRAFFIC, status.traffic, "");
+  } else {
+    replace(byId("traffic"));
   }
   if (status.busiest) {
     fill("busiest", "Busiest Services", BUSIEST, status.busiest, "No Service has an endpoint.");
@@ -189,6 +210,8 @@ const SERVICES = [
   {title: "Refused", kind: "number", show: (row) => row.refused.length
     ? rate(row.refused.every((one) => one.rate === undefined) ? undefined
       : row.refused.reduce((sum, one) => sum + (one.rate || 0), 0)) || "yes" : ""},
+  {title: "Traffic", kind: "number", show: (row) => row.byteRate === undefined
+    ? (row.bytes === undefined ? "" : bytes(row.bytes)) : bytes(row.byteRate) + "/s"},
   {title: "Connections", kind: "number", show: (row) => row.connectionRate === undefined
     ? (row.connections === undefined ? "" : number(row.connections)) : rate(row.connectionRate)},
 ];

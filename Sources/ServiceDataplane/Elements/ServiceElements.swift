@@ -35,13 +35,13 @@ struct ServiceElements {
     private var pools = PoolNumbers()
     /// The pool numbers that frontends of the port have: a number without a frontend would be another one in each process.
     private var used: [UInt32] = []
-    private let listsLocalBackends: Bool
+    private let options: DataplaneOptions
     private var extent: ElementExtent?
 
-    /// - Parameter listsLocalBackends: whether the endpoints of this node have a set of their own.
-    init(_ service: ObjectKey, listsLocalBackends: Bool) {
+    /// - Parameter options: which sets there are besides those that there always are.
+    init(_ service: ObjectKey, _ options: DataplaneOptions) {
         self.service = service
-        self.listsLocalBackends = listsLocalBackends
+        self.options = options
     }
 
     /// Makes the elements of a port. Its pools are in the order of their slots.
@@ -65,6 +65,7 @@ struct ServiceElements {
                 if let direct { makeDirect(key, direct, port, comment, &sink) }
                 if let address = frontend.address { makeAddress(address, .externalAddresses, &sink) }
             }
+            if options.countsTraffic, !port.usable.isEmpty { makeTraffic(key, frontend, comment, &sink) }
             if frontend.kind == .loadBalancerIP { makeRanges(key, port, comment, &sink) }
         }
         makeShared(port, &sink)
@@ -88,6 +89,15 @@ struct ServiceElements {
                 .services, key, pool, extent.map { isLocal ? $0.localSlots : $0.clusterSlots }, comment,
                 number: isLocal ? pools.local : pools.cluster, &sink)
         }
+    }
+
+    /// Where the bytes and packets of a frontend's connections are counted, also of those to endpoints with weight 0.
+    private func makeTraffic(
+        _ key: KeyBuilder, _ frontend: Frontend, _ comment: String, _ sink: inout some ServiceElementSink
+    ) {
+        let sets: [SetID] =
+            frontend.address == nil ? [.nodePortTrafficIn, .nodePortTrafficOut] : [.trafficIn, .trafficOut]
+        for set in sets { sink.take(set, Element(key.key, comment: comment)) }
     }
 
     private func makeAddress(_ address: IPAddress, _ set: SetID, _ sink: inout some ServiceElementSink) {
@@ -201,7 +211,7 @@ struct ServiceElements {
         for backend in extent?.usable ?? port.usable {
             sink.take(.backends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }
-        for backend in listsLocalBackends ? extent?.localUsable ?? port.localUsable : [] {
+        for backend in options.preservesLocalSource ? extent?.localUsable ?? port.localUsable : [] {
             sink.take(.localBackends, Element(Self.key(of: backend, port.transport)), isShared: true)
         }
         for address in extent?.hairpin ?? port.hairpinAddresses {

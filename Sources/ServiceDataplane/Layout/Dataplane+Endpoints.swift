@@ -65,7 +65,7 @@ extension Dataplane {
     private func items(
         of key: ObjectKey, _ record: Record, _ index: Int, _ extent: ElementExtent
     ) -> [ElementList.Item] {
-        var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
+        var elements = ServiceElements(key, options)
         var list = ElementList()
         let port = record.resolved.ports[index]
         elements.make(

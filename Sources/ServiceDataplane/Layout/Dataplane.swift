@@ -382,7 +382,7 @@ public struct Dataplane: Sendable {
 
     private func make(_ key: ObjectKey, _ record: Record, _ family: IPFamily, into sink: inout some ServiceElementSink)
     {
-        var elements = ServiceElements(key, listsLocalBackends: options.preservesLocalSource)
+        var elements = ServiceElements(key, options)
         for (index, port) in record.resolved.ports.enumerated() where port.family == family {
             elements.make(
                 port, pools: record.pools.isEmpty ? PoolNumbers() : record.pools[index],

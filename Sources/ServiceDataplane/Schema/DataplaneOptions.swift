@@ -16,6 +16,8 @@ public struct DataplaneOptions: Hashable, Sendable {
     public var servesLocalhostNodePorts = false
     /// Count the new connections of each frontend (`--service-counters`).
     public var countsConnections = false
+    /// Count bytes and packets of each frontend's connections (`--service-traffic`).
+    public var countsTraffic = false
     /// Drop packets of service traffic that conntrack calls INVALID (not with `--conntrack-tcp-be-liberal`).
     public var dropsInvalid = true
     /// External Local policy also holds for pods and the node itself (`--strict-local`).

@@ -43,6 +43,10 @@ extension SetID {
         .directTargets: "direct-targets",
         .directOwners: "direct-owners",
         .directEarlier: "direct-earlier",
+        .trafficIn: "traffic-in",
+        .trafficOut: "traffic-out",
+        .nodePortTrafficIn: "nodeport-traffic-in",
+        .nodePortTrafficOut: "nodeport-traffic-out",
         .affine: "affine",
         .affineNodePorts: "affine-nodeports",
     ]

@@ -32,7 +32,8 @@ struct SchemaChains {
             + AffinitySchema.remembers(family, timeouts: timeouts)
             + [unservedOutside(), unserved(), uncaptured()] + remaining()
             + [translateOwnSource(), translateServed(), translateExternal(), translateClusterIP(), translateSource()]
-            + directReturn() + guards() + translation() + memories() + refusals() + [postrouting()]
+            + (options.countsTraffic ? traffic() : []) + directReturn() + guards() + translation() + memories()
+            + refusals() + [postrouting()]
     }
 
     // MARK: Picking an endpoint
@@ -309,7 +310,7 @@ struct SchemaChains {
         [Chain.Hook.Point.prerouting, .output].map { point in
             Chain(
                 "remember-\(point.name)", hook: Chain.Hook(.filter, point, priority: -95),
-                rules: [AffinitySchema.comesToRemember])
+                rules: (options.countsTraffic ? [toTraffic(point)] : []) + [AffinitySchema.comesToRemember])
         }
     }
 

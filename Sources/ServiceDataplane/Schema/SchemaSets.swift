@@ -13,6 +13,7 @@ enum SchemaSets {
             + (options.servesLocalhostNodePorts && family == .ipv4 ? [loopback] : [])
             + policySets + rangeSets
             + (options.preservesLocalSource ? [localBackends] : []) + verdictSets
+            + (options.countsTraffic ? trafficSets : [])
             + (directReturn ? DirectReturnSets.all : []) + PoolKind.allCases.map(slots) + AffinitySchema.sets(family)
             + PoolKind.allCases.flatMap { kind in
                 (0...largestExponent).map {
@@ -105,6 +106,13 @@ enum SchemaSets {
         SetDeclaration(
             .dropOutsideNodePorts, key: nodePort, countsPackets: true,
             comment: "externalTrafficPolicy Local, endpoints only elsewhere"),
+    ]
+
+    private static let trafficSets: [SetDeclaration] = [
+        SetDeclaration(.trafficIn, key: frontend, countsPackets: true, comment: "what clients send"),
+        SetDeclaration(.trafficOut, key: frontend, countsPackets: true, comment: "what endpoints answer"),
+        SetDeclaration(.nodePortTrafficIn, key: nodePort, countsPackets: true, comment: "what clients send"),
+        SetDeclaration(.nodePortTrafficOut, key: nodePort, countsPackets: true, comment: "what endpoints answer"),
     ]
 
     /// The modulus is only how `nft` shows a slot number; rules use their own.

@@ -164,6 +164,14 @@ extension SetID {
     public static let directOwners = SetID(176)
     /// The address of the endpoint that had a slot before, if it is still there, and not on this node.
     public static let directEarlier = SetID(177)
+    /// Address frontends with endpoints, counting what clients send; only with `--service-traffic`.
+    public static let trafficIn = SetID(178)
+    /// The same, counting what endpoints answer.
+    public static let trafficOut = SetID(179)
+    /// Node ports with endpoints, counting what clients send; only with `--service-traffic`.
+    public static let nodePortTrafficIn = SetID(180)
+    /// The same, counting what endpoints answer.
+    public static let nodePortTrafficOut = SetID(181)
     /// Slots of `PoolKind.services`.
     public static let endpoints = SetID(16)
     /// Slots of `PoolKind.localServices`.
