@@ -83,7 +83,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     /// What the code means, in a few words without a period.
     public var title: String {
         switch self {
-        case .invalidObject: "An object makes no sense"
+        case .invalidObject: "An object is invalid"
         case .invalidValue: "A value that is left out"
         case .unreadableSourceRange: "A source range that cannot be read"
         case .legacyAddress: "An address in a spelling that newer API servers refuse"

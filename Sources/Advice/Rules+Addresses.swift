@@ -61,7 +61,7 @@ extension ServiceCase {
                 finding.evidence = [Evidence("nodePort", Double(port), "node port \(port)/TCP of \(other)")]
             }
             finding.remedies = [
-                "give one of the two another port; healthCheckNodePort cannot be changed, so make the Service anew without it",
+                "give one of the two another port; healthCheckNodePort cannot be changed, so recreate the Service without it",
                 "or set externalTrafficPolicy Cluster, which needs no health check port, and Local again: a new port is allocated",
             ]
             return finding

@@ -1,7 +1,7 @@
 /*
  * Reads the plainest of YAML, as programs write manifests: block maps and sequences, one scalar to a line, in ASCII. Ten
  * times as fast as libyaml, which reads everything else: at the first thing that is not plain this gives up, and libyaml
- * begins anew. What this accepts, libyaml reads in the same way, to the node and its line; a test compares them.
+ * begins again. What this accepts, libyaml reads in the same way, to the node and its line; a test compares them.
  */
 #include "plain.h"
 

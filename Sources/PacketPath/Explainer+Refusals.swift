@@ -147,7 +147,7 @@ extension Explainer {
         if situation.held.contains(place.service) {
             result.add(
                 .note,
-                "an object of \(place.service) makes no sense: the kernel keeps what it had of the Service, which is not "
+                "an object of \(place.service) is invalid: the kernel keeps what it had of the Service, which is not "
                     + "explained here; use --live")
         }
         guard let service = situation.cluster.service(place.service) else { return }

@@ -16,7 +16,7 @@ extension Explainer {
                 .because,
                 "no Service that is served has \(packet.destination), which is in the ServiceCIDR"
                     + (range.map { " \($0)" } ?? ""))
-            result.add(.mend, "ask DNS anew: the Service may have been deleted and made again with another ClusterIP")
+            result.add(.mend, "ask DNS again: the Service may have been deleted and made again with another ClusterIP")
             for mention in mentions { result.add(.note, mention.text) }
         case .loopbackFromElsewhere:
             result.add(.because, "only \(node) itself may send to 127.0.0.0/8 of its own (--localhost-nodeports)")

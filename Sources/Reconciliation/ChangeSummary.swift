@@ -55,12 +55,12 @@ public struct ChangeSummary: Sendable {
         case .deleteElements(let set, let elements), .destroyElements(let set, let elements):
             removed[SetName(table: table, set: set.name), default: Elements()].add(elements, of: set, family)
         case .addTable:
-            note("\(table): the table made anew")
+            note("\(table): table recreated")
             fresh.insert(table)
         case .deleteTable: note("\(table): a table of another form removed")
-        case .addSet(let set): note("\(table): set \(set.name) made anew")
+        case .addSet(let set): note("\(table): set \(set.name) recreated")
         case .deleteSet(let name): note("\(table): set \(name) removed")
-        case .addChain(let chain): note("\(table): chain \(chain.name) made anew")
+        case .addChain(let chain): note("\(table): chain \(chain.name) recreated")
         case .setRules(let chain): note("\(table): rules of chain \(chain.name) put in order")
         case .deleteChain(let name): note("\(table): chain \(name) removed")
         case .claimTable, .flushChain: return

@@ -155,7 +155,7 @@ extension ProxyMetrics {
             build, Metric("fairlead_services", .gauge, "Services that are served.", Double(services)),
             Metric(
                 "fairlead_held_services", .gauge,
-                "Services left as they are because an object of theirs makes no sense.",
+                "Services left as they are because an object of theirs is invalid.",
                 Double(heldServices)),
             Metric(
                 "fairlead_refused_services", .gauge,

@@ -67,7 +67,7 @@ import Testing
         #expect(summary("pass", ["node1", "node2"]).contains("comes there from outside is left to routes"))
     }
 
-    @Test("an object that makes no sense is advice about its Service")
+    @Test("an object that is invalid is advice about its Service")
     func invalid() {
         var scene = Scene()
         let slice = ObjectID(kind: .endpointSlice, key: ObjectKey(namespace: "demo", name: "web-9"))

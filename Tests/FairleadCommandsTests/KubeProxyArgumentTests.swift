@@ -167,7 +167,7 @@ extension Run {
         #expect(values.healthzAddress.isEmpty && values.metricsAddress.isEmpty)
     }
 
-    @Test("--cleanup with a value that makes no sense does not clean up", arguments: ["", "yes", "2"])
+    @Test("--cleanup with a value that is invalid does not clean up", arguments: ["", "yes", "2"])
     func emptyCleanup(_ value: String) {
         for name in ["cleanup", "init-only"] {
             do {

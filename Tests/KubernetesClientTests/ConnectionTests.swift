@@ -103,7 +103,7 @@ struct ConnectionTests {
         }
     }
 
-    @Test("Certificates that make no sense are named before anything is sent")
+    @Test("Certificates that are invalid are named before anything is sent")
     func badMaterial() async throws {
         try await Bench.run { (bench) async throws in
             let first = try await bench.authority.client("client-\(#line)")

@@ -115,7 +115,7 @@ struct EventLedgerTests {
         #expect(ledger.next(at: .seconds(now)) == .wait(.seconds(3600)))
     }
 
-    @Test("An Event that the server has lost is posted anew")
+    @Test("An Event that the server has lost is posted again")
     func lost() throws {
         var ledger = EventLedger()
         ledger.note(Self.event(), at: .zero, wallClock: 1)
@@ -255,7 +255,7 @@ struct EventRecorderTests {
         }
     }
 
-    @Test("An Event that has vanished is posted anew")
+    @Test("An Event that has vanished is posted again")
     func vanished() async throws {
         try await Bench.run { bench in
             bench.server.add(Trouble(.status(404)) { $0.method == "PATCH" })

@@ -83,7 +83,7 @@ struct ExecPluginTests {
         }
     }
 
-    @Test("A credential is kept until it expires, and fetched anew when the server does not want it any more")
+    @Test("A credential is kept until it expires, and fetched again when the server does not want it any more")
     func caching() async throws {
         let bench = try Bench(
             #"echo run >> $(dirname $0)/runs; echo "{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"$(wc -l < $(dirname $0)/runs)\",\"expirationTimestamp\":\"2999-01-01T00:00:00Z\"}}""#
@@ -101,7 +101,7 @@ struct ExecPluginTests {
         #expect(try bench.runs == 2)
     }
 
-    @Test("What has expired is fetched anew", arguments: ["2001-01-01T00:00:00Z", "2001-01-01T00:00:00.123456Z"])
+    @Test("What has expired is fetched again", arguments: ["2001-01-01T00:00:00Z", "2001-01-01T00:00:00.123456Z"])
     func expired(time: String) async throws {
         let answer = Self.credential(#""token":"t","expirationTimestamp":"\#(time)""#)
         let bench = try Bench("echo run >> $(dirname $0)/runs; echo '\(answer)'")

@@ -176,7 +176,7 @@ struct ReflectorMachineTests {
         #expect(bench.next().delay == .milliseconds(cause == .connection ? 800 : 1600))
     }
 
-    @Test("Waits double up to a limit, and begin anew after a healthy time")
+    @Test("Waits double up to a limit, and begin again after a healthy time")
     func backoff() throws {
         var bench = Bench()
         var delays: [Duration] = []
@@ -237,7 +237,7 @@ struct ReflectorMachineTests {
         #expect(bench.next().order == Self.watch("3"))
     }
 
-    @Test("A list whose rest has expired begins anew, without pages, and forgets what it had")
+    @Test("A list whose rest has expired begins again, without pages, and forgets what it had")
     func expiredPage() throws {
         var bench = Bench()
         _ = bench.next()
@@ -251,7 +251,7 @@ struct ReflectorMachineTests {
         #expect(bench.order() == Self.watch("7"))
     }
 
-    @Test("A page that did not arrive is asked for once more, then the list begins anew")
+    @Test("A page that did not arrive is asked for once more, then the list begins again")
     func lostPage() throws {
         var bench = Bench()
         _ = bench.next()

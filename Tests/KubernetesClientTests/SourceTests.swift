@@ -114,7 +114,7 @@ struct SourceTests {
         }
     }
 
-    @Test("An object that makes no sense is told until it is mended or gone, its last good version stays")
+    @Test("An object that is invalid is told until it is mended or gone, its last good version stays")
     func invalid() async throws {
         try await Bench.run { bench in
             let cluster = bench.server.cluster

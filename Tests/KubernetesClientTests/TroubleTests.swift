@@ -266,7 +266,7 @@ struct TroubleTests {
         }
     }
 
-    @Test("A server whose versions begin anew is believed")
+    @Test("A server whose versions begin again is believed")
     func olderServer() async throws {
         try await survive(.paged) { server in
             server.add(

@@ -24,7 +24,7 @@ struct UpdateMailboxTests {
     /// An object that is invalid.
     private static func nonsense(_ name: String) -> ReflectorMachine.News {
         var decoded = WireObject(id: id(name), resourceVersion: "1")
-        var finding = Finding(.error, code: "invalid-object", subject: id(name), message: "makes no sense")
+        var finding = Finding(.error, code: "invalid-object", subject: id(name), message: "is invalid")
         finding.heldService = id(name).key
         decoded.findings = [finding]
         return .object(decoded)
@@ -72,7 +72,7 @@ struct UpdateMailboxTests {
         #expect(update.changes.last == .retained(.service, [Self.id("a").key, Self.id("new").key]))
     }
 
-    @Test("An object that makes no sense is held until it is mended, deleted, or missing in a list", arguments: 0..<3)
+    @Test("An object that is invalid is held until it is mended, deleted, or missing in a list", arguments: 0..<3)
     func findings(end: Int) throws {
         let mailbox = Self.mailbox()
         mailbox.post([Self.nonsense("a"), .complete([Self.id("a").key])], of: .service)

@@ -29,7 +29,7 @@ struct ConntrackKernelTests {
         [TransportProtocol.udp, .sctp].map { (family, $0) }
     }
 
-    @Test("entries go while the table is read, a few hundred at a time, each judged anew in the moment before")
+    @Test("entries go while the table is read, a few hundred at a time, each judged again in the moment before")
     func judgedTwice() throws {
         let namespace = try NetworkNamespace("conntrack")
         try namespace.inside { () throws(NetlinkError) in

@@ -151,7 +151,7 @@ struct BesideCommitTests {
     }
 
     @Test(
-        "a watcher of addresses that ends is replaced until the daemon ends, and the addresses are read anew",
+        "a watcher of addresses that ends is replaced until the daemon ends, and the addresses are read again",
         .timeLimit(.minutes(1)))
     func restart() async {
         let log = Log()

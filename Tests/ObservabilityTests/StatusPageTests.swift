@@ -43,7 +43,7 @@ struct StatusPageTests {
         #expect(page.matches(of: /\sstyle="/).isEmpty, "inline styles")
     }
 
-    @Test("each answer has a nonce of its own; other methods make no sense")
+    @Test("each answer has a nonce of its own; other methods are invalid")
     func nonces() {
         let policies = (0..<20).map { _ in Self.header("Content-Security-Policy", StatusPage.answer(Self.request)) }
         #expect(Set(policies).count == 20)

@@ -217,7 +217,7 @@ struct ExplanationTests {
     }
 
     @Test(
-        "questions that make no sense",
+        "questions that are invalid",
         arguments: [
             ("nobody", "10.96.0.1:80"), ("pod", "10.96.0.1"), ("pod", "[10.96.0.1]:80"), ("pod", "fd00::1:80"),
             ("pod", "10.96.0.1:0"), ("pod", "10.96.0.1:70000"), ("pod", "default/none"), ("pod", "default/web:https"),

@@ -87,7 +87,7 @@ struct APITests {
     }
 
     @Test(
-        "Events tell of the start at the Node, and of a port that is taken and an object that makes no sense at the Service"
+        "Events tell of the start at the Node, and of a port that is taken and an object that is invalid at the Service"
     )
     func events() async throws {
         let bench = try await APIBench([.ready("local-1")])

@@ -89,7 +89,7 @@ struct AffinityTests {
     }
 
     @Test(
-        "a client is forgotten after the timeout, which each new connection starts anew", arguments: IPFamily.allCases)
+        "a client is forgotten after the timeout, which each new connection starts again", arguments: IPFamily.allCases)
     func timeout(_ family: IPFamily) async throws {
         let timeout = Duration.seconds(4)
         let bench = try await Bench(.apply, [.affine(timeout: 4)])

@@ -95,7 +95,7 @@ struct DirectReturnOverlayTests {
         }
     }
 
-    @Test("direct return under load: the router spreads anew 20 times and endpoints move, nothing is lost")
+    @Test("direct return under load: the router spreads again 20 times and endpoints move, nothing is lost")
     func load() async throws {
         var service = DirectReturnBench.service(["node2-a", "node3-a"])
         service.virtualAddresses = [LabTopology.virtualIPv4]

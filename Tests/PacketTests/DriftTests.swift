@@ -82,10 +82,10 @@ struct DriftTests {
             name: "a chain and a set added",
             commands: "add chain ip fairlead mine\nadd set ip fairlead more { type ipv4_addr; }",
             traces: ["ip: chain mine removed", "ip: set more removed"]),
-        Edit(name: "a table deleted", commands: "delete table ip fairlead", traces: ["ip: the table made anew"]),
+        Edit(name: "a table deleted", commands: "delete table ip fairlead", traces: ["ip: table recreated"]),
         Edit(
             name: "the whole ruleset flushed", commands: "flush ruleset",
-            traces: ["ip: the table made anew", "ip6: the table made anew"]),
+            traces: ["ip: table recreated", "ip6: table recreated"]),
         Edit(
             name: "a reload as firewalld does it",
             commands: """
@@ -94,7 +94,7 @@ struct DriftTests {
                     chain filter_INPUT { type filter hook input priority filter + 10; policy accept; ct state established accept; }
                 }
                 """,
-            traces: ["ip: the table made anew", "ip6: the table made anew"]),
+            traces: ["ip: table recreated", "ip6: table recreated"]),
     ]
 
     @Test(

@@ -35,7 +35,7 @@ struct HeldServiceTests {
     }
 
     @Test(
-        "an object that makes no sense costs only itself, and its Service stays as it was",
+        "an object that is invalid costs only itself, and its Service stays as it was",
         arguments: [
             manifests(port: "80000", other: 2),
             manifests(other: 2).replacing("{addresses: [\"10.128.1.8\"]", with: "{addresses: \"10.128.1.8\""),

@@ -53,7 +53,7 @@ struct SecretTests {
             testDescription: "a proxy's password", user: ["token: \(secret)"],
             cluster: ["proxy-url: http://me:\(secret)@127.0.0.1:1"]),
         Case(
-            testDescription: "a proxy that makes no sense", user: ["token: \(secret)"],
+            testDescription: "a proxy that is invalid", user: ["token: \(secret)"],
             cluster: ["proxy-url: \"me:\(secret)@:x\""]),
         Case(
             testDescription: "a proxy with a password that none can be given", user: ["token: \(secret)"],

@@ -27,11 +27,11 @@ struct ChangeSummaryTests {
         #expect(both == "ip: set foreign removed; ip cluster-ips: removed 0.0.0.0")
     }
 
-    @Test("a table that is made anew says it all, and a line stays short")
+    @Test("a table that is recreated says it all, and a line stays short")
     func bounded() throws {
-        #expect(try repair([.tableDeleted]) == "ip: the table made anew")
+        #expect(try repair([.tableDeleted]) == "ip: table recreated")
         let form = try repair([.otherDeclaration])
-        #expect(form.hasPrefix("ip: set backends.new made anew; ip: rules of chain invalid put in order; ip: rules of"))
+        #expect(form.hasPrefix("ip: set backends.new recreated; ip: rules of chain invalid put in order; ip: rules of"))
         let emptied = try repair([.setEmptied])
         #expect(emptied.hasPrefix("ip endpoints: put back 10.0.") && emptied.hasSuffix(" more"), "\(emptied)")
         #expect(emptied.utf8.count < 200)

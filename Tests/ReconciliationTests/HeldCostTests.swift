@@ -6,7 +6,7 @@ import Reconciliation
 import ServiceDataplane
 import Testing
 
-@Suite("Services that come to make no sense, and make sense again")
+@Suite("Services that become invalid, and valid again")
 struct HeldCostTests {
     private static func objects(affine: Bool = true) -> [ClusterObject] {
         (1...20).flatMap { number -> [ClusterObject] in
@@ -39,7 +39,7 @@ struct HeldCostTests {
     }
 
     @Test(
-        "a Service that becomes invalid and valid again costs its own elements: the tables are not read anew",
+        "a Service that becomes invalid and valid again costs its own elements: the tables are not read again",
         arguments: mendings, [2, 3])
     func cost(_ mending: String, _ number: Int) throws {
         let objects = Self.objects()

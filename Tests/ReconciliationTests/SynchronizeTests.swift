@@ -76,7 +76,7 @@ struct SynchronizeTests {
         }
     }
 
-    @Test("A process that starts anew changes nothing, whatever has happened before", arguments: UInt64(1)...8)
+    @Test("A process that starts again changes nothing, whatever has happened before", arguments: UInt64(1)...8)
     func restart(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let first = try Bench(synchronized: Objects.cluster(&random))

@@ -96,7 +96,7 @@ struct TimeoutTests {
     }
 
     @Test(
-        "after any change, failed ones and restarts between, a process that starts anew finds nothing to do",
+        "after any change, failed ones and restarts between, a process that starts again finds nothing to do",
         arguments: 1...8)
     func property(seed: Int) async throws {
         var random = SeededGenerator(seed: UInt64(seed))

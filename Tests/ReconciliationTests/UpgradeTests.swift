@@ -205,7 +205,7 @@ struct UpgradeTests {
     }
 
     @Test(
-        "what the tables have of Services that make no sense, or are not known yet, outlives an upgrade",
+        "what the tables have of Services that are invalid, or are not known yet, outlives an upgrade",
         arguments: [Elder.otherForm, .withoutAddresses, .fewerAddresses])
     func retained(_ elder: Elder) throws {
         for isUnknown in [true, false] {

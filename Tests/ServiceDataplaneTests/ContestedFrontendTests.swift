@@ -89,7 +89,7 @@ struct ContestedFrontendTests {
         #expect(delta.effects.settled == [Scene.key("a"), Scene.key("b")])
     }
 
-    @Test("A Service whose creation time changes is ranked anew")
+    @Test("A Service whose creation time changes is ranked again")
     func rerank() throws {
         var fixture = try Fixture()
         try fixture.put(service("a", created: "1", endpoint: 1), service("b", created: "2", endpoint: 2))

@@ -20,22 +20,22 @@ import Testing
     @Test("what the kernel has counted before is counted")
     func first() { #expect(totals([[1: 7], [1: 7], [1: 9]]) == [7, 7, 9]) }
 
-    @Test("a counter goes on where the kernel's begins anew")
+    @Test("a counter goes on where the kernel's begins again")
     func reset() { #expect(totals([[1: 7], [1: 2], [1: 3], [1: 0]]) == [7, 9, 10, 10]) }
 
-    @Test("one set that begins anew, goes or comes back does not disturb the others")
+    @Test("one set that begins again, goes or comes back does not disturb the others")
     func sets() {
         #expect(totals([[1: 100, 2: 50], [1: 100, 2: 1], [1: 110], [1: 110, 2: 5]]) == [150, 151, 161, 166])
     }
 
-    @Test("a frontend that moves to another set begins anew there, however much it has counted by then")
+    @Test("a frontend that moves to another set begins again there, however much it has counted by then")
     func moves() {
         #expect(totals([[1: 4], [2: 9], [1: 20]]) == [4, 13, 33])
         // A reading in which it is seen in both.
         #expect(totals([[1: 4], [1: 4, 2: 0], [2: 3]]) == [4, 4, 7])
     }
 
-    @Test("a frontend that goes is forgotten, and starts anew")
+    @Test("a frontend that goes is forgotten, and starts again")
     func gone() { #expect(totals([[1: 7], [:], [1: 2]]) == [7, nil, 2]) }
 
     @Test("frontends and events are told apart, in the order of their Services")

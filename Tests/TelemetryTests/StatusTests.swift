@@ -48,7 +48,7 @@ struct StatusTests {
         #expect(second.rate(of: counter) == 5)
         let fresh = Self.counter(.rejected, 8, frontend: "10.96.0.2:80/tcp")
         #expect(second.rate(of: fresh) == 4, "a counter that has come since has counted all of it since")
-        #expect(second.rate(of: Self.counter(.connection, 1)) == 0.5, "a counter that began anew")
+        #expect(second.rate(of: Self.counter(.connection, 1)) == 0.5, "a counter that began again")
     }
 
     @Test("a reading that failed, or of the same moment, gives no rates")

@@ -18,7 +18,7 @@ import Testing
             countsConnections: false, frontendSets: [], endpointSet: "backends", at: at(now))
     }
 
-    @Test("a trouble keeps its beginning while its text changes, and begins anew after its end")
+    @Test("a trouble keeps its beginning while its text changes, and begins again after its end")
     func since() {
         var troubles = Troubles()
         troubles.note(.source, of: "services", "401", at: Self.at(1))

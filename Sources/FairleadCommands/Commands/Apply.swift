@@ -13,7 +13,7 @@ struct Apply: AsyncParsableCommand {
         abstract: "Bring the kernel's rules in line with the manifests, once.",
         discussion: """
             Commits the difference between what the kernel has and what the manifests ask for; a second run changes \
-            nothing. A file that cannot be read or parsed changes nothing and exits 1. An object that makes no sense is \
+            nothing. A file that cannot be read or parsed changes nothing and exits 1. An object that is invalid is \
             reported and costs only itself.
             """)
 

@@ -67,7 +67,7 @@ extension Daemon {
         let tables = news.map { "\($0.nftName) \(reconciler.desired.options.tableName)" }.joined(separator: ", ")
         let reason =
             kernel.makesOwnedTables
-            ? "they were not made to be owned, and can be made anew only after 'fairlead cleanup'"
+            ? "they were not made to be owned, and can be recreated only after 'fairlead cleanup'"
             : "this kernel cannot do that, Linux 6.9 or later can"
         logger.notice(
             "tables not protected from other programs: \(reason); their changes are noticed and repaired",

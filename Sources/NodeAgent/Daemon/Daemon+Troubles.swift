@@ -57,7 +57,7 @@ extension Daemon {
         status.troubles.set(.leavingNode, leaving, at: now)
         let held = desired.held.count
         status.troubles.set(
-            .heldServices, held == 0 ? nil : "Services left as they are because an object makes no sense: \(held)",
+            .heldServices, held == 0 ? nil : "Services left as they are because an object is invalid: \(held)",
             at: now)
         let refused = desired.refused.count
         status.troubles.set(

@@ -60,7 +60,7 @@ struct AddressFollower: Sendable {
                 if Task.isCancelled { return }
                 if clock.now - start >= Self.recovery { delay = firstDelay }
                 logger.error(
-                    "the kernel no longer tells of changes of addresses; listening anew",
+                    "the kernel no longer tells of changes of addresses; listening again",
                     metadata: ["seconds": "\(delay / .seconds(1))"])
             }
             try? await clock.sleep(for: delay)

@@ -79,7 +79,7 @@ extension DesiredState {
                 Finding(
                     .warning, code: "unknown-health-check-port", subject: ObjectID(kind: .service, key: key),
                     field: "spec.healthCheckNodePort",
-                    message: "cannot be told while the object makes no sense: its packets are served as before, but a "
+                    message: "cannot be told while the object is invalid: its packets are served as before, but a "
                         + "health check port stays closed, and load balancers leave this node out, until it is mended"),
                 of: key)
         }
