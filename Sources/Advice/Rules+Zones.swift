@@ -95,7 +95,9 @@ extension ServiceCase {
             var shares: [Backend: Double] = [:]
             for (zone, pool) in pools {
                 let weight = Double(facts.workersByZone[zone] ?? 0) / workers
-                for backend in pool { shares[backend, default: 0] += weight / Double(pool.count) }
+                // Shares that follow weights are meant to be uneven.
+                let members = Set(pool)
+                for backend in members { shares[backend, default: 0] += weight / Double(members.count) }
             }
             guard let most = shares.values.max(), let least = shares.values.min(), least > 0,
                 most / least >= AdviceOptions.unevenRatio

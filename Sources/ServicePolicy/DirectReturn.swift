@@ -1,4 +1,5 @@
 import KubernetesModel
+import NetworkTypes
 
 /// How connections from outside to the external and load balancer IPs of a port are served under direct return (the annotation
 /// `fairlead.dev/external-traffic: direct-return`): every node picks the same endpoint for a connection, and hands packets for one
@@ -38,6 +39,8 @@ public struct DirectReturn: Hashable, Sendable {
         public var weights: [UInt16] = []
         /// What each usable endpoint weighs, those included that terminate or have weight 0; empty if all weigh the same.
         public var usableWeights: [UInt16] = []
+        /// The addresses of ready endpoints with weight 0, which stay, unlike those that terminate; empty without weights.
+        public var drained: [IPAddress] = []
         /// Whether no endpoint takes new connections, because all have weight 0.
         public var isDrained = false
 
@@ -75,6 +78,7 @@ extension DirectReturn.Spread {
         guard roster.hasWeights else { return }
         weights = Self.weights(chosen)
         usableWeights = Self.weights(usable)
+        drained = usable.filter { $0.traits.contains(.ready) && !$0.traits.contains(.takesNew) }.map(\.backend.address)
     }
 
     private static func weights(_ candidates: [EndpointRoster.Candidate]) -> [UInt16] {

@@ -90,7 +90,7 @@ extension ResolvedService {
     /// The ports that lack a local endpoint under a Local policy, counted.
     public var localGaps: [LocalGap: Int] {
         var result: [LocalGap: Int] = [:]
-        for port in ports where port.localPool.isEmpty && !port.usable.isEmpty {
+        for port in ports where port.localPool.isEmpty && !port.clusterPool.isEmpty {
             if port.internalPolicy == .local {
                 result[LocalGap(family: port.family, isExternal: false), default: 0] += 1
             }

@@ -44,6 +44,18 @@ struct WeightedSlotTests {
         #expect(SlotTable(members, weights: Array(repeating: 0, count: 7)).owners.isEmpty)
     }
 
+    @Test("an endpoint with weight 0 changes no slot of the others")
+    func drained() {
+        for count in [3, 10, 30] {
+            let members = Self.members(count)
+            let others = Self.members(count + 1)
+            let weights = [UInt16](repeating: 100, count: count) + [0]
+            #expect(SlotTable(others, weights: weights) == SlotTable(members))
+            let differing = (0..<count).map { UInt16(100 + $0) }
+            #expect(SlotTable(others, weights: differing + [0]) == SlotTable(members, weights: differing))
+        }
+    }
+
     @Test("the order of the endpoints does not matter")
     func order() {
         let weights = (0..<12).map { UInt16($0 * 10 + 5) }

@@ -35,10 +35,11 @@ struct DirectSlots: Hashable, Sendable {
         let isSame = previous?.members == members && previous?.weights == weights
         owners = isSame ? previous?.owners ?? [] : SlotTable(members, weights: weights).owners
         // Where endpoints terminate, dealing with them says who had their slots: on every node, and after a restart.
-        let whole =
-            port.usable == members ? nil : SlotTable(port.usable, weights: direct.spread.usableWeights).owners
+        let others = direct.spread.usableWeights
+        let taking = others.isEmpty ? port.usable : zip(port.usable, others).filter { $0.1 > 0 }.map(\.0)
+        let whole = taking == members ? nil : SlotTable(port.usable, weights: others).owners
         let usable = Set(port.usable.map(\.address))
-        let ready = Set(members.map(\.address))
+        let staying = Set(members.map(\.address)).union(direct.spread.drained)
         func isLeft(_ address: IPAddress?, by owner: Backend) -> IPAddress? {
             address.flatMap { $0 != owner.address && usable.contains($0) ? $0 : nil }
         }
@@ -49,7 +50,7 @@ struct DirectSlots: Hashable, Sendable {
                 ?? recovered(slot)
             let (last, older) = (isLeft(known.0, by: owner), isLeft(known.1, by: owner))
             // There is one place. One that terminates has the connections that are soon over, and will not have any more.
-            let isEnding = older.map { !ready.contains($0) } ?? false
+            let isEnding = older.map { !staying.contains($0) } ?? false
             let left =
                 (isEnding ? older : nil) ?? last ?? older
                 ?? isLeft(whole.flatMap { $0.isEmpty ? nil : port.usable[Int($0[slot])].address }, by: owner)

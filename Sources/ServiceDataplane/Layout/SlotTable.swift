@@ -26,24 +26,23 @@ public struct SlotTable: Hashable, Sendable {
     ///   - members: each once, at the most 65,535. Their order only says how `owners` counts them.
     ///   - weights: what each of them weighs; one with 0 has no slot. Empty if all weigh the same.
     public init(_ members: [Backend], weights: [UInt16] = []) {
-        let differ = weights.count == members.count && weights.contains { $0 != weights[0] }
-        guard differ || weights.first != 0 else {
-            owners = []
+        let isWeighed = weights.count == members.count
+        // One with weight 0 is as if it were not there: the others have the slots that they have without it.
+        let places = isWeighed ? members.indices.filter { weights[$0] > 0 } : Array(members.indices)
+        guard places.count > 1 else {
+            owners = places.first.map { Array(repeating: UInt16(truncatingIfNeeded: $0), count: Self.slotCount) } ?? []
             return
         }
-        guard members.count > 1 else {
-            owners = members.isEmpty ? [] : Array(repeating: 0, count: Self.slotCount)
-            return
-        }
-        let (hashes, order) = Self.ordered(members)
+        let (hashes, order) = Self.ordered(places.map { members[$0] })
+        let own = isWeighed ? order.map { weights[places[$0]] } : []
         let dealt: [Int]
-        if differ {
-            var slots = WeightedSlots(order.map { hashes[$0] }, weights: order.map { weights[$0] })
-            dealt = slots.deal()
-        } else {
+        if own.allSatisfy({ $0 == own.first }) {
             dealt = Self.deal(order.map { hashes[$0] })
+        } else {
+            var slots = WeightedSlots(order.map { hashes[$0] }, weights: own)
+            dealt = slots.deal()
         }
-        owners = dealt.map { UInt16(truncatingIfNeeded: order[$0]) }
+        owners = dealt.map { UInt16(truncatingIfNeeded: places[order[$0]]) }
     }
 
     /// What stands for each member, and an order of them that is not the caller's: of equal sums the one that comes first counts.

@@ -149,9 +149,17 @@ struct WeightedSlots {
         carryOut(&moves, &owners, &shares)
         // Who is no candidate for any of those slots takes the best that there are for it.
         for member in hashes.indices where shares[member] < quotas[member] {
-            moves = owners.indices.filter { shares[owners[$0]] > quotas[owners[$0]] }.map { slot in
+            moves = []
+            let isLastOne = shares[member] + 1 == quotas[member]
+            for slot in owners.indices where shares[owners[slot]] > quotas[owners[slot]] {
                 let hash = SlotTable.mixed(SlotTable.mixed(UInt64(slot)) ^ hashes[member])
-                return Move(cost: score(Self.distance(hash), member), slot: slot, member: member)
+                let cost = score(Self.distance(hash), member)
+                // Most lack one slot: the cheapest is all that is wanted then, and there may be thousands of them.
+                if isLastOne, let best = moves.first {
+                    if cost < best.cost { moves[0] = Move(cost: cost, slot: slot, member: member) }
+                } else {
+                    moves.append(Move(cost: cost, slot: slot, member: member))
+                }
             }
             carryOut(&moves, &owners, &shares)
         }
