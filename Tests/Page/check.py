@@ -183,7 +183,8 @@ def check_explain(browser, fairlead):
         query = urllib.parse.urlencode({"from": source, "to": target})
         ours = get("/api/v1/explain?" + query)
         command = [fairlead, "explain", "--manifests", str(ROOT / "docs/samples"), "--node-name", "node1",
-                   "--cluster-cidr", "10.128.0.0/16,fd00:10:128::/48", "--from", source, "--to", target, "--output", "json"]
+                   "--cluster-cidr", "10.128.0.0/16,fd00:10:128::/48", "--from", source, "--to", target, "--output", "json",
+                   "--service-traffic"]
         theirs = json.loads(subprocess.run(command, stdout=subprocess.PIPE).stdout)
         expect(ours == theirs, f"{source} to {target}: the daemon says\n{ours}\nthe command says\n{theirs}")
     # What is typed, and what the server says of it, is text and nothing else.
