@@ -82,6 +82,18 @@ struct AssociationTests {
 
     // MARK: More than one address
 
+    /// Expects that an association with `local-1` works, and then lives on or is aborted.
+    private static func expect(_ association: Association, lives: Bool) async throws {
+        #expect(try association.ask().server == "local-1")
+        if lives {
+            // Longer than the other one needs to end.
+            try await Task.sleep(for: .seconds(8) * TimeFactor.value)
+            #expect(try association.ask().server == "local-1")
+        } else {
+            #expect(await eventually { (try? association.ask()) == nil }, "it lives")
+        }
+    }
+
     /// A server tells its second address inside of a chunk, which nobody translates. So the client tries it there, past the Service, at the
     /// Service's port, where nothing listens: the abort that comes back ends the association that worked.
     @Test(
@@ -100,14 +112,7 @@ struct AssociationTests {
             "local-1", in: pod.namespace, at: Array([pod.ipv4, second].prefix(count)), port: 8080)
         let peer = Target.clusterIP.destination(Self.numbers, .ipv4)
         let association = try await caller.namespace.perform { () throws(TestKitError) in try Association(to: peer) }
-        #expect(try association.ask().server == "local-1")
-        if count == 1 {
-            // Longer than the other one needs to end.
-            try await Task.sleep(for: .seconds(8) * TimeFactor.value)
-            #expect(try association.ask().server == "local-1")
-        } else {
-            #expect(await eventually { (try? association.ask()) == nil }, "it lives")
-        }
+        try await Self.expect(association, lives: count == 1)
         withExtendedLifetime(server) {}
     }
 
@@ -127,14 +132,7 @@ struct AssociationTests {
         let association = try await client.namespace.perform { () throws(TestKitError) in
             try Association(to: peer, from: count == 1 ? client.ipv4 : nil)
         }
-        #expect(try association.ask().server == "local-1")
-        if count == 1 {
-            // Longer than the other one needs to end.
-            try await Task.sleep(for: .seconds(8) * TimeFactor.value)
-            #expect(try association.ask().server == "local-1")
-        } else {
-            #expect(await eventually { (try? association.ask()) == nil }, "it lives")
-        }
+        try await Self.expect(association, lives: count == 1)
         withExtendedLifetime(servers) {}
     }
 }

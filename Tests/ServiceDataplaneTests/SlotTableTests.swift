@@ -5,14 +5,14 @@ import Testing
 
 /// Slots are dealt evenly, by the set of endpoints alone, and few of them move when that changes.
 struct SlotTableTests {
-    private static func members(_ count: Int, seed: Int = 1) -> [Backend] {
+    static func members(_ count: Int, seed: Int = 1) -> [Backend] {
         (0..<count).map { number in
             let value = UInt32(10 << 24 | (seed & 0xFF) << 16 | number + 1)
             return Backend(address: .v4(IPv4Address(rawValue: value)), port: 8080)
         }
     }
 
-    private static func shares(_ table: SlotTable, of count: Int) -> [Int] {
+    static func shares(_ table: SlotTable, of count: Int) -> [Int] {
         table.owners.reduce(into: Array(repeating: 0, count: count)) { $0[Int($1)] += 1 }
     }
 

@@ -8,17 +8,6 @@ import Testing
 /// Slots of direct return by weight, and slots of pools that a member has several of.
 @Suite("Slots by weight")
 struct WeightedSlotTests {
-    private static func members(_ count: Int, seed: Int = 1) -> [Backend] {
-        (0..<count).map { number in
-            let value = UInt32(10 << 24 | (seed & 0xFF) << 16 | number + 1)
-            return Backend(address: .v4(IPv4Address(rawValue: value)), port: 8080)
-        }
-    }
-
-    private static func shares(_ table: SlotTable, of count: Int) -> [Int] {
-        table.owners.reduce(into: Array(repeating: 0, count: count)) { $0[Int($1)] += 1 }
-    }
-
     static let weights: [[UInt16]] = [
         [1, 2], [10, 90], [1, 1, 98], [100, 100, 10], [1, 65535], [0, 5, 7], [100, 50, 25, 12, 6, 3],
         (0..<40).map { UInt16($0 % 4 * 100 + 50) }, Array(repeating: 1, count: 30) + [1000],
@@ -26,7 +15,8 @@ struct WeightedSlotTests {
 
     @Test("each endpoint has just the slots that its weight asks for, at least one", arguments: weights)
     func exactness(_ weights: [UInt16]) {
-        let shares = Self.shares(SlotTable(Self.members(weights.count), weights: weights), of: weights.count)
+        let shares = SlotTableTests.shares(
+            SlotTable(SlotTableTests.members(weights.count), weights: weights), of: weights.count)
         let total = weights.reduce(0) { $0 + Int($1) }
         #expect(shares.reduce(0, +) == SlotTable.slotCount)
         for (share, weight) in zip(shares, weights) {
@@ -38,7 +28,7 @@ struct WeightedSlotTests {
 
     @Test("equal weights, and none, deal as ever")
     func equal() {
-        let members = Self.members(7)
+        let members = SlotTableTests.members(7)
         #expect(SlotTable(members, weights: Array(repeating: 42, count: 7)) == SlotTable(members))
         #expect(SlotTable(members, weights: []) == SlotTable(members))
         #expect(SlotTable(members, weights: Array(repeating: 0, count: 7)).owners.isEmpty)
@@ -47,8 +37,8 @@ struct WeightedSlotTests {
     @Test("an endpoint with weight 0 changes no slot of the others")
     func drained() {
         for count in [3, 10, 30] {
-            let members = Self.members(count)
-            let others = Self.members(count + 1)
+            let members = SlotTableTests.members(count)
+            let others = SlotTableTests.members(count + 1)
             let weights = [UInt16](repeating: 100, count: count) + [0]
             #expect(SlotTable(others, weights: weights) == SlotTable(members))
             let differing = (0..<count).map { UInt16(100 + $0) }
@@ -59,7 +49,7 @@ struct WeightedSlotTests {
     @Test("the order of the endpoints does not matter")
     func order() {
         let weights = (0..<12).map { UInt16($0 * 10 + 5) }
-        let members = Self.members(12)
+        let members = SlotTableTests.members(12)
         let table = SlotTable(members, weights: weights)
         let order = (0..<12).shuffled()
         let other = SlotTable(order.map { members[$0] }, weights: order.map { weights[$0] })
@@ -70,7 +60,7 @@ struct WeightedSlotTests {
 
     @Test("the share that a weight gains or loses moves, and at the most 3 % more", arguments: [3, 5, 10, 32])
     func disruption(_ count: Int) {
-        let members = Self.members(count)
+        let members = SlotTableTests.members(count)
         var weights = (0..<count).map { UInt16($0 % 3 * 50 + 50) }
         let before = SlotTable(members, weights: weights)
         func moved(_ change: (inout [UInt16]) -> Void) -> (moved: Double, needed: Double) {
@@ -78,7 +68,7 @@ struct WeightedSlotTests {
             change(&changed)
             let after = SlotTable(members, weights: changed)
             let moved = (0..<SlotTable.slotCount).count { before.owners[$0] != after.owners[$0] }
-            let (old, new) = (Self.shares(before, of: count), Self.shares(after, of: count))
+            let (old, new) = (SlotTableTests.shares(before, of: count), SlotTableTests.shares(after, of: count))
             let needed = zip(old, new).reduce(0) { $0 + max(0, $1.1 - $1.0) }
             return (Double(moved) / Double(SlotTable.slotCount), Double(needed) / Double(SlotTable.slotCount))
         }
@@ -92,7 +82,7 @@ struct WeightedSlotTests {
 
     @Test("the table is the same in every version and on every processor")
     func stability() {
-        let owners = SlotTable(Self.members(3), weights: [100, 50, 10]).owners
+        let owners = SlotTable(SlotTableTests.members(3), weights: [100, 50, 10]).owners
         let digest = owners.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
         #expect(digest == 13_044_233_898_810_461_487, "\(digest)")
     }
