@@ -10,6 +10,20 @@ public struct Interpreter: Sendable {
     public let ruleset: Ruleset
     /// The addresses of the node itself: what is `fib … type local`, and what ends here in place of being forwarded.
     public let ownAddresses: Set<IPAddress>
+    /// A transaction that takes effect while packets pass; nil if none does.
+    public var change: Change?
+
+    /// A transaction that changes elements between two rules that a packet is compared with. The kernel has each look go by the elements of
+    /// its own moment.
+    public struct Change: Sendable {
+        /// The table as it is then: the same chains, other elements.
+        public var ruleset: Ruleset
+        /// How many rules a packet has been compared with before.
+        public var afterRules: Int
+
+        /// A transaction that takes effect when a packet has been compared with some rules.
+        public init(to ruleset: Ruleset, afterRules: Int) { (self.ruleset, self.afterRules) = (ruleset, afterRules) }
+    }
 
     /// An interpreter of a table on a node.
     public init(_ ruleset: Ruleset, ownAddresses: Set<IPAddress>) {
@@ -19,6 +33,12 @@ public struct Interpreter: Sendable {
 
     /// Whether packets to the address end on the node. All of 127.0.0.0/8 does.
     public func isOwn(_ address: IPAddress) -> Bool { address.isLoopback || ownAddresses.contains(address) }
+
+    /// The elements that a packet meets.
+    func elements(for state: WalkState) -> Ruleset {
+        guard let change, state.rulesCompared > change.afterRules else { return ruleset }
+        return change.ruleset
+    }
 
     /// What can become of a packet, the likeliest first.
     ///

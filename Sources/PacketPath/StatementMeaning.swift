@@ -126,7 +126,7 @@ extension Interpreter {
 
     /// What the set or map has for the key, or what a rule has just written; nil if nothing.
     private func value(of key: ElementKey, in set: String, _ state: WalkState) -> ElementKey? {
-        state.learned[set]?[key] ?? ruleset.find(key, in: set)?.value
+        state.learned[set]?[key] ?? elements(for: state).find(key, in: set)?.value
     }
 
     /// The name of the chain that an element of a map of verdicts leads to.

@@ -79,6 +79,12 @@ public struct Neighbour: Hashable, Sendable, CustomStringConvertible {
         return String((result.standardOutput + result.standardError).prefix { $0 != "\n" })
     }
 
+    /// Whether it tells its version here: a program can be there and not start, as Envoy under Linux 6.12 in user mode (docs/kernels.md).
+    public func starts() async -> Bool {
+        guard isPresent, let namespace = try? NetworkNamespace("version") else { return false }
+        return (try? await version(in: namespace)) != nil
+    }
+
     private static let tools =
         #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" } + "/.build/tools"
 }

@@ -25,7 +25,7 @@ struct SchemaChains {
 
     /// All chains; each stands after those that it leads to.
     func all() -> [Chain] {
-        AffinitySchema.recalls(family) + picks() + [nodePorts(), services()] + external() + [outside()]
+        AffinitySchema.recalls(family) + picks() + [services()] + nodePorts() + external() + [outside()]
             + directTranslation()
             + frontends()
             + [refuse()] + (options.dropsInvalid ? [invalid()] : [])
@@ -67,23 +67,59 @@ struct SchemaChains {
         }
     }
 
-    private func nodePorts() -> Chain {
-        Chain("nodeports", comment: "after a match of nodeport-addresses only", rules: dispatch(.nodePorts))
+    private func services() -> Chain { Chain("services", rules: dispatch(.services)) }
+
+    // A packet that passes while a transaction takes effect can see one set as it was and the next one as it is. So it can miss a pool
+    // that moves to a class that was asked before, or draw slots that the pool has no longer. What missed is looked for once more, if it
+    // is to a frontend at all: by then everything is as it is.
+
+    private func nodePorts() -> [Chain] {
+        [
+            Chain("nodeport-pools", rules: dispatch(.nodePorts)),
+            Chain(
+                "nodeports", comment: "after a match of nodeport-addresses only",
+                rules: [
+                    [.jump("nodeport-pools")],
+                    [.lookup(Self.nodePort, in: .masqueradeExternalNodePorts), .goto("nodeport-pools")],
+                    [.lookup(Self.nodePort, in: .externalLocalNodePorts), .goto("nodeport-pools")],
+                ]),
+        ]
     }
 
-    private func services() -> Chain { Chain("services", rules: dispatch(.services)) }
+    private let again = "once more: the tables may have changed between two looks"
+
+    /// Where a packet to an external address goes that `services` let through.
+    private func servicesAgain() -> [Chain] {
+        [
+            Chain(
+                "external-again", comment: again,
+                rules: [
+                    [.lookup(Self.frontend, in: .masqueradeExternal), .goto("services")],
+                    [.lookup(Self.frontend, in: .externalLocal), .goto("services")],
+                ]),
+            // A port that the Service has not is another table's to serve, or refused in the end.
+            Chain("clusterip-again", comment: again, rules: [[.jump("services")], [Self.noteForeign]]),
+        ]
+    }
 
     /// `accept` ends the base chain untranslated, so that the cluster pool is never used; `unserved-outside` drops then. If
     /// another table translates the flow instead, it is that one's.
     private func external() -> [Chain] {
-        [
-            Chain(
-                "external-local", comment: "the local pool or nothing",
-                rules: dispatch(.localServices) + [[Self.noteForeign], [.accept]]),
-            Chain(
-                "external-local-nodeports", comment: "the local pool or nothing",
-                rules: dispatch(.localNodePorts) + [[Self.noteForeign], [.accept]]),
-        ]
+        func local(_ name: String, _ pools: String, _ kind: PoolKind, _ key: [Selector], dropped: SetID) -> [Chain] {
+            [
+                Chain(pools, rules: dispatch(kind)),
+                Chain(
+                    name, comment: "the local pool or nothing",
+                    rules: [
+                        [.jump(pools)], [.lookup(key, in: dropped, negated: true), .jump(pools)], [Self.noteForeign],
+                        [.accept],
+                    ]),
+            ]
+        }
+        return local("external-local", "local-pools", .localServices, Self.frontend, dropped: .dropOutsideServices)
+            + local(
+                "external-local-nodeports", "local-nodeport-pools", .localNodePorts, Self.nodePort,
+                dropped: .dropOutsideNodePorts)
     }
 
     /// Says that whoever translates the flow is another table, for as long as a packet may need from one hook to the last.
@@ -104,15 +140,19 @@ struct SchemaChains {
     /// What new flows to an address of a frontend meet. Most of these addresses are ClusterIPs, and those have neither source ranges
     /// nor a policy for sources outside.
     private func frontends() -> [Chain] {
-        let others: [Rule] = [
-            [.jump("services")], [Self.toNodePortAddress, .goto("nodeports")],
-            [.lookup([.destinationAddress], in: .clusterIPs), Self.noteForeign],
-        ]
-        return [
+        let toClusterIP: Rule = [.lookup([.destinationAddress], in: .clusterIPs), .goto("clusterip-again")]
+        func others(_ external: Rule) -> [Rule] {
+            [
+                [.jump("services")], external + [.jump("external-again")],
+                [Self.toNodePortAddress, .goto("nodeports")],
+                toClusterIP,
+            ]
+        }
+        return servicesAgain() + [
             Chain(
                 "external-addresses",
                 comment: "source ranges, and externalTrafficPolicy Local from outside the cluster",
-                rules: [Self.outsideRanges] + toDirectTranslation + [isOutside + [.jump("outside")]] + others),
+                rules: [Self.outsideRanges] + toDirectTranslation + [isOutside + [.jump("outside")]] + others([])),
             Chain(
                 "nodeports-prerouting", comment: "after a match of nodeport-addresses only",
                 rules: [
@@ -124,13 +164,13 @@ struct SchemaChains {
                 "frontends", comment: "new flows to an address of a frontend",
                 rules: [
                     [Self.toExternalAddress, .goto("external-addresses")], [.jump("services")],
-                    [Self.toNodePortAddress, .goto("nodeports-prerouting")],
-                    [.lookup([.destinationAddress], in: .clusterIPs), Self.noteForeign],
+                    [Self.toNodePortAddress, .goto("nodeports-prerouting")], toClusterIP,
                 ]),
             Chain(
                 "own-frontends", comment: "the same for the node's own flows",
                 rules: [[Self.toExternalAddress] + Self.outsideRanges]
-                    + (options.strictLocal ? [[.jump("outside")]] : []) + others),
+                    + (options.strictLocal ? [[.jump("outside")]] : [])
+                    + others([Self.toExternalAddress])),
         ]
     }
 
