@@ -90,7 +90,10 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             // The status page is in the program, so that nothing has to be installed beside it.
-            resources: [.embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js")],
+            resources: [
+                .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+                .embedInCode("Page/charts.js"),
+            ],
             swiftSettings: strict),
         .target(name: "Terminal", dependencies: ["SystemSupport", "CLinux"], swiftSettings: strict),
 

@@ -71,6 +71,9 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
     /// detectLocalMode NodeCIDR, and Nodes without a podCIDR.
     case nodeWithoutPodCIDR = "node-without-pod-cidr"
 
+    /// A node whose pods are about to go, and load balancers still send to it.
+    case evictionBeforeWithdrawal = "eviction-before-withdrawal"
+
     /// The codes in a list with commas or blanks between them, and what is none.
     public static func list(_ text: String) -> (known: [AdviceCode], unknown: [String]) {
         var result: (known: [AdviceCode], unknown: [String]) = ([], [])
@@ -118,6 +121,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .singleZone: "All endpoints in one zone"
         case .podCIDROutsideClusterCIDR: "A podCIDR outside of clusterCIDR"
         case .nodeWithoutPodCIDR: "detectLocalMode NodeCIDR with Nodes that have no podCIDR"
+        case .evictionBeforeWithdrawal: "A cordoned node that load balancers still send to"
         }
     }
 
@@ -127,7 +131,7 @@ public enum AdviceCode: String, Hashable, Sendable, CaseIterable {
         case .invalidObject, .contestedFrontend, .externalLocalUnreachable, .loadBalancerWithoutNodePort,
             .sharedAddressSplit, .contestedHealthCheckPort, .nodePortTaken:
             .error
-        case .sourceRangesUnderCluster, .directReturnAsymmetric: .info
+        case .sourceRangesUnderCluster, .directReturnAsymmetric, .evictionBeforeWithdrawal: .info
         default: .warning
         }
     }

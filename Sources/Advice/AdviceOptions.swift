@@ -63,6 +63,8 @@ public struct AdviceOptions: Hashable, Sendable {
     public var podSources: PodSources?
     /// Whether nodes serve `spec.externalIPs` (`--no-external-ips`, the gate `AllowServiceExternalIPs`).
     public var servesExternalIPs = true
+    /// The taints by which nodes are taken out of load balancers (`--drain-taints`).
+    public var drainTaints = DrainTaints()
     /// Codes that nobody wants to hear of.
     public var ignored: Set<AdviceCode> = []
 

@@ -59,7 +59,10 @@ public struct Advisor: Sendable {
         }
         if !options.ignored.contains(.invalidObject) { result += invalidObjects(keys) }
         result += oddValues(keys)
-        if keys == nil { result += nodeFindings.filter { !options.ignored.contains($0.code) } }
+        if keys == nil {
+            let ofNodes = nodeFindings + evictionsBeforeWithdrawal(facts)
+            result += ofNodes.filter { !options.ignored.contains($0.code) }
+        }
         return result.sorted(by: AdviceFinding.precedes)
     }
 

@@ -156,6 +156,9 @@ extension Node {
         return taints.first { $0 == Self.deletionTaint || $0 == Self.uninitializedTaint }.map { "taint \($0)" }
     }
 
+    /// Whether `kubectl cordon` or `kubectl drain` has marked the node.
+    var isCordoned: Bool { details.value?.isUnschedulable == true || taints.contains(DrainTaints.cordon) }
+
     /// Whether new pods may be put there.
     var takesPods: Bool {
         !isBeingDeleted && details.value?.isUnschedulable != true

@@ -61,5 +61,60 @@ extension Advisor {
         return [finding]
     }
 
+    /// Nodes that `kubectl cordon` or `kubectl drain` has marked, and nobody has taken out of load balancers before: connections that come
+    /// there end with the pods, under policy Cluster with the node.
+    ///
+    /// Source: KEP-3458, by which load balancers keep cordoned nodes; KEP-1669, by which endpoints that terminate serve for a while.
+    func evictionsBeforeWithdrawal(_ facts: ClusterFacts) -> [AdviceFinding] {
+        let nodes = cluster.nodes.filter {
+            $0.isCordoned && $0.exclusion == nil && options.drainTaints.first(of: $0) == nil
+        }
+        guard !nodes.isEmpty else { return [] }
+        var (external, local): (Int, [String: Int]) = (0, [:])
+        for key in cluster.serviceKeys {
+            guard let service = cluster.service(key),
+                let subject = ServiceCase(service, slices: cluster.slices(of: key), facts: facts, options: options),
+                subject.isExternal, subject.comesThroughNodes
+            else { continue }
+            external += 1
+            guard subject.isExternalLocal else { continue }
+            let serving = subject.placements.reduce(into: Set<String>()) { $0.formUnion($1.servingNodes) }
+            for name in serving { local[name, default: 0] += 1 }
+        }
+        guard external > 0 else { return [] }
+        let names = nodes.map(\.name).sorted()
+        var finding = AdviceFinding(
+            .evictionBeforeWithdrawal, Self.id(names[0]),
+            summary: """
+                \(Words.list(names)) \(names.count == 1 ? "is" : "are") cordoned, and load balancers still send there: what \
+                comes until they notice that pods or node have gone is lost
+                """)
+        finding.nodes = names
+        finding.evidence = [
+            Evidence("cordon", "\(DrainTaints.cordon) keeps new pods away and says nothing of traffic (KEP-3458)"),
+            Evidence(
+                "services", Double(external),
+                "\(Words.count(external, "Service is", "Services are")) reached from outside through nodes"),
+        ]
+        for name in names {
+            guard let count = local[name] else { continue }
+            finding.evidence.append(
+                Evidence(
+                    "localServices", Double(count),
+                    "\(Words.count(count, "Service has", "Services have")) endpoints on \(name) under externalTrafficPolicy Local"
+                ))
+        }
+        let taint = options.drainTaints.keys.first
+        finding.remedies = [
+            """
+            first withdraw, then evict: \(taint.map { "taint the node with \($0)" } ?? "run with --drain-taints and taint the node"), wait \
+            until load balancers have noticed, then drain it
+            """,
+            "for MetalLB and controllers of clouds: label the node \(Node.excludingLabel) in place of the taint",
+            "or uncordon the node, if it is to stay",
+        ]
+        return [finding]
+    }
+
     private static func id(_ name: String) -> ObjectID { ObjectID(kind: .node, key: ObjectKey(name: name)) }
 }

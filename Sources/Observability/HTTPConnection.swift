@@ -27,6 +27,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// The number of the last request that was read whole.
     private var exchange = 0
     private var deadline: Scheduled<Void>?
+    /// What works on the answer. It is cancelled once nobody may be there to read it.
+    private var responding: Task<Void, Never>?
     /// When the client was last heard of, or answered.
     private(set) var quietSince = NIODeadline.now()
 
@@ -54,6 +56,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.cancel()
+        responding?.cancel()
         table.remove(self)
         context.fireChannelInactive()
     }
@@ -108,6 +111,8 @@ final class HTTPConnection: ChannelInboundHandler {
     /// - Parameter withinRequest: whether the end of a request is missing.
     func inputEnded(withinRequest: Bool) {
         inputHasEnded = true
+        // Most clients that end so are gone, others get an answer that need not wait for anything.
+        responding?.cancel()
         if phase == .refused {
             close()
         } else if withinRequest {
@@ -153,7 +158,8 @@ final class HTTPConnection: ChannelInboundHandler {
         let accepts = head.headers["Accept"]
         if !accepts.isEmpty { request.accept = accepts.joined(separator: ",") }
         let promise = context.eventLoop.makePromise(of: HTTPAnswer.self)
-        promise.completeWithTask { [respond, request] in await respond(request) }
+        responding = promise.completeWithTask { [respond, request] in await respond(request) }
+        if inputHasEnded { responding?.cancel() }
         promise.futureResult.assumeIsolated().whenSuccess { self.send($0, to: head) }
     }
 

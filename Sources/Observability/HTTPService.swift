@@ -42,7 +42,8 @@ public struct HTTPRequest: Hashable, Sendable {
     }
 }
 
-/// Answers requests. Called for many requests at once.
+/// Answers requests. Called for many requests at once. Its task is cancelled if the client ends the connection or sends no more: one
+/// that waits for something should answer at once then.
 public typealias HTTPResponder = @Sendable (HTTPRequest) async -> HTTPAnswer
 
 /// How much of a server its clients may take.

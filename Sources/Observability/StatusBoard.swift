@@ -34,6 +34,8 @@ public final class StatusBoard: Sendable {
         public var metrics: ProxyMetrics
         /// What was done to the tables lately.
         public var journal = SyncJournal()
+        /// What happened in the last hour.
+        public var history = History()
         /// What is wrong with the node itself, not with objects.
         public var nodeFindings: [Finding] = []
         /// Why the node is not in line with the cluster, or may not stay so.

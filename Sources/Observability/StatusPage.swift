@@ -35,6 +35,7 @@ public enum StatusPage {
         let page = text(PackageResources.page_html)
             .replacing("/* page.css */", with: text(PackageResources.page_css))
             .replacing("/* page.js */", with: text(PackageResources.page_js))
+            .replacing("/* charts.js */", with: text(PackageResources.charts_js))
         return page.split(separator: "@NONCE@", omittingEmptySubsequences: false).map(String.init)
     }()
 

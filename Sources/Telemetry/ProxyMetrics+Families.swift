@@ -166,6 +166,9 @@ extension ProxyMetrics {
                 "fairlead_node_missing", .gauge, "1 while there is no Node object of this node's name.",
                 isNodeMissing ? 1 : 0),
             Metric(
+                "fairlead_node_draining", .gauge, "1 while the node has a taint by which its operator drains it.",
+                isNodeDraining ? 1 : 0),
+            Metric(
                 "fairlead_drift_repairs_total", .counter,
                 "Repairs of tables that another program had changed.", Double(driftRepairs)),
             Metric(

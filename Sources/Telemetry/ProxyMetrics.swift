@@ -81,6 +81,8 @@ public struct ProxyMetrics: Sendable {
     public var refusedServices = 0
     /// Whether there should be a Node object of the node's name, and is none.
     public var isNodeMissing = false
+    /// Whether the node has a taint by which its operator drains it.
+    public var isNodeDraining = false
     /// Ports that lack a local endpoint under a Local policy.
     public var localGaps: [LocalGap: Int] = [:]
     /// Findings that hold now.

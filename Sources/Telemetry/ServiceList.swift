@@ -92,7 +92,7 @@ public struct ServiceList: Codable, Hashable, Sendable {
     public var offset: Int
     /// The most rows of an answer.
     public var limit: Int
-    /// The rows, by namespace and name.
+    /// The rows, in the order that was asked for.
     public var services: [Row]
 
     /// Makes a list.

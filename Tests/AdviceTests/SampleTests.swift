@@ -22,7 +22,8 @@ import Testing
         return result
     }
 
-    /// The line `# options: --cluster-cidr RANGE` `# options: --detect-local-mode NodeCIDR` or `# options: --no-external-ips`.
+    /// The line `# options: --cluster-cidr RANGE`, `# options: --detect-local-mode NodeCIDR`, `# options: --no-external-ips` or
+    /// `# options: --drain-taints KEY`.
     private static func options(_ name: String) throws -> AdviceOptions {
         var options = AdviceOptions()
         for line in try Repository.lines("\(directory)/\(name)") where line.hasPrefix("# options: ") {
@@ -31,6 +32,8 @@ import Testing
                 options.podSources = .nodeCIDRs
             } else if words == ["--no-external-ips"] {
                 options.servesExternalIPs = false
+            } else if words.count == 2, words[0] == "--drain-taints" {
+                options.drainTaints = try DrainTaints([String(words[1])])
             } else {
                 try #require(words.count == 2 && words[0] == "--cluster-cidr")
                 options.podSources = .clusterCIDRs([try #require(CIDR(String(words[1])))])

@@ -16,6 +16,8 @@ enum BenchPart: String, CaseIterable {
     case packetPath = "packet-path"
     /// `--service-counters`.
     case counters
+    /// `--service-traffic`, and accounting by conntrack in its place.
+    case traffic
     /// Packets from outside that another node has the endpoint of: masqueraded, and handed on by direct return.
     case directReturn = "direct-return"
 }
@@ -25,7 +27,7 @@ struct Bench {
     let fairlead: FairleadCommand
     let nft: String
     let runs: Int
-    /// How often each kind of packet is sent through each side (`packet-path`, `direct-return`).
+    /// How often each kind of packet is sent through each side (`packet-path`, `traffic`, `direct-return`).
     let rounds: Int
     let endpoints: Int
     let format: ManifestFormat
@@ -68,6 +70,10 @@ struct Bench {
             tables += try PacketPath(bench: self, cluster: cluster, work: work).measure()
         }
         if parts.contains(.counters) { tables += try CounterCost(bench: self, files: files, work: work).measure() }
+        if parts.contains(.traffic) {
+            let cluster = PathCluster(services: services, endpoints: endpoints)
+            tables += try TrafficCost(bench: self, cluster: cluster, work: work).measure()
+        }
         if parts.contains(.directReturn) { tables += try HandOn(bench: self, work: work).measure() }
         return (tables, seconds)
     }

@@ -26,7 +26,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "How often cold load is measured.")
     var runs = 5
 
-    @Option(help: "How often packets are sent through each side in turn, in packet-path and direct-return.")
+    @Option(help: "How often packets are sent through each side in turn, in packet-path, traffic and direct-return.")
     var rounds = 9
 
     @Option(help: "What the manifests are written in: yaml or json.")

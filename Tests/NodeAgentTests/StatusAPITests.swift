@@ -115,6 +115,29 @@ struct Samples {
         #expect(rows.list(.init(refusingOnly: true)).services.map(\.name) == ["empty"])
     }
 
+    @Test("rows are sorted by what was counted, and what was not counted comes last by name")
+    func order() throws {
+        let view = try Samples().view
+        func counter(_ event: ServiceCounter.Event, _ name: String, _ count: UInt64) -> ServiceCounter {
+            ServiceCounter(
+                event, service: ObjectKey(namespace: "demo", name: name), port: "", frontend: name, packets: count)
+        }
+        var counters = [Samples.refused, counter(.connection, "cache", 5), counter(.connection, "web", 7)]
+        counters += [counter(.bytesIn, "web", 10), counter(.bytesOut, "web", 10), counter(.bytesIn, "api", 15)]
+        let reading = CounterReading(time: .now, cost: .zero, counters: counters)
+        let rows = ServiceRows(view, reading, StatusAPI.Counts(connections: true, traffic: true))
+        let names = rows.list(.init()).services.map(\.name)
+        func expect(_ order: ServiceRows.Order, _ first: [String]) {
+            let rest = names.filter { !first.contains($0) }
+            #expect(rows.list(.init(order: order)).services.map(\.name) == first + rest, "\(order)")
+        }
+        expect(.name, [])
+        expect(.traffic, ["web", "api"])
+        expect(.connections, ["web", "cache"])
+        expect(.refused, ["empty"])
+        #expect(rows.list(.init(order: .traffic, offset: 1, limit: 1)).services.map(\.name) == ["api"])
+    }
+
     @Test("a row tells policies, addresses, ports and endpoints of both families")
     func row() throws {
         let rows = Samples.rows(try Samples().view)

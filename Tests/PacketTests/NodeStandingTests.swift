@@ -29,6 +29,10 @@ struct NodeStandingTests {
                     Manifest.node("node2", ["172.30.0.12"]),
                 ]), to: "cluster.yaml")
         }
+        func draining() async throws -> Double? {
+            let page = try await bench.curl(["http://127.0.0.1:10249/metrics"], on: true)
+            return try PrometheusPage(page).values["fairlead_node_draining"]
+        }
         let destination = Target.nodePort.destination(Numbers(index: 1), .ipv4)
         for _ in 0..<2 {
             try taint("node.kubernetes.io/unschedulable")
@@ -39,9 +43,11 @@ struct NodeStandingTests {
             #expect(outcome.first?.answer?.server == "local-1")
             let status = try await bench.curl(["http://127.0.0.1:10249/api/v1/status"], on: true)
             #expect(status.contains("has the taint example.com/drain (--drain-taints)"), "\(status)")
+            #expect(try await draining() == 1)
         }
         try taint(nil)
         #expect(try await eventually { try await codes() == ["200", "200", "200"] }, "\(bench.daemon.output)")
+        #expect(try await draining() == 0)
         #expect(bench.daemon.output.contains("draining by the taint example.com/drain"))
         #expect(bench.daemon.output.contains("drained no longer"))
     }

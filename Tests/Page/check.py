@@ -135,6 +135,38 @@ def check_traffic(browser):
         time.sleep(0.2)
 
 
+def check_history(browser):
+    """The charts show what the daemon remembers of the last hour: the connections that were refused just now, and the first commit."""
+    names = ["New connections", "Refused packets", "Traffic", "Commits", "Slowest commit",
+             "Endpoints: slowest change to rules"]
+    figure = "[...document.querySelectorAll('#charts figure')]"
+    found = browser.wait("charts", f"{figure}.length && {figure}.map(one => one.querySelector('span').textContent)", 30)
+    expect(found == names, f"charts: {found}")
+    bars = f"{figure}[1].querySelector('path').getAttribute('d')"
+    browser.wait("a bar of refused packets", f"{bars}.startsWith('M')", 30)
+    told = browser.evaluate(f"{figure}.map(one => one.querySelector('svg').getAttribute('aria-label'))")
+    highest = max(rate or 0 for rate in get("/api/v1/history")["refusedRate"])
+    shown = re.search(r"highest ([0-9.]+)/s", told[1])
+    # Between the two looks the newest step goes on.
+    expect(shown and highest > 0 and 0.3 < float(shown.group(1)) / highest < 3, f"{told[1]}, not {highest}")
+    expect(re.search(r"Slowest commit in the last hour: now [0-9.]+ m?s, highest [0-9.]+ m?s at ", told[4]), told[4])
+    # What the pointer is over is told: the newest step is at the right.
+    box = browser.evaluate(f"(() => {{ const one = {figure}[3].querySelector('svg'); one.scrollIntoView({{block: 'center'}});"
+                           "const box = one.getBoundingClientRect(); return [box.left, box.right, box.top + 5]; })()")
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[1] - 1, y=box[2])
+    note = f"{figure}[3].querySelector('p').textContent"
+    browser.wait("a step under the pointer", f"/^[0-9:]+.*: [0-9]+$/.test({note})")
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    browser.wait("the highest again", f"{note}.startsWith('highest ')")
+
+
+def check_sort(browser):
+    browser.evaluate("sort.value = 'refused'; sort.dispatchEvent(new Event('change'))")
+    browser.wait("those that refuse first", f"{NAMES}[0] === 'demo/empty' && {NAMES}.length > 4")
+    browser.evaluate("sort.value = 'name'; sort.dispatchEvent(new Event('change'))")
+    browser.wait("by name again", f"JSON.stringify({NAMES}) === JSON.stringify({NAMES}.toSorted())")
+
+
 def check_filter(browser):
     browser.type("#words", "WEB cluster")
     browser.wait("filter", f"JSON.stringify({NAMES}) === '[\"demo/web\"]'")
@@ -402,7 +434,7 @@ def check(browser, options, log):
     with Daemon(options.fairlead, ROOT / "docs/samples", log, "--service-counters", "--service-traffic"):
         policy = check_headers()
         browser.open(SERVER + "/")
-        steps = [check_services, check_refused, check_traffic, check_filter, check_details,
+        steps = [check_services, check_refused, check_traffic, check_history, check_sort, check_filter, check_details,
                  lambda page: check_explain(page, options.fairlead), check_keyboard, check_colours, check_phone]
         for step in steps:
             step(browser)

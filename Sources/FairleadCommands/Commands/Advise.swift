@@ -76,6 +76,9 @@ struct Advise: AsyncParsableCommand {
             discussion: "The feature gate AllowServiceExternalIPs=false in the file of --config says the same."))
     var noExternalIps = false
 
+    @Option(help: "Taints that take a node out, as run --drain-taints: keys, separated by commas. Default: none.")
+    var drainTaints: [String] = []
+
     @Option(name: .shortAndLong, help: "table (for people), json or sarif (for code scanning).")
     var output = Form.table
 
@@ -90,6 +93,7 @@ struct Advise: AsyncParsableCommand {
         if let code = AdviceCode.list(ignore.joined(separator: ",")).unknown.first {
             throw ValidationError("--ignore: \"\(code)\" is no code; docs/advice.md has them all")
         }
+        _ = try DrainTaints(option: drainTaints)
     }
 
     func run() async throws {
@@ -106,6 +110,7 @@ struct Advise: AsyncParsableCommand {
         _ = cluster.apply(reading.update.changes)
         var options = options
         options.podSources = settings.podSources
+        options.drainTaints = try DrainTaints(option: drainTaints)
         options.servesExternalIPs = !noExternalIps && settings.configuration.allowsExternalIPs
         let advisor = Advisor(cluster, options: options, findings: reading.update.findings)
         // Errors about objects are advice.

@@ -28,7 +28,8 @@ actor PoolBoard {
         waiting = [:]
     }
 
-    /// Answers `/v1/pools`. With `index` of an answer before, it waits until the pools are others, or for `wait` seconds.
+    /// Answers `/v1/pools`. With `index` of an answer before, it waits until the pools are others, or for `wait` seconds, and no longer
+    /// than the client is there.
     func answer(_ request: HTTPRequest) async -> HTTPAnswer {
         guard request.path == Self.path else { return .notFound }
         guard request.method == "GET" || request.method == "HEAD" else { return .methodNotAllowed }
@@ -56,7 +57,13 @@ actor PoolBoard {
             try? await Task.sleep(for: limit)
             self.end(waiter)
         }
-        await withCheckedContinuation { waiting[waiter] = $0 }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { continuation.resume() } else { waiting[waiter] = continuation }
+            }
+        } onCancel: {
+            Task { await self.end(waiter) }
+        }
         timer.cancel()
     }
 

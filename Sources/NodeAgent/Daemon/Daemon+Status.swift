@@ -28,6 +28,7 @@ extension Daemon {
             $0.health.applied(at: now)
             $0.troubles.end(.kernel)
             $0.journal.succeeded(commit)
+            if commit != nil { $0.history.committed(duration, report.triggers, at: now) }
             $0.metrics.programmed(report.triggers, at: now)
             if isFull || report.transactions > 0 {
                 let round: ProxyMetrics.Round = isFull ? .full : .partial
@@ -91,6 +92,7 @@ extension Daemon {
             status.health.drainTaint = drainTaint
             noteTroubles(&status, at: .now)
             status.metrics.isNodeMissing = isNodeMissing
+            status.metrics.isNodeDraining = drainTaint != nil
             status.metrics.kernel = meter
             status.metrics.findings = findings
             status.metrics.localGaps = localGaps

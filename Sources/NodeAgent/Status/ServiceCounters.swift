@@ -12,6 +12,8 @@ import Telemetry
 actor ServiceCounters {
     private let options: DataplaneOptions
     let logger: Logger
+    /// Takes each reading.
+    private let note: @Sendable (CounterReading) -> Void
     private var kernel: NftablesKernel?
     private var ledger = CounterLedger()
     private var last: CounterReading?
@@ -21,9 +23,19 @@ actor ServiceCounters {
     /// The most counters of one family that a scrape reports.
     private static let limit = 20_000
 
-    init(options: DataplaneOptions, logger: Logger) {
+    /// - Parameter note: takes each reading of the kernel, with its rates.
+    init(options: DataplaneOptions, logger: Logger, note: @escaping @Sendable (CounterReading) -> Void = { _ in }) {
         self.options = options
         self.logger = logger
+        self.note = note
+    }
+
+    /// Reads the counters in each step of the history, whether anybody asks or not, until cancelled.
+    func keepHistory() async {
+        while !Task.isCancelled {
+            _ = reading()
+            try? await Task.sleep(for: History.step)
+        }
     }
 
     /// The counters now, or a moment ago. None if the kernel refuses.
@@ -45,6 +57,7 @@ actor ServiceCounters {
         }
         if let last { reading.compare(with: last) }
         last = reading
+        note(reading)
         return reading
     }
 

@@ -15,6 +15,8 @@ struct ServiceRows {
         var refusingOnly = false
         /// Only those with findings.
         var findingsOnly = false
+        /// What comes first.
+        var order = Order.name
         /// How many to leave out.
         var offset = 0
         /// The most to return.
@@ -24,12 +26,26 @@ struct ServiceRows {
         static let largestLimit = 500
     }
 
+    /// The orders of rows. What has nothing of what is asked for comes last, by namespace and name.
+    enum Order: String, CaseIterable {
+        /// By namespace and name.
+        case name
+        /// By bytes per second, then by bytes.
+        case traffic
+        /// By new connections per second, then by their number.
+        case connections
+        /// By rejected and dropped packets per second, then by their number.
+        case refused
+    }
+
     private let view: DaemonView
     private let reading: CounterReading
     private let counts: StatusAPI.Counts
     private let refused: [ObjectKey: [NodeStatus.Refused]]
     private let busy: [ObjectKey: NodeStatus.Busy]
     private let traffic: [ObjectKey: NodeStatus.Traffic]
+    /// Services by what an order goes by, the one with the most first.
+    private let ranks: [Order: [ObjectKey: Int]]
     private let findings: [ObjectKey: [Finding]]
 
     /// The most endpoints that one Service is shown with.
@@ -39,15 +55,20 @@ struct ServiceRows {
         self.view = view
         self.reading = reading
         self.counts = counts
-        refused = Dictionary(grouping: NodeStatus.refused(in: reading)) {
-            ObjectKey(namespace: $0.namespace, name: $0.name)
+        func key(_ namespace: String, _ name: String) -> ObjectKey { ObjectKey(namespace: namespace, name: name) }
+        let refusals = NodeStatus.refused(in: reading).map { (key($0.namespace, $0.name), $0) }
+        let busiest = NodeStatus.busiest(in: reading).map { (key($0.namespace, $0.name), $0) }
+        let traffic = NodeStatus.traffic(in: reading).map { (key($0.namespace, $0.name), $0) }
+        refused = Dictionary(grouping: refusals, by: \.0).mapValues { $0.map(\.1) }
+        busy = Dictionary(busiest, uniquingKeysWith: { first, _ in first })
+        self.traffic = Dictionary(traffic, uniquingKeysWith: { first, _ in first })
+        func ranks(_ keys: [ObjectKey]) -> [ObjectKey: Int] {
+            Dictionary(keys.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         }
-        busy = Dictionary(
-            NodeStatus.busiest(in: reading).map { (ObjectKey(namespace: $0.namespace, name: $0.name), $0) },
-            uniquingKeysWith: { first, _ in first })
-        traffic = Dictionary(
-            NodeStatus.traffic(in: reading).map { (ObjectKey(namespace: $0.namespace, name: $0.name), $0) },
-            uniquingKeysWith: { first, _ in first })
+        self.ranks = [
+            .traffic: ranks(traffic.map(\.0)), .connections: ranks(busiest.map(\.0)),
+            .refused: ranks(refusals.map(\.0)),
+        ]
         var findings: [ObjectKey: [Finding]] = [:]
         for finding in view.findings {
             guard let subject = finding.subject, subject.kind == .service else { continue }
@@ -56,7 +77,7 @@ struct ServiceRows {
         self.findings = findings
     }
 
-    /// The Services that are wanted, by namespace and name.
+    /// The Services that are wanted.
     func list(_ selection: Selection) -> ServiceList {
         var keys = view.keys
         if selection.refusingOnly { keys = keys.filter { refused[$0] != nil } }
@@ -66,6 +87,10 @@ struct ServiceRows {
                 let text = view.desired.cluster.service(key).map(Self.searchText) ?? ""
                 return selection.words.allSatisfy { text.contains($0) }
             }
+        }
+        if let ranks = ranks[selection.order] {
+            // The sort is stable: what has no rank stays in its order.
+            keys.sort { (ranks[$0] ?? .max) < (ranks[$1] ?? .max) }
         }
         let rows = keys.dropFirst(selection.offset).prefix(selection.limit)
         return ServiceList(

@@ -47,6 +47,10 @@ struct StatusAPI: Sendable {
         let parts = path.map { HTTPQuery.decoded($0, plusIsBlank: false) }
         switch parts {
         case ["status"]: return Self.json(await status())
+        case ["history"]:
+            return Self.json(
+                board.current.history.report(
+                    at: .now, countsConnections: counts.connections, countsTraffic: counts.traffic))
         case ["services"]: return await services(query)
         case _ where parts.count == 3 && parts[0] == "services":
             return await service(ObjectKey(namespace: parts[1], name: parts[2]))
@@ -78,6 +82,10 @@ struct StatusAPI: Sendable {
         case "findings": selection.findingsOnly = true
         default: return Self.refuse(400, "only: refusing or findings")
         }
+        guard let order = ServiceRows.Order(rawValue: query["sort"] ?? "name") else {
+            return Self.refuse(400, "sort: \(ServiceRows.Order.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        selection.order = order
         guard let view = await views.current() else { return Self.busy }
         let rows = ServiceRows(view, await counters.reading(), counts)
         return Self.json(rows.list(selection))

@@ -59,7 +59,10 @@ package struct Agent {
         let daemon = Daemon(
             kernel: kernel, desired: desired, board: board, events: events, lookup: feed.nodeLookup(logger),
             ownsTables: options.ownsTables, logger: logger)
-        let counters = ServiceCounters(options: settings.dataplane, logger: logger)
+        let counters = ServiceCounters(options: settings.dataplane, logger: logger) { reading in
+            guard let growth = History.Growth(of: reading) else { return }
+            board.update { $0.history.counted(growth) }
+        }
         let servers = NodeServers(
             settings.configuration, pages: settings.componentPages, board: board, counters: counters,
             status: options.servesStatusPage ? status(board, counters, daemon, node) : nil,
@@ -98,6 +101,7 @@ package struct Agent {
             group.addTask { await daemon.keepWatch() }
             group.addTask { await surroundings.run() }
             group.addTask { await network.run() }
+            if options.servesStatusPage { group.addTask { await counters.keepHistory() } }
             if let configurationWatch { group.addTask { await configurationWatch.run() } }
             group.addTask { [received = stop.received] in
                 for await name in received {

@@ -4,7 +4,7 @@
 
 const PERIOD = 2000, PAGE = 50;
 const byId = (id) => document.getElementById(id);
-let paused = false, offset = 0, matching = 0, filterTimer = 0, failures = 0, filterCount = 0;
+let paused = false, looks = 0, offset = 0, matching = 0, filterTimer = 0, failures = 0, filterCount = 0;
 const open = new Set();
 
 function element(name, properties, ...children) {
@@ -257,7 +257,7 @@ function detailRow(row, body, width) {
 
 async function refreshServices() {
   const mine = ++filterCount;
-  const query = new URLSearchParams({filter: byId("words").value, only: byId("only").value, offset, limit: PAGE});
+  const query = new URLSearchParams({filter: byId("words").value, only: byId("only").value, sort: byId("sort").value, offset, limit: PAGE});
   const answer = await get("api/v1/services?" + query);
   await Promise.all(answer.services.map(serviceName).filter((name) => open.has(name)).map(async (name) => {
     const path = name.split("/").map(encodeURIComponent).join("/");
@@ -345,6 +345,7 @@ async function refresh() {
     showSync(status);
     showNumbers(status);
     showLists(status);
+    if (looks++ % 5 === 0) showHistory(await get("api/v1/history"));
     await refreshServices();
     if (failures) byId("news").textContent = "";
     failures = 0;
@@ -368,6 +369,7 @@ byId("explain").addEventListener("submit", explain);
 byId("filter").addEventListener("submit", (event) => event.preventDefault());
 byId("words").addEventListener("input", filterChanged);
 byId("only").addEventListener("change", filterChanged);
+byId("sort").addEventListener("change", filterChanged);
 byId("previous").addEventListener("click", () => turn(-1));
 byId("next").addEventListener("click", () => turn(1));
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) refresh(); });
