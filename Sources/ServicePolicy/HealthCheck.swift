@@ -47,16 +47,17 @@ public func healthCheck(
     for family in Set(resolved.ports.map(\.family)) {
         var found: Set<IPAddress> = []
         var (all, own): ([IPAddress: UInt16], [IPAddress: UInt16]) = ([:], [:])
-        for port in service.ports {
-            let roster = EndpointRoster(port: port, family: family, slices: slices, node: node)
-            for candidate in roster.candidates where candidate.traits.isSuperset(of: [.ready, .onThisNode, .takesNew]) {
-                found.insert(candidate.backend.address)
-            }
-            guard roster.hasWeights else { continue }
-            for candidate in roster.candidates where candidate.traits.contains([.ready, .takesNew]) {
+        let rosters = service.ports.map { EndpointRoster(port: $0, family: family, slices: slices, node: node) }
+        // Where one port has weights, the endpoints of the others count in the same unit.
+        let hasWeights = rosters.contains(where: \.hasWeights)
+        for roster in rosters {
+            for candidate in roster.candidates where candidate.traits.isSuperset(of: [.ready, .takesNew]) {
                 let address = candidate.backend.address
+                let isOwn = candidate.traits.contains(.onThisNode)
+                if isOwn { found.insert(address) }
+                guard hasWeights else { continue }
                 all[address] = max(all[address] ?? 0, candidate.weight)
-                if candidate.traits.contains(.onThisNode) { own[address] = max(own[address] ?? 0, candidate.weight) }
+                if isOwn { own[address] = max(own[address] ?? 0, candidate.weight) }
             }
         }
         addresses[family] = found

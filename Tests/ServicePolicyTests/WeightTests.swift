@@ -175,6 +175,22 @@ struct WeightTests {
         #expect(check()?.localEndpoints == [.ipv4: 0] && check()?.localWeights.isEmpty == true)
     }
 
+    @Test("where only one port of a Service has weights, the endpoints of all are weighed in one unit")
+    func healthCheckOfPorts() {
+        var service = HealthCheckTests.service([.ipv4])
+        service.ports.append(ServicePort(name: "admin", port: 81))
+        var slices = [
+            Scenario.slice(.ipv4, name: "a", [.make(.ipv4, 1, on: "there"), .make(.ipv4, 2)]),
+            Scenario.slice(.ipv4, name: "b", [.make(.ipv4, 3, on: "here"), .make(.ipv4, 4, on: "here")]),
+        ]
+        slices[1].ports = [EndpointPort(name: "admin", port: 8081)]
+        #expect(HealthCheckTests.check(service, slices)?.localWeights.isEmpty == true)
+        // This node has two endpoints of 100, the others have two of 50.
+        slices[0].weight = 50
+        let check = HealthCheckTests.check(service, slices)
+        #expect(check?.localEndpoints == [.ipv4: 2] && check?.localWeights == [.ipv4: 4])
+    }
+
     @Test("direct return: weights, and who is left when all are drained")
     func directReturn() {
         var service = Scenario.service(.ipv4)
