@@ -35,8 +35,10 @@ struct StatusPageTests {
         #expect(page.matches(of: /<(script|style)\b/).count == 2)
         #expect(page.contains("<script nonce=\"\(nonce)\">") && page.contains("<style nonce=\"\(nonce)\">"))
         #expect(page.contains("keepRefreshing();") && page.contains("prefers-color-scheme"))
-        for hint in ["@NONCE@", "/* page.css */", "/* page.js */", "innerHTML =", "javascript:", "http://", "https://"]
-        {
+        for hint in [
+            "@NONCE@", "/* page.css */", "/* page.js */", "/* charts.js */", "innerHTML =", "javascript:", "http://",
+            "https://",
+        ] {
             #expect(!page.contains(hint), "\(hint)")
         }
         #expect(page.matches(of: /\son[a-z]+="/).isEmpty, "inline handlers")

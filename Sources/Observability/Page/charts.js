@@ -1,6 +1,7 @@
 // The last hour
 
-const SVG = "http://www.w3.org/2000/svg", STEP = 4, HEIGHT = 48;
+// The page has an empty picture, so that no address has to stand here.
+const SVG = byId("picture").namespaceURI, STEP = 4, HEIGHT = 48;
 const time = (seconds) => (seconds < 1 ? (seconds * 1000).toFixed(1) + " ms" : seconds.toFixed(2) + " s");
 const CHARTS = [
   {title: "New connections", values: (history) => history.connectionRate, text: rate},
