@@ -35,6 +35,9 @@ struct Bench {
     /// The program that measures single stages; nil: they are left out.
     let probe: String?
 
+    /// The order of so many sides in a round: each is first in its turn.
+    static func turns(_ sides: Int, in round: Int) -> [Int] { (0..<sides).map { ($0 + round) % sides } }
+
     /// The arguments after the subcommand.
     func arguments(manifests: String) -> [String] {
         [

@@ -25,9 +25,7 @@ struct HandOn {
             Progress.show("direct return, round \(round + 1) of \(bench.rounds)")
             for family in IPFamily.allCases {
                 for kind in Kind.allCases {
-                    for turn in sides.indices {
-                        // Each is first in its turn.
-                        let side = (turn + round) % sides.count
+                    for side in Bench.turns(sides.count, in: round) {
                         let time = try send(kind, family, through: sides[side])
                         times[family, default: [:]][kind, default: sides.map { _ in [] }][side].append(time)
                     }

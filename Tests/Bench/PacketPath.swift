@@ -63,9 +63,7 @@ struct PacketPath {
         for round in 0..<bench.rounds {
             Progress.show("\(cluster.services.grouped) Services: packets, round \(round + 1) of \(bench.rounds)")
             for (index, kind) in Self.kinds.enumerated() {
-                for turn in sides.indices {
-                    // Each is first in its turn.
-                    let side = (turn + round) % sides.count
+                for side in Bench.turns(sides.count, in: round) {
                     let isServed = sides[side].name == PathShape.verdicts.rawValue || sides[side].name == "fairlead"
                     if kind.isToService, !isServed { continue }
                     times[index][side].append(
