@@ -18,7 +18,8 @@ actor ServiceCounters {
     private var ledger = CounterLedger()
     private var last: CounterReading?
 
-    /// Scrapes and looks at the status within that time share one reading.
+    /// Scrapes and looks at the status within that time share one reading; not one that found nothing, which is quick to
+    /// repeat: the first commit may have come since.
     private static let freshness: Duration = .seconds(1)
     /// The most counters of one family that a scrape reports.
     private static let limit = 20_000
@@ -44,7 +45,7 @@ actor ServiceCounters {
     /// The counters now, or a moment ago, with their rates since the reading before.
     func reading() -> CounterReading {
         let start = Moment.now
-        if let last, start.uptime - last.time.uptime < Self.freshness { return last }
+        if let last, !last.counters.isEmpty, start.uptime - last.time.uptime < Self.freshness { return last }
         var reading: CounterReading
         do throws(NetlinkError) {
             let counters = try readKernel()
