@@ -141,4 +141,39 @@ struct HAProxyVersionTests {
         try await watcher.waitForOutput("server web/node1: HAProxy has it as it should be")
         #expect(watcher.output.matches(of: /Not today/).count == 1, "\(watcher.output)")
     }
+
+    @Test(
+        "what somebody else has changed back is said when it is so at two looks, and at once where there is one only",
+        arguments: [2, .max], Neighbour.runnable("haproxy"))
+    func changedBack(times: Int, _ build: Neighbour) async throws {
+        let bench = try await Bench(build)
+        // HAProxy takes the command, and somebody else takes it back.
+        let left = Atomic<Int>(times)
+        let lost = Atomic<Int>(0)
+        let relay = try HAProxyRelay(to: bench.haproxy) { command, ask in
+            guard command.hasPrefix("set server web/node1 weight"), left.load(ordering: .relaxed) > 0 else {
+                return ask(command)
+            }
+            left.subtract(1, ordering: .relaxed)
+            lost.add(1, ordering: .relaxed)
+            return "\n"
+        }
+        try bench.write(counts: [2, 3, 4])
+        let expected = [
+            "node1": "172.30.0.11:30080 2 0", "node2": "172.30.0.12:30080 3 0", "node3": "172.30.0.13:30080 4 0",
+        ]
+        let complaint = "server web/node1: HAProxy was told"
+        let watcher = try await bench.watch(relay.socket)
+        if times == .max {
+            try await watcher.waitForOutput(complaint)
+            let once = try await FairleadCommand().run(bench.arguments(relay.socket), in: bench.namespace)
+            #expect(once.status == 1 && once.standardError.contains(complaint), "\(once)")
+            left.store(0, ordering: .relaxed)
+            try await watcher.waitForOutput("server web/node1: HAProxy has it as it should be")
+        }
+        try await bench.become(expected)
+        // Twice in one look: told, and told again.
+        #expect(lost.load(ordering: .relaxed) >= (times == .max ? 6 : 2))
+        #expect(watcher.output.matches(of: /HAProxy was told/).count == (times == .max ? 1 : 0), "\(watcher.output)")
+    }
 }

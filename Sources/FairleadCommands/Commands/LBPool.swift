@@ -150,7 +150,7 @@ struct LBPool: AsyncParsableCommand {
         let report = PoolReport(
             try request, form: output, backend: backend ?? "",
             haproxy: haproxySocket.map { HAProxySocket(path: $0) }, options: serverOptions,
-            file: writeTo.map { PoolFile(path: $0) }, logger: logger)
+            file: writeTo.map { PoolFile(path: $0) }, looksAgain: watch, logger: logger)
         if watch {
             try await follow(report, choice, logger)
         } else {

@@ -13,6 +13,8 @@ actor PoolReport {
     private let haproxy: HAProxySocket?
     private let options: String
     private let file: PoolFile?
+    /// Whether there will be another look.
+    private let looksAgain: Bool
     /// What programs are told that ask over HTTP.
     nonisolated let board = PoolBoard()
     private let logger: Logger
@@ -25,13 +27,15 @@ actor PoolReport {
     private var trouble: String?
     /// What is wrong with single servers of HAProxy, by their names.
     private var serverTroubles: [String: String] = [:]
+    /// Servers that HAProxy had otherwise at the last look, though it refused nothing.
+    private var unsettled: Set<String> = []
     private var leftAlone: [String] = []
     private var mustTell = false
     private var isTelling = false
 
     init(
         _ request: PoolRequest, form: LBPool.Form, backend: String, haproxy: HAProxySocket?, options: String,
-        file: PoolFile? = nil, logger: Logger
+        file: PoolFile? = nil, looksAgain: Bool = false, logger: Logger
     ) {
         self.request = request
         self.form = form
@@ -39,11 +43,14 @@ actor PoolReport {
         self.haproxy = haproxy
         self.options = options
         self.file = file
+        self.looksAgain = looksAgain
         self.logger = logger
     }
 
     /// Whether the pools are known, and HAProxy has what it should.
-    var isInLine: Bool { problem == nil && trouble == nil && serverTroubles.isEmpty && !pools.isEmpty }
+    var isInLine: Bool {
+        problem == nil && trouble == nil && serverTroubles.isEmpty && unsettled.isEmpty && !pools.isEmpty
+    }
 
     /// Takes news of the objects. Before everything is known, and while an object of the Service is invalid, nothing
     /// changes: a load balancer that goes on with what it has does less harm than one without nodes.
@@ -147,10 +154,13 @@ actor PoolReport {
         }
     }
 
-    /// Says what is wrong with single servers: once, and once more when it is over.
+    /// Says what is wrong with single servers: once, and once more when it is over. That somebody else changes a server is
+    /// said when it is so at two looks: two programs that follow one Service do not read its objects at one time.
     private func settle(_ pass: HAProxyPass) {
         var now = pass.refusals.mapValues { "\($0)" }
-        for step in pass.unsettled {
+        let before = unsettled
+        unsettled = Set(pass.unsettled.map(\.server))
+        for step in pass.unsettled where !looksAgain || before.contains(step.server) {
             let commands = step.commands.joined(separator: "; ")
             now[step.server] = "HAProxy was told \"\(commands)\" and has it otherwise: does somebody else change it?"
         }
