@@ -32,11 +32,17 @@ public struct ClusterState: Sendable {
     /// A Service and its slices. There is one for a Service that exists, and for one that only slices name as yet.
     private struct Slot {
         var key: ObjectKey
-        var service: Service?
+        /// The Service as it was handed over: a reference, to what the source may keep as well.
+        var object: ClusterObject?
         /// Sorted by key, each key once.
         var slices: [EndpointSlice] = []
 
-        var isVacant: Bool { service == nil && slices.isEmpty }
+        var service: Service? {
+            if case .service(let service)? = object { return service }
+            return nil
+        }
+
+        var isVacant: Bool { object == nil && slices.isEmpty }
 
         /// Where the slice with the key is, or would be.
         func insertionIndex(of key: ObjectKey) -> Int {
@@ -47,14 +53,20 @@ public struct ClusterState: Sendable {
             }
             return range.lowerBound
         }
+
+        func hasSlice(_ key: ObjectKey) -> Bool {
+            let index = insertionIndex(of: key)
+            return index < slices.count && slices[index].key == key
+        }
     }
 
-    // Slots are large, and a dictionary holds up to 2.7 places for each of its values. So the dictionaries hold only
-    // positions, and slots that have become vacant are used again.
-    private var slots: [Slot] = []
+    // Slots that have become vacant are used again.
+    private var slots = ChunkedList<Slot>()
     private var vacantSlots: [Int32] = []
-    private var slotOfService: [ObjectKey: Int32] = [:]
-    private var slotOfSlice: [ObjectKey: Int32] = [:]
+    /// The slots that are not vacant.
+    private var slotOfService = PositionIndex()
+    /// A slot for each of its slices.
+    private var slotOfSlice = PositionIndex()
     private var nodesByName: [String: Node] = [:]
     private var serviceCIDRsByName: [String: ServiceCIDR] = [:]
     private var triggers = PendingTriggers()
@@ -80,10 +92,13 @@ public struct ClusterState: Sendable {
         var affected = AffectedState(keepingSlices: keepsSlices)
         for change in changes {
             switch change {
-            case .applied(.service(let object)): set(object, for: object.key, affected: &affected)
-            case .applied(.endpointSlice(let object)): apply(object, affected: &affected)
-            case .applied(.node(let object)): setNode(object, named: object.name, affected: &affected)
-            case .applied(.serviceCIDR(let object)): setServiceCIDR(object, named: object.name, affected: &affected)
+            case .applied(let object):
+                switch object {
+                case .service(let service): set(object, for: service.key, affected: &affected)
+                case .endpointSlice(let slice): apply(slice, affected: &affected)
+                case .node(let node): setNode(node, named: node.name, affected: &affected)
+                case .serviceCIDR(let range): setServiceCIDR(range, named: range.name, affected: &affected)
+                }
             case .deleted(let id): delete(id, affected: &affected)
             case .retained(let kind, let keys): retain(keys, of: kind, affected: &affected)
             }
@@ -106,20 +121,30 @@ extension ClusterState {
 extension ClusterState {
     /// The Service with the key; nil if there is none.
     public func service(_ key: ObjectKey) -> Service? {
-        slotOfService[key].flatMap { slots[Int($0)].service }
+        position(of: key).flatMap { slots[$0].service }
     }
 
     /// The EndpointSlices that name the Service, sorted by key. There may be some before the Service exists.
     public func slices(of key: ObjectKey) -> [EndpointSlice] {
-        slotOfService[key].map { slots[Int($0)].slices } ?? []
+        position(of: key).map { slots[$0].slices } ?? []
     }
 
     /// The Service that a slice names; nil if there is no such slice.
-    public func service(ofSlice key: ObjectKey) -> ObjectKey? { slotOfSlice[key].map { slots[Int($0)].key } }
+    public func service(ofSlice key: ObjectKey) -> ObjectKey? { position(ofSlice: key).map { slots[$0].key } }
+
+    /// Where a Service is, or would be because slices name it.
+    private func position(of key: ObjectKey) -> Int? {
+        slotOfService.position(PositionIndex.hash(key)) { slots[$0].key == key }
+    }
+
+    /// Where the Service of a slice is.
+    private func position(ofSlice key: ObjectKey) -> Int? {
+        slotOfSlice.position(PositionIndex.hash(key)) { slots[$0].hasSlice(key) }
+    }
 
     /// The keys of all Services, sorted.
     public var serviceKeys: [ObjectKey] {
-        slots.compactMap { $0.service == nil ? nil : $0.key }.sorted()
+        slots.compactMap { $0.object == nil ? nil : $0.key }.sorted()
     }
 
     /// Calls the body for every Service with its slices, in no particular order, without copying them.
@@ -158,27 +183,26 @@ extension ClusterState {
 extension ClusterState {
     /// All Services, the oldest first: by creation time, then by key.
     public var byAge: ServiceOrder {
-        slots.withUnsafeBufferPointer { slots in
-            var ages: [(time: UInt64, position: Int32)] = []
-            ages.reserveCapacity(serviceCount)
-            var isPacked = true
-            for index in slots.indices {
-                guard let text = slots[index].service?.creationTimestamp else { continue }
-                let time = Self.packed(text)
-                isPacked = isPacked && time != nil
-                ages.append((time ?? 0, Int32(truncatingIfNeeded: index)))
-            }
-            // Text is compared where it has to be: a comparison of numbers costs a fraction of it.
-            ages.sort { left, right in
-                if isPacked, left.time != right.time { return left.time < right.time }
-                let (left, right) = (Int(left.position), Int(right.position))
-                guard let time = slots[left].service?.creationTimestamp,
-                    let other = slots[right].service?.creationTimestamp
-                else { return false }
-                return isPacked || time == other ? slots[left].key < slots[right].key : time < other
-            }
-            return ServiceOrder(positions: ages.map(\.position))
+        var ages: [(time: UInt64, position: Int32)] = []
+        ages.reserveCapacity(serviceCount)
+        var areNumbers = true
+        for index in slots.indices {
+            guard let time = slots[index].service?.creationTime else { continue }
+            let number = time.number
+            areNumbers = areNumbers && number != nil
+            ages.append((number ?? 0, Int32(truncatingIfNeeded: index)))
         }
+        // Text is compared where it has to be: a comparison of numbers costs a fraction of it.
+        ages.sort { left, right in
+            if areNumbers, left.time != right.time { return left.time < right.time }
+            let (left, right) = (Int(left.position), Int(right.position))
+            if areNumbers { return slots[left].key < slots[right].key }
+            guard let time = slots[left].service?.creationTime, let other = slots[right].service?.creationTime else {
+                return false
+            }
+            return time == other ? slots[left].key < slots[right].key : time < other
+        }
+        return ServiceOrder(positions: ages.map(\.position))
     }
 
     /// The keys of the Services in an order.
@@ -202,27 +226,6 @@ extension ClusterState {
             body(front, slots[position].slices)
         }
     }
-
-    /// The digits of a time such as 2026-11-22T10:20:30Z, as the API server writes it; nil of another form.
-    private static func packed(_ time: String) -> UInt64? {
-        var time = time
-        return time.withUTF8 { text in
-            guard text.count == 20 else { return nil }
-            var result: UInt64 = 0
-            for (index, byte) in text.enumerated() {
-                switch index {
-                case 4, 7: if byte != UInt8(ascii: "-") { return nil }
-                case 10: if byte != UInt8(ascii: "T") { return nil }
-                case 13, 16: if byte != UInt8(ascii: ":") { return nil }
-                case 19: if byte != UInt8(ascii: "Z") { return nil }
-                default:
-                    guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-                    result = result * 10 + UInt64(byte - UInt8(ascii: "0"))
-                }
-            }
-            return result
-        }
-    }
 }
 
 /// Services and slices.
@@ -239,81 +242,88 @@ extension ClusterState {
     private mutating func retain(_ keys: Set<ObjectKey>, of kind: ObjectID.Kind, affected: inout AffectedState) {
         let gone: [ObjectKey] =
             switch kind {
-            case .service: slots.lazy.filter { $0.service != nil }.map(\.key).filter { !keys.contains($0) }
-            case .endpointSlice: slotOfSlice.keys.filter { !keys.contains($0) }
+            case .service: slots.lazy.filter { $0.object != nil }.map(\.key).filter { !keys.contains($0) }
+            case .endpointSlice: slots.lazy.flatMap(\.slices).map(\.key).filter { !keys.contains($0) }
             case .node: nodesByName.keys.lazy.map { ObjectKey(name: $0) }.filter { !keys.contains($0) }
             case .serviceCIDR: serviceCIDRsByName.keys.lazy.map { ObjectKey(name: $0) }.filter { !keys.contains($0) }
             }
         for key in gone { delete(ObjectID(kind: kind, key: key), affected: &affected) }
     }
 
-    private mutating func set(_ service: Service?, for key: ObjectKey, affected: inout AffectedState) {
-        guard service != nil || slotOfService[key] != nil else { return }
+    /// - Parameter object: a Service; nil if there is none any more.
+    private mutating func set(_ object: ClusterObject?, for key: ObjectKey, affected: inout AffectedState) {
+        guard object != nil || position(of: key) != nil else { return }
         let position = slot(of: key)
-        let old = slots[Int(position)].service
-        guard old != service else { return }
-        slots[Int(position)].service = service
-        serviceCount += (service == nil ? 0 : 1) - (old == nil ? 0 : 1)
+        let old = slots[position].object
+        guard old != object else { return }
+        slots[position].object = object
+        // The same text: what names it shares the storage of the Service's name.
+        slots[position].key = key
+        serviceCount += (object == nil ? 0 : 1) - (old == nil ? 0 : 1)
         affected.note(service: key)
         releaseIfVacant(position)
     }
 
     private mutating func apply(_ slice: EndpointSlice, affected: inout AffectedState) {
         let owner = slice.serviceKey
-        if let old = slotOfSlice[slice.key], slots[Int(old)].key != owner {
+        var known = position(ofSlice: slice.key)
+        if let position = known, slots[position].key != owner {
             // The label names another Service now: both change.
             removeSlice(slice.key, affected: &affected)
+            known = nil
         }
         guard let owner else { return }
-        let position = slot(of: owner)
-        let index = slots[Int(position)].insertionIndex(of: slice.key)
-        let isNew = slotOfSlice.updateValue(position, forKey: slice.key) == nil
+        let position = known ?? slot(of: owner)
+        let index = slots[position].insertionIndex(of: slice.key)
         var plain = slice
         plain.lastChangeTriggerTime = nil
-        let old = isNew ? nil : slots[Int(position)].slices[index]
+        plain.serviceName = slots[position].key.name
+        let old = known == nil ? nil : slots[position].slices[index]
         guard old != plain else { return }
-        if slots[Int(position)].service?.serviceProxyName == nil { triggers.note(slice, of: owner) }
-        if isNew {
-            slots[Int(position)].slices.insert(plain, at: index)
+        if slots[position].service?.serviceProxyName == nil { triggers.note(slice, of: owner) }
+        if known == nil {
+            slots[position].slices.insert(plain, at: index)
+            slotOfSlice.insert(position, PositionIndex.hash(slice.key))
         } else {
-            slots[Int(position)].slices[index] = plain
+            slots[position].slices[index] = plain
         }
         note(SliceChange(old: old, new: plain), at: position, affected: &affected)
     }
 
     private mutating func removeSlice(_ key: ObjectKey, affected: inout AffectedState) {
-        guard let position = slotOfSlice.removeValue(forKey: key) else { return }
-        let index = slots[Int(position)].insertionIndex(of: key)
-        let old = slots[Int(position)].slices.remove(at: index)
-        triggers.noteRemoval(from: slots[Int(position)].key)
+        guard let position = position(ofSlice: key) else { return }
+        slotOfSlice.remove(position, PositionIndex.hash(key))
+        let index = slots[position].insertionIndex(of: key)
+        let old = slots[position].slices.remove(at: index)
+        triggers.noteRemoval(from: slots[position].key)
         note(SliceChange(old: old, new: nil), at: position, affected: &affected)
         releaseIfVacant(position)
     }
 
     /// A Service that does not exist has no result that could change; it is reported once it comes.
-    private func note(_ change: SliceChange, at position: Int32, affected: inout AffectedState) {
-        if slots[Int(position)].service != nil { affected.note(change, of: slots[Int(position)].key) }
+    private func note(_ change: SliceChange, at position: Int, affected: inout AffectedState) {
+        if slots[position].object != nil { affected.note(change, of: slots[position].key) }
     }
 
-    private mutating func slot(of key: ObjectKey) -> Int32 {
-        if let position = slotOfService[key] { return position }
-        let position: Int32
+    private mutating func slot(of key: ObjectKey) -> Int {
+        if let position = position(of: key) { return position }
+        let position: Int
         if let vacant = vacantSlots.popLast() {
-            position = vacant
-            slots[Int(position)].key = key
+            position = Int(vacant)
+            slots[position].key = key
         } else {
-            position = Int32(truncatingIfNeeded: slots.count)
+            position = slots.count
             slots.append(Slot(key: key))
         }
-        slotOfService[key] = position
+        slotOfService.insert(position, PositionIndex.hash(key))
         return position
     }
 
-    private mutating func releaseIfVacant(_ position: Int32) {
-        guard slots[Int(position)].isVacant else { return }
-        slotOfService[slots[Int(position)].key] = nil
-        slots[Int(position)] = Slot(key: ObjectKey(name: ""))
-        vacantSlots.append(position)
+    private mutating func releaseIfVacant(_ position: Int) {
+        guard slots[position].isVacant else { return }
+        slotOfService.remove(position, PositionIndex.hash(slots[position].key))
+        slots[position] = Slot(key: ObjectKey(name: ""))
+        vacantSlots.append(Int32(truncatingIfNeeded: position))
     }
 }
 

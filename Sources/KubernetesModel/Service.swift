@@ -55,7 +55,12 @@ public struct Service: Hashable, Sendable {
     /// Namespace and name.
     public var key: ObjectKey
     /// `metadata.creationTimestamp` in UTC and whole seconds (RFC 3339), so that text order is time order; empty if absent.
-    public var creationTimestamp = ""
+    public var creationTimestamp: String {
+        get { creationTime.text }
+        set { creationTime = CreationTime(newValue) }
+    }
+    /// The same time.
+    public var creationTime = CreationTime("")
     /// `metadata.labels["service.kubernetes.io/service-proxy-name"]`: set if another proxy is responsible.
     public var serviceProxyName: String?
     /// `metadata.annotations` that Fairlead reads (`fairlead.dev/…`).

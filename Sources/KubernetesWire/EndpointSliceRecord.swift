@@ -38,45 +38,46 @@ struct EndpointSliceRecord: ObjectRecord {
     }
 
     private mutating func readEndpoint(_ message: Bytes, _ pool: inout TextPool) throws(WireError) {
-        var endpoint = Endpoint(address: Self.noAddress)
-        var address: Bytes?
+        var fields = EndpointFields(family: .ipv4)
+        var text: Bytes?
         var reader = WireReader(message)
         while try reader.advance() {
             switch reader.field {
             case 1:
                 // The API says that consumers take the first address only.
                 let bytes = try reader.bytes()
-                if address == nil { address = bytes }
-            case 2: try Self.readConditions(reader.bytes(), of: &endpoint)
-            case 6: endpoint.nodeName = pool.text(try reader.bytes())
-            case 7: endpoint.zone = pool.text(try reader.bytes())
+                if text == nil { text = bytes }
+            case 2: try Self.readConditions(reader.bytes(), of: &fields)
+            case 6: fields.nodeName = pool.text(try reader.bytes())
+            case 7: fields.zone = pool.text(try reader.bytes())
             case 8:
                 let hints = try pool.hints(reader.bytes())
-                if let earlier = endpoint.hints {
-                    endpoint.hints = Endpoint.Hints(
+                if let earlier = fields.hints {
+                    fields.hints = Endpoint.Hints(
                         zones: earlier.zones + hints.zones, nodes: earlier.nodes + hints.nodes)
                 } else {
-                    endpoint.hints = hints
+                    fields.hints = hints
                 }
             default: break
             }
         }
-        if let address, let parsed = IPAddress(utf8: address) {
-            endpoint.address = parsed
-            if IPAddress.isLegacySpelling(utf8: address) { texts[endpoints.count] = address }
+        var address = Self.noAddress
+        if let text, let parsed = IPAddress(utf8: text) {
+            address = parsed
+            if IPAddress.isLegacySpelling(utf8: text) { texts[endpoints.count] = text }
         } else {
-            texts[endpoints.count] = .some(address)
+            texts[endpoints.count] = .some(text)
         }
-        endpoints.append(endpoint)
+        endpoints.append(pool.endpoints.endpoint(address, fields))
     }
 
-    private static func readConditions(_ message: Bytes, of endpoint: inout Endpoint) throws(WireError) {
+    private static func readConditions(_ message: Bytes, of fields: inout EndpointFields) throws(WireError) {
         var reader = WireReader(message)
         while try reader.advance() {
             switch reader.field {
-            case 1: endpoint.isReady = try reader.boolean()
-            case 2: endpoint.isServing = try reader.boolean()
-            case 3: endpoint.isTerminating = try reader.boolean()
+            case 1: fields.isReady = try reader.boolean()
+            case 2: fields.isServing = try reader.boolean()
+            case 3: fields.isTerminating = try reader.boolean()
             default: break
             }
         }

@@ -46,7 +46,7 @@ struct ObjectDecoder: Sendable {
         do throws(FieldProblem) {
             try record.metadata.check(id)
             let (object, notes) = try record.object(id.key)
-            decoded.object = object
+            decoded.object = pool.ports.sharing(object)
             for note in notes {
                 decoded.findings.append(
                     Finding(

@@ -10,13 +10,20 @@ struct TextPool: Sendable {
     private static let hintSlots = 256
 
     private var strings: StringPool
+    /// Endpoints, each with what others of its node have as well.
+    var endpoints: EndpointPool
+    /// Lists of ports that are equal.
+    var ports = PortPool()
     /// A cluster has as many different hints as zones, or a few more: looked up by their bytes, they are not even decoded.
     private var known: [KnownHints] = []
 
     /// Makes an empty pool.
     ///
     /// - Parameter capacity: How many long texts it keeps at the most.
-    init(capacity: Int = StringPool.usualCapacity) { strings = StringPool(capacity: capacity) }
+    init(capacity: Int = StringPool.usualCapacity) {
+        strings = StringPool(capacity: capacity)
+        endpoints = EndpointPool(capacity: capacity)
+    }
 
     /// The text of bytes.
     mutating func text(_ bytes: Bytes) -> String { strings.string(bytes) }

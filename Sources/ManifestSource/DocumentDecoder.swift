@@ -2,17 +2,27 @@ import KubernetesModel
 
 /// What one document holds, with lines counted from its own beginning: it stays valid while the file around it changes.
 final class DecodedDocument: Sendable {
-    let objects: [(object: ClusterObject, line: Int)]
+    // Nearly all documents have one object, and an array for it would take as much as all of this.
+    private let first: ClusterObject?
+    private let firstLine: Int32
+    /// Line feeds in the document.
+    let lineCount: Int32
+    private let others: [(object: ClusterObject, line: Int)]
     let findings: [LocalFinding]
     let skipped: [(kind: String, line: Int)]
-    /// Line feeds in the document.
-    let lineCount: Int
 
     init(_ decoder: DocumentDecoder, lineCount: Int) {
-        objects = decoder.objects
+        first = decoder.objects.first?.object
+        firstLine = Int32(clamping: decoder.objects.first?.line ?? 0)
+        others = Array(decoder.objects.dropFirst())
         findings = decoder.findings
         skipped = decoder.skipped
-        self.lineCount = lineCount
+        self.lineCount = Int32(clamping: lineCount)
+    }
+
+    /// The objects in their order.
+    var objects: [(object: ClusterObject, line: Int)] {
+        first.map { [(object: $0, line: Int(firstLine))] + others } ?? []
     }
 }
 
@@ -95,7 +105,7 @@ struct DocumentDecoder {
                     message: "\(version.quoted) is a version of \(kind.rawValue) that is not supported; use \(list)")
             }
             let object = try reader.object(kind)
-            objects.append((object, node.line))
+            objects.append((context.ports.sharing(object), node.line))
         } catch {
             add(
                 error, root: node, code: "invalid-object", subject: reader.subject,

@@ -15,12 +15,14 @@ struct ManifestFile {
     }
 
     /// An object in force.
-    struct Entry {
+    struct Entry: CompactTableEntry {
         let object: ClusterObject
         /// The document that it stands in; nil if it is kept from an earlier version of the file.
         let document: DecodedDocument?
         /// The line in the document, or in the earlier version of the file.
         let line: Int
+
+        var key: ObjectID { object.id }
     }
 
     /// An object that may differ from before.
@@ -40,7 +42,7 @@ struct ManifestFile {
 
     let path: String
     /// The objects in force.
-    private(set) var objects: [ObjectID: Entry] = [:]
+    private(set) var objects = CompactTable<Entry>()
     private(set) var findings: [Finding] = []
     private(set) var skipped: [SkippedObject] = []
     /// Whether the file has been good at least once.
@@ -160,30 +162,28 @@ extension ManifestFile {
             }
         }
         for id in before.keys { objects[id] = nil }
-        objects.merge(added) { $1 }
+        for (id, entry) in added { objects[id] = entry }
         return (before, added.keys.filter { before[$0] == nil })
     }
 
     /// Builds the table of objects again. Returns those that were in force but for unchanged ones, and the ones that are
     /// new.
     private mutating func rebuild(_ change: ManifestDecoder.Change) -> (before: [ObjectID: Entry], new: [ObjectID]) {
-        var before = objects
+        var before = Dictionary(uniqueKeysWithValues: objects.values.map { ($0.key, $0) })
         let lines = Dictionary(
             uniqueKeysWithValues: change.removed.map { (ObjectIdentifier($0.document), $0.linesBefore) })
-        objects = [:]
+        objects = CompactTable()
         objects.reserveCapacity(before.count + change.added.count)
         hasDuplicates = false
         var again: [(entry: Entry, lines: Int)] = []
         decoder.forEachDocument { document, lines in
             for (object, line) in document.objects {
                 let entry = Entry(object: object, document: document, line: line)
-                guard let first = objects.updateValue(entry, forKey: object.id) else { continue }
-                objects[object.id] = first
-                again.append((entry, lines))
+                if objects[entry.key] == nil { objects[entry.key] = entry } else { again.append((entry, lines)) }
             }
         }
         if !again.isEmpty { noteDuplicates(again) }
-        let new = objects.keys.filter { before[$0] == nil }
+        let new = objects.values.map(\.key).filter { before[$0] == nil }
         for (id, entry) in before {
             if let document = entry.document, document === objects[id]?.document {
                 before[id] = nil

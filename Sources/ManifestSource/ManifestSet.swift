@@ -53,6 +53,12 @@ public struct ManifestSet {
         static func < (lhs: Rank, rhs: Rank) -> Bool { (lhs.root, lhs.path) < (rhs.root, rhs.path) }
     }
 
+    /// An object, and the file whose definition of it is in force.
+    private struct Owner: CompactTableEntry {
+        var key: ObjectID
+        var rank: Rank
+    }
+
     /// One `--manifests PATH`.
     struct Root {
         let path: String
@@ -68,7 +74,7 @@ public struct ManifestSet {
     private var neverGood: Set<Rank> = []
     private var failing: Set<Rank> = []
     /// The file whose definition of an object is in force.
-    private var owners: [ObjectID: Rank] = [:]
+    private var owners = CompactTable<Owner>()
     /// Objects that several files define, with those files.
     private var contested: [ObjectID: Set<Rank>] = [:]
     private var changes: [ObjectID: ClusterChange] = [:]
@@ -98,9 +104,9 @@ public struct ManifestSet {
     /// The objects in force, sorted by identity.
     public var objects: [DecodedObject] {
         let lines = files.mapValues { $0.linesBeforeDocuments() }
-        return owners.sorted { $0.key < $1.key }.compactMap { id, rank in
-            guard let file = files[rank], let entry = file.objects[id] else { return nil }
-            return DecodedObject(object: entry.object, location: file.location(entry, lines[rank] ?? [:]))
+        return owners.values.sorted { $0.key < $1.key }.compactMap { owner in
+            guard let file = files[owner.rank], let entry = file.objects[owner.key] else { return nil }
+            return DecodedObject(object: entry.object, location: file.location(entry, lines[owner.rank] ?? [:]))
         }
     }
 
@@ -122,7 +128,7 @@ public struct ManifestSet {
         }
         var result: [Finding] = []
         for (id, ranks) in contested.sorted(by: { $0.key < $1.key }) {
-            guard let owner = owners[id], let first = location(id, owner) else { continue }
+            guard let owner = owners[id]?.rank, let first = location(id, owner) else { continue }
             for rank in ranks.sorted() where rank != owner {
                 if let other = location(id, rank) { result.append(.duplicate(id, at: other, of: first)) }
             }
@@ -188,7 +194,7 @@ extension ManifestSet {
             failing.remove(rank)
             if isKnown { hasNews = true }
             if roots[rank.root].isDirectory == true {
-                for (id, entry) in file.objects { release(id, entry.object, rank) }
+                for entry in file.objects.values { release(entry.key, entry.object, rank) }
             } else {
                 if isKnown { files[rank] = file }
                 unavailable(rank.root, FileSystem.Failure(code: ENOENT))
@@ -237,7 +243,7 @@ extension ManifestSet {
         faulty.remove(rank)
         neverGood.remove(rank)
         failing.remove(rank)
-        for (id, entry) in file.objects { release(id, entry.object, rank) }
+        for entry in file.objects.values { release(entry.key, entry.object, rank) }
         hasNews = true
     }
 
@@ -245,7 +251,7 @@ extension ManifestSet {
     private mutating func apply(_ change: ManifestFile.ObjectChange, _ rank: Rank) {
         switch (change.old, change.new) {
         case (let old?, let new?):
-            if old != new, owners[change.id] == rank { changes[change.id] = .applied(new) }
+            if old != new, owners[change.id]?.rank == rank { changes[change.id] = .applied(new) }
         case (nil, let new?): claim(change.id, new, rank)
         case (let old?, nil): release(change.id, old, rank)
         case (nil, nil): break
@@ -253,14 +259,14 @@ extension ManifestSet {
     }
 
     private mutating func claim(_ id: ObjectID, _ object: ClusterObject, _ rank: Rank) {
-        guard let owner = owners[id] else {
-            owners[id] = rank
+        guard let owner = owners[id]?.rank else {
+            owners[id] = Owner(key: id, rank: rank)
             changes[id] = .applied(object)
             return
         }
         contested[id, default: [owner]].insert(rank)
         if rank < owner {
-            owners[id] = rank
+            owners[id] = Owner(key: id, rank: rank)
             if files[owner]?.objects[id]?.object != object { changes[id] = .applied(object) }
         }
     }
@@ -269,9 +275,9 @@ extension ManifestSet {
         var others = contested[id] ?? []
         others.remove(rank)
         contested[id] = others.count > 1 ? others : nil
-        guard owners[id] == rank else { return }
-        owners[id] = others.min()
-        guard let owner = owners[id], let next = files[owner]?.objects[id]?.object else {
+        guard owners[id]?.rank == rank else { return }
+        owners[id] = others.min().map { Owner(key: id, rank: $0) }
+        guard let owner = owners[id]?.rank, let next = files[owner]?.objects[id]?.object else {
             changes[id] = .deleted(id)
             return
         }

@@ -40,12 +40,43 @@ public struct ManifestUpdates: AsyncSequence, Sendable {
 /// Hands updates from the watcher's thread to the consumer.
 final class ManifestMailbox: Sendable {
     private struct Pending {
-        var changes: [ObjectID: ClusterChange] = [:]
+        var changes = Changes.none
         var failures: [String: ManifestError] = [:]
         var failing: [ManifestError] = []
         var findings: [Finding] = []
         var skipped: [SkippedObject] = []
         var isComplete = false
+    }
+
+    /// At most one change for each object.
+    private enum Changes {
+        case none
+        /// Those of one update, as they came: of a first load nothing is sorted or copied.
+        case ofOne([ClusterChange])
+        case ofSeveral([ObjectID: ClusterChange])
+
+        mutating func fold(_ new: [ClusterChange]) {
+            var all: [ObjectID: ClusterChange] = [:]
+            switch self {
+            case .none:
+                self = .ofOne(new)
+                return
+            case .ofOne(let old):
+                for change in old { if let id = change.id { all[id] = change } }
+            case .ofSeveral(let old): all = old
+            }
+            self = .none
+            for change in new { if let id = change.id { all[id] = change } }
+            self = .ofSeveral(all)
+        }
+
+        var all: [ClusterChange] {
+            switch self {
+            case .none: []
+            case .ofOne(let changes): changes
+            case .ofSeveral(let changes): changes.sorted { $0.key < $1.key }.map(\.value)
+            }
+        }
     }
 
     private static let skippedLimit = 1000
@@ -68,9 +99,7 @@ final class ManifestMailbox: Sendable {
         pending.withLock { pending in
             var folded = pending ?? Pending()
             pending = nil
-            for change in update.changes {
-                if let id = change.id { folded.changes[id] = change }
-            }
+            folded.changes.fold(update.changes)
             for failure in update.failures { folded.failures[failure.path] = failure }
             folded.failing = update.failing
             folded.findings = update.findings
@@ -86,7 +115,7 @@ final class ManifestMailbox: Sendable {
     func take() -> ManifestUpdate? {
         guard let folded = pending.withLock({ $0.take() }) else { return nil }
         var update = ManifestUpdate()
-        update.changes = folded.changes.sorted { $0.key < $1.key }.map(\.value)
+        update.changes = folded.changes.all
         update.failures = folded.failures.sorted { $0.key < $1.key }.map(\.value)
         update.failing = folded.failing
         update.findings = folded.findings

@@ -8,7 +8,7 @@ extension ObjectReader {
         let labels = try metadata.map("labels")
         slice.isHeadless = labels?[MetadataKey.headless] != nil
         slice.isOfOtherProxy = labels?[MetadataKey.serviceProxyName] != nil
-        slice.serviceName = try labels?.string(MetadataKey.serviceName)
+        slice.serviceName = try labels?.string(MetadataKey.serviceName, context)
         if slice.serviceName?.isEmpty == true { slice.serviceName = nil }
         var notes = FieldNotes()
         if let annotations = metadata["annotations"], annotations.kind == .map {
@@ -54,16 +54,16 @@ extension ObjectReader {
     private static let noAddress = IPAddress.v4(IPv4Address(rawValue: 0))
 
     private func endpoint(_ node: ManifestNode, at address: IPAddress) throws(FieldError) -> Endpoint {
-        var endpoint = Endpoint(address: address)
+        var fields = EndpointFields(family: address.family)
         if let conditions = try node.map("conditions") {
-            endpoint.isReady = try conditions.boolean("ready") ?? true
-            endpoint.isServing = try conditions.boolean("serving") ?? true
-            endpoint.isTerminating = try conditions.boolean("terminating") ?? false
+            fields.isReady = try conditions.boolean("ready") ?? true
+            fields.isServing = try conditions.boolean("serving") ?? true
+            fields.isTerminating = try conditions.boolean("terminating") ?? false
         }
-        endpoint.nodeName = try node.string("nodeName", context)
-        endpoint.zone = try node.string("zone", context)
-        endpoint.hints = try hints(node)
-        return endpoint
+        fields.nodeName = try node.string("nodeName", context)
+        fields.zone = try node.string("zone", context)
+        fields.hints = try hints(node)
+        return context.endpoints.endpoint(address, fields)
     }
 
     private func hints(_ node: ManifestNode) throws(FieldError) -> Endpoint.Hints? {

@@ -3,6 +3,10 @@ import KubernetesModel
 /// What the readers of one worker share.
 final class DecodeContext {
     var strings: StringPool
+    /// Endpoints, each with what others of its node have as well.
+    var endpoints: EndpointPool
+    /// Lists of ports that are equal.
+    var ports = PortPool()
     /// Whether objects come with what only advice reads.
     let readsDetails: Bool
     private var hints: Set<Endpoint.Hints> = []
@@ -11,6 +15,7 @@ final class DecodeContext {
     init(readsDetails: Bool, bytes: Int) {
         self.readsDetails = readsDetails
         strings = StringPool(capacity: min(max(16, bytes / 256), StringPool.usualCapacity))
+        endpoints = EndpointPool(capacity: min(max(16, bytes / 256), EndpointPool.usualCapacity))
     }
 
     /// The hints, sharing storage with equal ones seen before: a cluster has as many as it has zones, or a few more.
@@ -80,7 +85,8 @@ struct ObjectReader {
     /// Reads `metadata` up to the identity.
     mutating func identity(_ kind: ObjectID.Kind) throws(FieldError) -> ManifestNode {
         let metadata = try root.required("metadata").asMap()
-        let name = try metadata.required("name").asName(kind.nameRule)
+        let name = try metadata.required("name").asName(
+            kind.nameRule, kind == .service ? context : nil)
         var namespace = ""
         if kind.isNamespaced {
             namespace = "default"

@@ -102,7 +102,7 @@ extension Parts.Part {
     init(_ document: DecodedDocument, _ fingerprint: Fingerprint, length: Int) {
         self.init(
             document: document, length: length, fingerprint: fingerprint,
-            lineCount: Int32(clamping: document.lineCount),
+            lineCount: document.lineCount,
             isNoted: !document.findings.isEmpty || !document.skipped.isEmpty)
     }
 }

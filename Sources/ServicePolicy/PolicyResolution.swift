@@ -70,7 +70,7 @@ public func resolve(
     let ports = service.soundPorts(findings: &findings)
     let affinityTimeout = service.affinityTimeout(findings: &findings)
 
-    var resolved = ResolvedService(key: service.key, creationTimestamp: service.creationTimestamp)
+    var resolved = ResolvedService(key: service.key, creationTime: service.creationTime)
     resolved.ports.reserveCapacity(addresses.count * ports.count)
     for family in addresses {
         for (index, port) in ports {

@@ -128,14 +128,19 @@ public struct ResolvedService: Hashable, Sendable {
     /// The Service.
     public var key: ObjectKey
     /// `metadata.creationTimestamp`: the older Service wins a contested frontend.
-    public var creationTimestamp: String
+    public var creationTime: CreationTime
     /// The ports, IPv4 before IPv6, in the order of the Service's `spec.ports`.
     public var ports: [ResolvedServicePort]
 
     /// Makes a resolved Service.
     public init(key: ObjectKey, creationTimestamp: String = "", ports: [ResolvedServicePort] = []) {
+        self.init(key: key, creationTime: CreationTime(creationTimestamp), ports: ports)
+    }
+
+    /// Makes a resolved Service.
+    public init(key: ObjectKey, creationTime: CreationTime, ports: [ResolvedServicePort] = []) {
         self.key = key
-        self.creationTimestamp = creationTimestamp
+        self.creationTime = creationTime
         self.ports = ports
     }
 }

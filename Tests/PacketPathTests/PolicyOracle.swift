@@ -87,7 +87,7 @@ struct PolicyOracle {
             }
         }
         return all.min {
-            ($0.service.creationTimestamp, $0.service.key) < ($1.service.creationTimestamp, $1.service.key)
+            ($0.service.creationTime, $0.service.key) < ($1.service.creationTime, $1.service.key)
         }
     }
 

@@ -28,7 +28,7 @@ final class ServiceOutcome: Sendable {
     func note(in ledger: inout ServiceLedger) {
         ledger.record(
             key, check: check, gaps: result?.service?.localGaps ?? [:], tcpNodePorts: tcpNodePorts,
-            creationTimestamp: result?.service?.creationTimestamp ?? "")
+            creationTimestamp: result?.service?.creationTime.text ?? "")
     }
 }
 

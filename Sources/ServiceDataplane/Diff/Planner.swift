@@ -126,9 +126,9 @@ public struct Planner {
         func isNew(_ family: IPFamily, _ set: SetID, _ key: ElementKey) -> Bool {
             seen[family, default: [:]][set, default: []].insert(key).inserted
         }
-        for (key, record) in dataplane.records {
+        for record in dataplane.records.values {
             for (family, sets) in interim {
-                for item in dataplane.items(of: key, record, family) where sets.contains(item.set) {
+                for item in dataplane.items(of: record.resolved.key, record, family) where sets.contains(item.set) {
                     if item.isShared, !isNew(family, item.set, item.element.key) { continue }
                     builder.add(family, item.set, item.element)
                 }

@@ -33,25 +33,30 @@ struct Claim: Hashable {
 /// Where several Services claim the same frontend the oldest serves it (creation time, then namespace and name), so
 /// that the winner is the same on every node and after every restart.
 struct Claims {
-    private var owners: [Claim: ObjectKey] = [:]
+    private struct Owner: CompactTableEntry {
+        var key: Claim
+        var service: ObjectKey
+    }
+
+    private var owners = CompactTable<Owner>()
     /// All claimants, of frontends with more than one only.
     private var contested: [Claim: [ObjectKey]] = [:]
 
     /// Makes room for so many frontends.
     mutating func reserveCapacity(_ capacity: Int) { owners.reserveCapacity(capacity) }
 
-    func owner(_ claim: Claim) -> ObjectKey? { owners[claim] }
+    func owner(_ claim: Claim) -> ObjectKey? { owners[claim]?.service }
 
     /// All Services that claim the frontend, the one that serves it first.
     func claimants(_ claim: Claim) -> [ObjectKey] {
-        guard let owner = owners[claim] else { return [] }
+        guard let owner = self.owner(claim) else { return [] }
         return [owner] + (contested[claim] ?? []).filter { $0 != owner }.sorted()
     }
 
     /// Adds or re-ranks a claim. Returns the other claimants, if the frontend changes hands by it.
     mutating func add(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> [ObjectKey] {
-        guard let owner = owners[claim] else {
-            owners[claim] = key
+        guard let owner = self.owner(claim) else {
+            owners[claim] = Owner(key: claim, service: key)
             return []
         }
         if contested[claim] == nil {
@@ -65,11 +70,11 @@ struct Claims {
     /// Withdraws a claim. Returns the other claimants, if the frontend changes hands by it.
     mutating func remove(_ claim: Claim, by key: ObjectKey, isOlder: (ObjectKey, ObjectKey) -> Bool) -> [ObjectKey] {
         guard contested[claim] != nil else {
-            if owners[claim] == key { owners[claim] = nil }
+            if self.owner(claim) == key { owners[claim] = nil }
             return []
         }
         contested[claim]?.removeAll { $0 == key }
-        if owners[claim] == key { owners[claim] = nil }
+        if self.owner(claim) == key { owners[claim] = nil }
         let changed = rank(claim, isOlder: isOlder, except: key)
         if contested[claim]?.count == 1 { contested[claim] = nil }
         return changed
@@ -80,9 +85,9 @@ struct Claims {
     private mutating func rank(
         _ claim: Claim, isOlder: (ObjectKey, ObjectKey) -> Bool, except key: ObjectKey
     ) -> [ObjectKey] {
-        let before = owners[claim]
+        let before = self.owner(claim)
         let after = contested[claim]?.min { isOlder($0, $1) }
-        owners[claim] = after
+        owners[claim] = after.map { Owner(key: claim, service: $0) }
         return before == after ? [] : contested[claim]?.filter { $0 != key } ?? []
     }
 }

@@ -16,7 +16,7 @@ extension Dataplane {
 
     /// Whether a Service claims the same frontends as before, with the same right.
     static func sameClaims(_ old: ResolvedService, _ new: ResolvedService) -> Bool {
-        guard old.creationTimestamp == new.creationTimestamp, old.ports.count == new.ports.count else { return false }
+        guard old.creationTime == new.creationTime, old.ports.count == new.ports.count else { return false }
         return zip(old.ports, new.ports).allSatisfy {
             $0.frontends == $1.frontends && $0.transport == $1.transport && $0.family == $1.family
         }

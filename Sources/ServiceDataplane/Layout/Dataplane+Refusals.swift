@@ -1,6 +1,7 @@
 import KubernetesModel
 import Netfilter
 import NetworkTypes
+import ServicePolicy
 
 extension Dataplane {
     /// The Services that need elements which the kernel refuses, each with one of these. Looks at every Service.
@@ -11,10 +12,12 @@ extension Dataplane {
             wanted[element.family, default: [:]][set.id, default: [:]][element.key] = element
         }
         var result: [ObjectKey: RefusedElement] = [:]
-        for (key, record) in records {
+        for record in records.values {
             for (family, sets) in wanted {
-                let refused = items(of: key, record, family).lazy.compactMap { sets[$0.set]?[$0.element.key] }
-                if let first = refused.first { result[key] = first }
+                let refused = items(of: record.resolved.key, record, family).lazy.compactMap {
+                    sets[$0.set]?[$0.element.key]
+                }
+                if let first = refused.first { result[record.resolved.key] = first }
             }
         }
         return result

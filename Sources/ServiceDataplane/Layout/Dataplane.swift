@@ -43,7 +43,7 @@ public struct Dataplane: Sendable {
     /// The node's own data as last set.
     public private(set) var node = NodeData()
 
-    var records: [ObjectKey: Record] = [:]
+    var records = RecordTable()
     var claims = Claims()
     var shared = SharedElements()
     /// Where the endpoints of Services are whose endpoints change by themselves (`takesEndpoints`), port by port.
@@ -139,6 +139,7 @@ public struct Dataplane: Sendable {
         }
         dropUnusedTimeouts()
         dropUnusedDirectReturn()
+        for key in effects.settled { records.pack(key) }
         return effects
     }
 
@@ -259,14 +260,15 @@ public struct Dataplane: Sendable {
         records[key] = record
         portIndexes[key] = nil
         if let old, let record, Self.sameClaims(old.resolved, record.resolved) {
-            records[key]?.lost = old.lost
+            if !old.lost.isEmpty { records[key]?.lost = old.lost }
             return []
         }
         var displaced: [ObjectKey] = []
-        let creation = (key: key, time: (record ?? old)?.resolved.creationTimestamp ?? "")
+        let creation = (key: key, time: (record ?? old)?.resolved.creationTime ?? CreationTime(""))
         func isOlder(_ left: ObjectKey, _ right: ObjectKey) -> Bool {
-            func rank(_ other: ObjectKey) -> (String, ObjectKey) {
-                (other == creation.key ? creation.time : records[other]?.resolved.creationTimestamp ?? "", other)
+            func rank(_ other: ObjectKey) -> (CreationTime, ObjectKey) {
+                let time = other == creation.key ? creation.time : records[other]?.resolved.creationTime
+                return (time ?? CreationTime(""), other)
             }
             return rank(left) < rank(right)
         }
