@@ -70,6 +70,9 @@ public enum Statement: Hashable, Sendable {
     case hasHopLimit(UInt8)
     /// `tcp flags`: of SYN, ACK, RST and FIN not SYN alone: a segment of a connection that has begun.
     case continuesConnection
+    /// `icmp type`, `icmpv6 type`: an ICMP error that says that a packet did not reach its destination, or was too large for the way, of
+    /// IPv4 only if the header of that packet has no options. Of IPv6 these are two types, of IPv4 one (RFC 792, RFC 1191, RFC 4443).
+    case reportsUnreachable
     /// `reject with tcp reset`.
     case rejectWithReset
     /// `reject`: ICMP port unreachable.

@@ -29,6 +29,12 @@ public enum Selector: Hashable, Sendable {
     /// A number below the modulus that follows from the source address and, unless it is of the address alone, from the source port:
     /// the same on every node, for there is no salt in it.
     case sourceSlot(modulus: UInt32, ofAddressAlone: Bool)
+    /// The protocol in the IP header of the packet that an ICMP error is about: the error brings its beginning with it.
+    case embeddedProtocol
+    /// The source port of that packet. Its IPv4 header must have no options.
+    case embeddedSourcePort
+    /// The same number as `sourceSlot`, from the destination of that packet: so it is the one of the packets that it answered.
+    case embeddedSlot(modulus: UInt32, ofAddressAlone: Bool)
     /// The destination address of the flow's first packet, before any translation (conntrack, original direction).
     case originalDestinationAddress
     /// The transport protocol of the flow (conntrack); the same in both directions.
@@ -53,10 +59,19 @@ public enum Selector: Hashable, Sendable {
         case .hashedSourceAddress(let seed): "jhash \(ip) saddr mod 4294967295 seed 0x\(String(seed, radix: 16))"
         case .sourceSlot(let modulus, let ofAddressAlone):
             "jhash \(ip) saddr\(ofAddressAlone ? "" : " . th sport") mod \(modulus) seed 0x\(String(Self.slotSeed, radix: 16))"
+        case .embeddedProtocol: family == .ipv4 ? "@th,136,8" : "@th,112,8"
+        case .embeddedSourcePort: family == .ipv4 ? "@th,224,16" : "@th,384,16"
+        case .embeddedSlot(let modulus, let ofAddressAlone):
+            "jhash \(Self.embeddedDestinationText(family, ofAddressAlone)) mod \(modulus) seed 0x\(String(Self.slotSeed, radix: 16))"
         case .originalDestinationAddress: "ct original \(ip) daddr"
         case .originalProtocol: "ct protocol"
         case .originalDestinationPort: "ct original proto-dst"
         }
+    }
+
+    private static func embeddedDestinationText(_ family: IPFamily, _ ofAddressAlone: Bool) -> String {
+        let (address, port) = family == .ipv4 ? ("@th,192,32", "@th,240,16") : ("@th,256,128", "@th,400,16")
+        return ofAddressAlone ? address : "\(address) . \(port)"
     }
 
     /// What the hash of `sourceSlot` begins with; without it `nft` would make one up, another one on each node.
@@ -68,7 +83,9 @@ public enum Selector: Hashable, Sendable {
         case .sourceAddress, .destinationAddress, .originalDestinationAddress: .address
         case .transportProtocol, .originalProtocol: .transportProtocol
         case .sourcePort, .destinationPort, .originalDestinationPort: .port
-        case .random, .hashedSourceAddress, .sourceSlot: .slot
+        case .random, .hashedSourceAddress, .sourceSlot, .embeddedSlot: .slot
+        case .embeddedProtocol: .raw(bytes: 1)
+        case .embeddedSourcePort: .raw(bytes: 2)
         case .priority: .priority
         case .connectionID: .connectionID
         case .hopLimit: .number
@@ -91,6 +108,8 @@ public enum ValueType: Hashable, Sendable {
     case priority
     /// A number below 256 in the first of four bytes.
     case number
+    /// A number in network byte order in the first one or two of four bytes, of which `nft` knows no more than that.
+    case raw(bytes: Int)
     /// A number that conntrack makes up, four bytes.
     case connectionID
     /// `goto` a chain; what an element holds is the number that its name ends with, in host byte order.
@@ -107,6 +126,7 @@ public enum ValueType: Hashable, Sendable {
         case .address: family == .ipv4 ? 4 : 16
         case .transportProtocol, .number: 1
         case .port: 2
+        case .raw(let bytes): bytes
         case .slot, .priority, .connectionID: 4
         // The kernel's `struct nft_verdict`.
         case .verdict: 16

@@ -108,7 +108,7 @@ extension Statement {
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface, .hasInputInterface, .counter,
             .hasPriority, .priorityHasBits, .resetPriority, .masquerade, .rejectWithReset, .reject, .accept, .drop,
-            .hasCodePoint, .setCodePoint, .hasHopLimit, .continuesConnection, .leave, .jump, .goto:
+            .hasCodePoint, .setCodePoint, .hasHopLimit, .continuesConnection, .reportsUnreachable, .leave, .jump, .goto:
             self
         }
     }

@@ -36,6 +36,8 @@ extension Statement {
         case .setCodePoint(let value): "\(family.nftName) dscp set \(Self.codePointText(value))"
         case .hasHopLimit(let value): "\(Selector.hopLimit.text(family)) \(value)"
         case .continuesConnection: "tcp flags != syn / fin,syn,rst,ack"
+        case .reportsUnreachable:
+            family == .ipv4 ? "icmp type destination-unreachable @th,64,8 0x45" : "icmpv6 type < time-exceeded"
         case .rejectWithReset: "reject with tcp reset"
         case .reject: "reject"
         case .accept: "accept"
@@ -156,6 +158,8 @@ public enum ElementText {
             return String(number >> 16, radix: 16) + ":" + String(number & 0xFFFF, radix: 16)
         case .number:
             return "\(value[offset] >> 24)"
+        case .raw(let bytes):
+            return "0x" + String(value[offset] >> UInt32(32 - 8 * bytes), radix: 16)
         case .slot, .connectionID:
             return "\(UInt32(bigEndian: value[offset]))"
         case .verdict(let prefix):

@@ -68,7 +68,7 @@ extension Statement {
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .counter, .resetPriority, .masquerade, .rejectWithReset,
             .reject, .accept,
-            .hasCodePoint, .setCodePoint, .hasHopLimit, .continuesConnection,
+            .hasCodePoint, .setCodePoint, .hasHopLimit, .continuesConnection, .reportsUnreachable,
             .drop, .leave, .jump, .goto:
             []
         }

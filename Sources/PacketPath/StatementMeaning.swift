@@ -61,7 +61,7 @@ extension Interpreter {
             .originalProtocol,
             .sourceIsLocal, .sourceIsNotLocal, .destinationIsNotLocal, .inputInterface,
             .hasInputInterface, .hasPriority, .priorityHasBits, .hasCodePoint, .hasHopLimit,
-            .continuesConnection:
+            .continuesConnection, .reportsUnreachable:
             return [(matches(statement, state) ? .match : .noMatch, 1)]
         case .counter: return [(.match, 1)]
         case .resetPriority: return [(.setPriority(0), 1)]
@@ -101,6 +101,8 @@ extension Interpreter {
         case .hasCodePoint(let value): state.codePoint == value
         // Nobody asks how far the sender is.
         case .hasHopLimit: false
+        // Packets here are no ICMP errors.
+        case .reportsUnreachable: false
         case .continuesConnection: packet.transport == .tcp && packet.isContinuing
         case .lookup, .counter, .setPriority, .resetPriority, .dispatch, .update, .destinationNATFromTwo,
             .destinationNAT, .masquerade, .rejectWithReset, .reject, .accept, .drop, .jump, .goto, .duplicate,

@@ -67,6 +67,10 @@ struct WalkState: Hashable {
         case .random, .chain: break
         // Nobody asks how far the sender is.
         case .hopLimit: key.append(TransportProtocol.tcp)
+        // Only ICMP errors have a packet in them.
+        case .embeddedProtocol: key.append(TransportProtocol.tcp)
+        case .embeddedSourcePort: key.append(port: 0)
+        case .embeddedSlot: key.append(slot: 0)
         // One packet, one flow: any number will do.
         case .connectionID: key.append(slot: 1)
         case .priority: key.append(priority: priority)

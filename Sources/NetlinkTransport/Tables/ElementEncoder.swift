@@ -177,7 +177,7 @@ enum UserData {
         guard fields.count == 1 else { return 0 }
         switch fields[0].valueType {
         case .slot, .priority: return 1
-        case .address, .port, .transportProtocol, .connectionID, .number: return 2
+        case .address, .port, .transportProtocol, .connectionID, .number, .raw: return 2
         case .verdict: return 0
         }
     }
@@ -207,7 +207,16 @@ enum UserData {
         func payloadField(_ header: UInt32, _ field: UInt32) -> [UInt8] {
             expression(payload, entry(0, number(header)) + entry(1, number(field)))
         }
+        func rawField(bit offset: UInt32, bits: UInt32) -> [UInt8] {
+            let transportBase = entry(2, number(3))
+            return expression(
+                payload,
+                entry(0, number(0)) + entry(1, number(0)) + transportBase + entry(3, number(offset))
+                    + entry(4, number(bits)))
+        }
         switch selector {
+        case .embeddedProtocol: return rawField(bit: family == .ipv4 ? 136 : 112, bits: 8)
+        case .embeddedSourcePort: return rawField(bit: family == .ipv4 ? 224 : 384, bits: 16)
         case .sourceAddress: return payloadField(ipHeader, family == .ipv4 ? 11 : 8)
         case .destinationAddress, .originalDestinationAddress:
             return payloadField(ipHeader, family == .ipv4 ? 12 : 9)
@@ -223,7 +232,8 @@ enum UserData {
         case .chain: return expression(verdict, [])
         case .random(let modulus):
             return expression(numgen, entry(0, number(1)) + entry(1, number(modulus)) + entry(2, number(0)))
-        case .sourceSlot(let modulus, _): return typeOf(.random(modulus: modulus), family)
+        case .sourceSlot(let modulus, _), .embeddedSlot(let modulus, _):
+            return typeOf(.random(modulus: modulus), family)
         case .hashedSourceAddress:
             return typeOf(.random(modulus: 65536), family)
         }

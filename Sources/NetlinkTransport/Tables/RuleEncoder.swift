@@ -99,13 +99,8 @@ struct RuleEncoder {
         case .hasHopLimit(let value):
             load(.hopLimit, register: 1, to: rule)
             compare(differs: false, value, to: rule)
-        case .continuesConnection:
-            load(.transportProtocol, register: 1, to: rule)
-            compare(differs: false, TransportProtocol.tcp.rawValue, to: rule)
-            payload(base: 2, offset: 13, length: 1, register: 1, to: rule)
-            // FIN, SYN, RST, ACK; of them SYN.
-            bitwise(mask: UInt8(0x17), xor: UInt8(0), to: rule)
-            compare(differs: true, UInt8(0x02), to: rule)
+        case .continuesConnection: matchContinuation(to: rule)
+        case .reportsUnreachable: matchUnreachable(to: rule)
         case .leave: verdict(-5, to: rule)
         case .jump(let chain): verdict(-3, chain, to: rule)
         case .goto(let chain): verdict(-4, chain, to: rule)
@@ -222,37 +217,7 @@ struct RuleEncoder {
         }
     }
 
-    /// IPv4 has the code point in one byte, IPv6 across two.
-    private func matchCodePoint(_ value: UInt8, to rule: RuleDraft) {
-        if family == .ipv4 {
-            payload(base: 1, offset: 1, length: 1, register: 1, to: rule)
-            bitwise(mask: UInt8(0xFC), xor: UInt8(0), to: rule)
-            compare(differs: false, value << 2, to: rule)
-        } else {
-            payload(base: 1, offset: 0, length: 2, register: 1, to: rule)
-            bitwise(mask: UInt16(0x0FC0).bigEndian, xor: UInt16(0), to: rule)
-            compare(differs: false, (UInt16(value) << 6).bigEndian, to: rule)
-        }
-    }
-
-    /// The first two bytes of the header are rewritten; that of IPv4 has a checksum at byte 10.
-    private func setCodePoint(_ value: UInt8, to rule: RuleDraft) {
-        let isIPv4 = family == .ipv4
-        let bits: UInt16 = UInt16(value) << (isIPv4 ? 2 : 6)
-        payload(base: 1, offset: 0, length: 2, register: 1, to: rule)
-        bitwise(mask: UInt16(isIPv4 ? 0xFF03 : 0xF03F).bigEndian, xor: bits.bigEndian, to: rule)
-        add("payload", to: rule) { expression in
-            set32(expression, NFTNL_EXPR_PAYLOAD_SREG, 1)
-            set32(expression, NFTNL_EXPR_PAYLOAD_BASE, 1)
-            set32(expression, NFTNL_EXPR_PAYLOAD_OFFSET, 0)
-            set32(expression, NFTNL_EXPR_PAYLOAD_LEN, 2)
-            set32(expression, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, isIPv4 ? 1 : 0)
-            set32(expression, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, isIPv4 ? 10 : 0)
-            set32(expression, NFTNL_EXPR_PAYLOAD_FLAGS, 0)
-        }
-    }
-
-    private func bitwise<Value: FixedWidthInteger>(mask: Value, xor: Value, to rule: RuleDraft) {
+    func bitwise<Value: FixedWidthInteger>(mask: Value, xor: Value, to rule: RuleDraft) {
         add("bitwise", to: rule) { expression in
             set32(expression, NFTNL_EXPR_BITWISE_SREG, 1)
             set32(expression, NFTNL_EXPR_BITWISE_DREG, 1)
@@ -262,10 +227,21 @@ struct RuleEncoder {
         }
     }
 
-    private func compare<Value>(differs: Bool, _ value: Value, to rule: RuleDraft) {
+    /// How the kernel compares; the raw value is its number.
+    enum Comparison: UInt32 {
+        case equal = 0
+        case unequal = 1
+        case less = 2
+    }
+
+    func compare<Value>(differs: Bool, _ value: Value, to rule: RuleDraft) {
+        compare(differs ? .unequal : .equal, value, to: rule)
+    }
+
+    func compare<Value>(_ comparison: Comparison, _ value: Value, to rule: RuleDraft) {
         add("cmp", to: rule) { expression in
             set32(expression, NFTNL_EXPR_CMP_SREG, 1)
-            set32(expression, NFTNL_EXPR_CMP_OP, differs ? 1 : 0)
+            set32(expression, NFTNL_EXPR_CMP_OP, comparison.rawValue)
             setBytes(expression, NFTNL_EXPR_CMP_DATA, value)
         }
     }
@@ -292,7 +268,7 @@ struct RuleEncoder {
         offset % 16 == 0 ? UInt32(offset / 16 + 1) : UInt32(8 + offset / 4)
     }
 
-    private func load(_ fields: [Selector], from start: Int = 0, to rule: RuleDraft) {
+    func load(_ fields: [Selector], from start: Int = 0, to rule: RuleDraft) {
         var offset = start
         for field in fields {
             load(field, register: Self.register(atByte: offset), to: rule)
@@ -300,7 +276,7 @@ struct RuleEncoder {
         }
     }
 
-    private func load(_ field: Selector, register: UInt32, to rule: RuleDraft) {
+    func load(_ field: Selector, register: UInt32, to rule: RuleDraft) {
         let isIPv4 = family == .ipv4
         let address: UInt32 = isIPv4 ? 4 : 16
         switch field {
@@ -313,26 +289,12 @@ struct RuleEncoder {
         case .transportProtocol: meta(16, register: register, to: rule)
         case .priority: meta(2, register: register, to: rule)
         case .hashedSourceAddress(let seed):
-            // The address is read into registers that nothing else uses, 48 bytes in.
-            let scratch = Self.register(atByte: 48)
-            load(.sourceAddress, register: scratch, to: rule)
-            add("hash", to: rule) { expression in
-                set32(expression, NFTNL_EXPR_HASH_SREG, scratch)
-                set32(expression, NFTNL_EXPR_HASH_DREG, register)
-                set32(expression, NFTNL_EXPR_HASH_LEN, address)
-                set32(expression, NFTNL_EXPR_HASH_MODULUS, .max)
-                set32(expression, NFTNL_EXPR_HASH_SEED, seed)
-            }
+            hash([.sourceAddress], readTo: 48, seed: seed, modulus: .max, register: register, to: rule)
         case .sourceSlot(let modulus, let ofAddressAlone):
-            // What is hashed is read into registers behind the largest key, 32 bytes in.
-            load(ofAddressAlone ? [.sourceAddress] : [.sourceAddress, .sourcePort], from: 32, to: rule)
-            add("hash", to: rule) { expression in
-                set32(expression, NFTNL_EXPR_HASH_SREG, Self.register(atByte: 32))
-                set32(expression, NFTNL_EXPR_HASH_DREG, register)
-                set32(expression, NFTNL_EXPR_HASH_LEN, address + (ofAddressAlone ? 0 : 4))
-                set32(expression, NFTNL_EXPR_HASH_MODULUS, modulus)
-                set32(expression, NFTNL_EXPR_HASH_SEED, Selector.slotSeed)
-            }
+            hash(
+                ofAddressAlone ? [.sourceAddress] : [.sourceAddress, .sourcePort], readTo: 32, seed: Selector.slotSeed,
+                modulus: modulus, register: register, to: rule)
+        case .embeddedProtocol, .embeddedSourcePort, .embeddedSlot: loadEmbedded(field, register: register, to: rule)
         case .random(let modulus):
             add("numgen", to: rule) { expression in
                 set32(expression, NFTNL_EXPR_NG_DREG, register)
@@ -355,7 +317,7 @@ struct RuleEncoder {
         }
     }
 
-    private func payload(base: UInt32, offset: UInt32, length: UInt32, register: UInt32, to rule: RuleDraft) {
+    func payload(base: UInt32, offset: UInt32, length: UInt32, register: UInt32, to rule: RuleDraft) {
         add("payload", to: rule) { expression in
             set32(expression, NFTNL_EXPR_PAYLOAD_DREG, register)
             set32(expression, NFTNL_EXPR_PAYLOAD_BASE, base)
@@ -374,11 +336,11 @@ struct RuleEncoder {
 
     // MARK: libnftnl
 
-    private func add(_ name: String, to rule: RuleDraft, _ fill: (ExpressionDraft) -> Void) {
+    func add(_ name: String, to rule: RuleDraft, _ fill: (ExpressionDraft) -> Void) {
         rule.add(name, fill)
     }
 
-    private func set32(_ expression: ExpressionDraft, _ attribute: Int, _ value: UInt32) {
+    func set32(_ expression: ExpressionDraft, _ attribute: Int, _ value: UInt32) {
         setBytes(expression, attribute, value)
     }
 

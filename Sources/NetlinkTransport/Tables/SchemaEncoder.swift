@@ -224,7 +224,7 @@ enum SetForm {
         case .address: family == .ipv4 ? 7 : 8
         case .transportProtocol: 12
         case .port: 13
-        case .slot, .connectionID, .number: 4
+        case .slot, .connectionID, .number, .raw: 4
         case .priority: 23
         case .verdict: 0
         }

@@ -119,7 +119,11 @@ public struct RetainedServices: Sendable {
                 keep(family, .hairpin, endpoint.hairpin, of: service)
             }
         }
-        for set in [SetID.directHere, .directTargets, .directOwners, .directEarlier] {
+        let direct: [SetID] = [
+            .directHere, .directTargets, .directOwners, .directEarlier, .directErrorFrontends, .directErrorsByAddress,
+            .directErrorOwners, .directErrorEarlier,
+        ]
+        for set in direct {
             for key in (table.elements[set] ?? [:]).keys {
                 if let service = frontends[key.shifted(by: 0, count: addressBytes + 8)] {
                     keep(family, set, key, of: service)

@@ -9,7 +9,11 @@ extension ServiceElements {
         _ sink: inout some ServiceElementSink
     ) {
         sink.take(.directFrontends, Element(frontend.key, comment: comment))
-        if port.affinityTimeout != nil { sink.take(.directByAddress, Element(frontend.key, comment: comment)) }
+        sink.take(.directErrorFrontends, Element(frontend.key))
+        if port.affinityTimeout != nil {
+            sink.take(.directByAddress, Element(frontend.key, comment: comment))
+            sink.take(.directErrorsByAddress, Element(frontend.key))
+        }
         if port.directReturn?.keepsLocal ?? false { sink.take(.directKept, Element(frontend.key, comment: comment)) }
         let here = Set(port.localUsable.map(\.address))
         let isHere = slots.members.map { here.contains($0.address) }
@@ -23,10 +27,12 @@ extension ServiceElements {
                 if !slots.isDrained { sink.take(.directTargets, Element(key.key, data: Self.data(of: owner))) }
             } else {
                 sink.take(.directOwners, Element(key.key, data: Self.data(of: owner.address)))
+                sink.take(.directErrorOwners, Element(key.key, data: Self.data(of: owner.address)))
             }
             // What had it here is known to conntrack here.
             if let earlier = slots.earlier[UInt16(slot)], !here.contains(earlier) {
                 sink.take(.directEarlier, Element(key.key, data: Self.data(of: earlier)))
+                sink.take(.directErrorEarlier, Element(key.key, data: Self.data(of: earlier)))
             }
         }
     }

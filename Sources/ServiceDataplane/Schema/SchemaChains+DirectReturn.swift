@@ -9,6 +9,31 @@ public enum HandOnMark {
     public static let twofold: UInt8 = 0x2F
 }
 
+/// Why a packet is handed on, and where its rules count it.
+public enum HandOnReason: String, Hashable, Sendable, CaseIterable {
+    /// To the endpoint of its slot.
+    case owner
+    /// A copy of a segment in mid-connection, to the endpoint that had the slot before.
+    case earlier
+    /// An ICMP error about what an endpoint has answered.
+    case error
+
+    /// The chains that have rules which hand packets on.
+    public static let chains: [String] = ["flows", "clients"].flatMap { name in
+        ["direct-\(name)", "direct-further-\(name)", "direct-both-\(name)", "direct-errors-\(name)"]
+    }
+
+    /// The reason of a rule that looks into the map of that name; nil if it is none of direct return.
+    public init?(map: String) {
+        switch map {
+        case SetID.directOwners.name: self = .owner
+        case SetID.directEarlier.name: self = .earlier
+        case SetID.directErrorOwners.name, SetID.directErrorEarlier.name: self = .error
+        default: return nil
+        }
+    }
+}
+
 /// The sets of direct return. They are there once a Service asks for it.
 enum DirectReturnSets {
     /// Frontend and slot. The modulus is how `nft` shows a slot number.
@@ -30,7 +55,21 @@ enum DirectReturnSets {
         SetDeclaration(
             .directEarlier, key: slot, data: [.destinationAddress],
             comment: "frontend and slot: address of the endpoint elsewhere that had it before"),
+        // The same for what ICMP errors bring with them: `nft` takes fields without a name for numbers, not for protocols and ports, and
+        // looks into no set of these with them.
+        SetDeclaration(
+            .directErrorFrontends, key: SchemaSets.embeddedFrontend, comment: "direct-frontends, for ICMP errors"),
+        SetDeclaration(
+            .directErrorsByAddress, key: SchemaSets.embeddedFrontend, comment: "direct-by-address, for ICMP errors"),
+        SetDeclaration(
+            .directErrorOwners, key: embeddedSlot, data: [.destinationAddress],
+            comment: "direct-owners, for ICMP errors"),
+        SetDeclaration(
+            .directErrorEarlier, key: embeddedSlot, data: [.destinationAddress],
+            comment: "direct-earlier, for ICMP errors"),
     ]
+
+    private static let embeddedSlot = SchemaSets.embeddedFrontend + [.random(modulus: UInt32(SlotTable.slotCount))]
 }
 
 /// The chains of direct return: packets from outside for an endpoint on another node are handed on as they are, before anything
@@ -43,6 +82,12 @@ extension SchemaChains {
 
         var name: String { self == .byFlow ? "flows" : "clients" }
         var frontends: SetID { self == .byFlow ? .directFrontends : .directByAddress }
+        var errorFrontends: SetID { self == .byFlow ? .directErrorFrontends : .directErrorsByAddress }
+        /// The slot of the flow that an ICMP error is about.
+        var embeddedSlot: [Selector] {
+            let modulus = UInt32(SlotTable.slotCount)
+            return SchemaSets.embeddedFrontend + [.embeddedSlot(modulus: modulus, ofAddressAlone: self == .byAddress)]
+        }
         var slot: [Selector] {
             let modulus = UInt32(SlotTable.slotCount)
             return SchemaChains.frontend + [.sourceSlot(modulus: modulus, ofAddressAlone: self == .byAddress)]
@@ -55,12 +100,39 @@ extension SchemaChains {
     /// The chains before translation, each after those that it leads to.
     func directReturn() -> [Chain] {
         guard returnsDirectly else { return [] }
-        return Spread.allCases.reversed().flatMap(handOn) + [
+        return Spread.allCases.reversed().flatMap(handOn) + errors() + [
             Chain(
                 "direct", comment: "direct return: to external addresses, from outside, without a flow here",
                 rules: Spread.allCases.reversed().map { spread in
                     isOutside + [.lookup(Self.frontend, in: spread.frontends), .goto("direct-\(spread.name)")]
-                })
+                } + [[.connectionState(.invalid), .reportsUnreachable] + isOutside + [.goto("direct-errors")]])
+        ]
+    }
+
+    /// ICMP errors about what an endpoint has sent to a client. They are sent to the external address, so that the router chooses the node;
+    /// conntrack knows those of flows that this node has, and calls the others INVALID. The client of such a flow is the destination of the
+    /// packet in the error.
+    private func errors() -> [Chain] {
+        let handOn = Spread.allCases.map { spread in
+            Chain(
+                "direct-errors-\(spread.name)", comment: "to the endpoint of the slot, and the one that had it before",
+                rules: [
+                    Self.lastHop, [.setCodePoint(HandOnMark.alone)],
+                    [.duplicate(spread.embeddedSlot, map: .directErrorEarlier), .counter],
+                    [.duplicate(spread.embeddedSlot, map: .directErrorOwners), .counter], [.drop],
+                ])
+        }
+        let choice = Spread.allCases.reversed().map { spread in
+            [
+                .lookup(SchemaSets.embeddedFrontend, in: spread.errorFrontends),
+                .goto("direct-errors-\(spread.name)"),
+            ] as Rule
+        }
+        return handOn + [
+            Chain(
+                "direct-errors", comment: "ICMP errors about answers of which no flow here is known",
+                // Handed on already.
+                rules: [[.hasCodePoint(HandOnMark.alone), .leave]] + choice)
         ]
     }
 
@@ -85,7 +157,7 @@ extension SchemaChains {
                 rules: [
                     Self.lastHop,
                     [
-                        .setCodePoint(HandOnMark.twofold), .duplicate(spread.slot, map: .directEarlier),
+                        .setCodePoint(HandOnMark.twofold), .duplicate(spread.slot, map: .directEarlier), .counter,
                         .goto("direct-both-\(spread.name)"),
                     ],
                     [isHere, .leave], [.setCodePoint(HandOnMark.alone)] + toOwner,

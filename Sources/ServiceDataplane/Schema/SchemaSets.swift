@@ -4,6 +4,8 @@ import NetworkTypes
 /// The sets and maps of a table. Everything per Service is an element of one of them.
 enum SchemaSets {
     static let frontend: [Selector] = [.destinationAddress, .transportProtocol, .destinationPort]
+    /// The frontend of the flow that an ICMP error is about, as its answers have it.
+    static let embeddedFrontend: [Selector] = [.destinationAddress, .embeddedProtocol, .embeddedSourcePort]
     static let nodePort: [Selector] = [.transportProtocol, .destinationPort]
 
     static func all(

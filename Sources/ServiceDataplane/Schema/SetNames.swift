@@ -164,6 +164,14 @@ extension SetID {
     public static let directOwners = SetID(176)
     /// The address of the endpoint that had a slot before, if it is still there, and not on this node.
     public static let directEarlier = SetID(177)
+    /// `directFrontends` once more, in a key that an ICMP error has.
+    public static let directErrorFrontends = SetID(182)
+    /// The same of `directByAddress`.
+    public static let directErrorsByAddress = SetID(183)
+    /// The same of `directOwners`.
+    public static let directErrorOwners = SetID(184)
+    /// The same of `directEarlier`.
+    public static let directErrorEarlier = SetID(185)
     /// Address frontends with endpoints, counting what clients send; only with `--service-traffic`.
     public static let trafficIn = SetID(178)
     /// The same, counting what endpoints answer.
