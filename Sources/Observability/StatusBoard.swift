@@ -149,9 +149,9 @@ public final class StatusBoard: Sendable {
 
     /// Answers on the metrics address.
     ///
-    /// - Parameter counters: The counters of Services now.
+    /// - Parameter counters: The counters of Services and of direct return now.
     public func answerMetrics(
-        _ request: HTTPRequest, counters: @Sendable () async -> [ServiceCounter]
+        _ request: HTTPRequest, counters: @Sendable () async -> CounterReading
     ) async -> HTTPAnswer {
         let pages = current.pages
         let isKnown = ["/metrics", "/metrics/slis", "/healthz", "/proxyMode"].contains(request.path)
@@ -165,7 +165,8 @@ public final class StatusBoard: Sendable {
         case "/metrics/slis":
             return Self.metrics(current.metrics.indicators)
         case "/metrics":
-            let metrics = ServiceCounter.metrics(await counters())
+            let reading = await counters()
+            let metrics = ServiceCounter.metrics(reading.counters) + HandedOn.metrics(reading.handedOn)
             return Self.metrics(current.metrics.metrics + metrics + ProcessUsage.now.metrics)
         default:
             let page = pages.answer(

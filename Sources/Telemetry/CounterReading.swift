@@ -6,17 +6,23 @@ public struct CounterReading: Sendable {
     public var cost: Duration
     /// The counters.
     public var counters: [ServiceCounter]
+    /// What was handed on under direct return.
+    public var handedOn: [HandedOn]
     /// Why there are none; nil if the kernel told them.
     public var failure: String?
     /// From the reading before to this one; nil if there is none to compare with.
     public private(set) var interval: Duration?
     private var before: [ServiceCounter: UInt64] = [:]
+    private var handedOnBefore: UInt64 = 0
 
     /// A reading with nothing to compare with.
-    public init(time: Moment, cost: Duration, counters: [ServiceCounter], failure: String? = nil) {
+    public init(
+        time: Moment, cost: Duration, counters: [ServiceCounter], handedOn: [HandedOn] = [], failure: String? = nil
+    ) {
         self.time = time
         self.cost = cost
         self.counters = counters
+        self.handedOn = handedOn
         self.failure = failure
     }
 
@@ -25,7 +31,18 @@ public struct CounterReading: Sendable {
         let interval = time.uptime - former.time.uptime
         guard former.failure == nil, failure == nil, interval > .zero else { return }
         self.interval = interval
+        handedOnBefore = former.handedOnPackets
         before = Dictionary(former.counters.map { ($0.identity, $0.packets) }, uniquingKeysWith: { $0 + $1 })
+    }
+
+    /// All packets that were handed on.
+    public var handedOnPackets: UInt64 { handedOn.reduce(0) { $0 &+ $1.packets } }
+
+    /// How many of them per second since the reading before; nil if there was none.
+    public var handedOnRate: Double? {
+        guard let interval else { return nil }
+        let packets = handedOnPackets >= handedOnBefore ? handedOnPackets - handedOnBefore : handedOnPackets
+        return Double(packets) / (interval / .seconds(1))
     }
 
     /// Packets per second since the reading before; nil if there was none. A counter that has come since has counted all of its

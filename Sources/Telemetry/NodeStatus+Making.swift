@@ -49,6 +49,9 @@ extension NodeStatus {
             traffic = Excerpt(services, limit: Self.busiestLimit)
             trafficRate = hasRates ? services.reduce(0) { $0 + ($1.rate ?? 0) } : nil
         }
+        if !reading.handedOn.isEmpty {
+            handedOn = Forwarding(packets: reading.handedOnPackets, rate: reading.handedOnRate)
+        }
         self.findings = Excerpt(findings.prefix(Self.limit).map(Problem.init), limit: Self.limit)
         self.findings.total = findings.count
     }

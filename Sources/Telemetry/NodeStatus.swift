@@ -184,6 +184,14 @@ public struct NodeStatus: Codable, Hashable, Sendable {
         public var bytes: UInt64 { bytesIn &+ bytesOut }
     }
 
+    /// Packets that went on to other nodes under direct return.
+    public struct Forwarding: Codable, Hashable, Sendable {
+        /// Packets so far; one that went to two nodes counts twice.
+        public var packets: UInt64
+        /// Packets per second.
+        public var rate: Double?
+    }
+
     /// Something about an object that the user should know.
     public struct Problem: Codable, Hashable, Sendable {
         /// `info`, `warning` or `error`.
@@ -231,6 +239,8 @@ public struct NodeStatus: Codable, Hashable, Sendable {
     public var traffic: Excerpt<Traffic>?
     /// Bytes per second of all Services, both ways.
     public var trafficRate: Double?
+    /// What was handed on under direct return; absent if no Service asks for it.
+    public var handedOn: Forwarding?
     /// What is wrong with objects and with the node, the worst first; info comes last.
     public var findings: Excerpt<Problem>
     /// The health check ports of Services that this node answers on.

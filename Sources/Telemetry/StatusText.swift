@@ -27,6 +27,10 @@ public enum StatusText {
                 + "\(elements) elements",
             "  \(plural(status.protection.driftRepairs, "repair")) of tables that another program had changed",
         ]
+        if let handedOn = status.handedOn {
+            let rate = handedOn.rate.map { " (\(decimal($0))/s)" } ?? ""
+            lines.append("  \(handedOn.packets) packets handed on to other nodes\(rate)")
+        }
         lines += refused(status, limit) + busiest(status, limit) + traffic(status, limit) + transactions(status, limit)
         lines += findings(status, limit)
         return lines.joined(separator: "\n") + "\n"
@@ -40,6 +44,7 @@ public enum StatusText {
         ]
         if let rate = status.refusedRate { words.append("refused/s=\(decimal(rate))") }
         if let rate = status.connectionRate { words.append("connections/s=\(decimal(rate))") }
+        if let rate = status.handedOn?.rate { words.append("handed-on/s=\(decimal(rate))") }
         if let rate = status.trafficRate { words.append("bytes/s=\(decimal(rate))") }
         words += [
             "pending=\(status.sync.pendingChanges)", "failures=\(status.sync.failures)",

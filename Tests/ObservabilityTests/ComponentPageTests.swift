@@ -70,7 +70,9 @@ import Testing
     func gates() async {
         let board = StatusBoard(version: "1")
         func status(_ path: String, _ method: String = "GET") async -> Int {
-            await board.answerMetrics(HTTPRequest(method: method, path: path)) { [] }.status
+            await board.answerMetrics(HTTPRequest(method: method, path: path)) {
+                CounterReading(time: .now, cost: .zero, counters: [])
+            }.status
         }
         let paths = ["/configz", "/flagz", "/statusz"]
         for path in paths {
@@ -95,7 +97,9 @@ import Testing
     func indicators() async {
         let board = StatusBoard(version: "1")
         func get(_ path: String) async -> String {
-            await board.answerMetrics(HTTPRequest(method: "GET", path: path)) { [] }.body
+            await board.answerMetrics(HTTPRequest(method: "GET", path: path)) {
+                CounterReading(time: .now, cost: .zero, counters: [])
+            }.body
         }
         #expect(await get("/metrics/slis") == "")
         for _ in 0..<3 { _ = await get("/healthz") }

@@ -26,7 +26,9 @@ import Testing
     @Test("a scrape tells them")
     func scrape() async throws {
         let board = StatusBoard(version: "1")
-        let answer = await board.answerMetrics(HTTPRequest(method: "GET", path: "/metrics")) { [] }
+        let answer = await board.answerMetrics(HTTPRequest(method: "GET", path: "/metrics")) {
+            CounterReading(time: .now, cost: .zero, counters: [])
+        }
         let names = try PrometheusPage(answer.body).values.keys.filter { $0.hasPrefix("process_") }
         #expect(
             Set(names) == [

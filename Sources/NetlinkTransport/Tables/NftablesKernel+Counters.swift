@@ -11,7 +11,60 @@ public struct CountedElement: Hashable, Sendable {
     public var bytes: UInt64
 }
 
+/// What a rule that hands packets on has counted.
+public struct DuplicationCount: Hashable, Sendable {
+    /// The rule's chain.
+    public var chain: String
+    /// The map that says where to.
+    public var map: String
+    /// The packets.
+    public var packets: UInt64
+}
+
 extension NftablesKernel {
+    /// Reads the counters of rules that look into a map and hand the packet on to what it says (`dup`).
+    ///
+    /// - Parameter chains: where such rules may be; a chain that is not there has none.
+    public func duplications(
+        in chains: [String], table: String, _ family: IPFamily
+    ) throws(NetlinkError) -> [DuplicationCount] {
+        var result: [DuplicationCount] = []
+        for chain in chains {
+            try request(
+                NFTMessage.getRule, flags: NetlinkFlag.dump, family: family.netfilterNumber,
+                operation: "read the counters of chain \(chain)"
+            ) {
+                $0.put(RuleField.table, table)
+                $0.put(RuleField.chain, chain)
+            } handle: { message in
+                // Kernels that do not filter send all rules.
+                guard message.attributes.first(RuleField.table)?.text == table,
+                    message.attributes.first(RuleField.chain)?.text == chain,
+                    let expressions = message.attributes.first(RuleField.expressions)
+                else { return }
+                if let count = Self.duplication(expressions, chain) { result.append(count) }
+            }
+        }
+        return result
+    }
+
+    private static func duplication(_ expressions: NetlinkAttribute, _ chain: String) -> DuplicationCount? {
+        var map: String?
+        var isDuplicated = false
+        for expression in expressions.nested {
+            switch expression.nested.first(ExpressionField.name)?.text {
+            case "lookup": map = expression.nested.first(ExpressionField.data)?.nested.first(LookupField.set)?.text
+            case "dup": isDuplicated = true
+            case "counter":
+                // Behind the copy it counts copies.
+                guard isDuplicated, let map, let counted = counter(expression) else { return nil }
+                return DuplicationCount(chain: chain, map: map, packets: counted.packets)
+            default: continue
+            }
+        }
+        return nil
+    }
+
     /// Reads the counters of a set; none if the set is not there.
     ///
     /// - Parameters:

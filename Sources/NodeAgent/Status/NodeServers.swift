@@ -51,7 +51,7 @@ struct NodeServers: Sendable {
         for address in configuration.metricsPlaces {
             fixed[address] = { request in
                 if let status, let answer = await status.respond(to: request) { return answer }
-                return await board.answerMetrics(request) { await counters.read() }
+                return await board.answerMetrics(request) { await counters.reading() }
             }
         }
         tellsAnybody = status != nil && configuration.metricsPlaces.contains { !$0.host.isLoopback }

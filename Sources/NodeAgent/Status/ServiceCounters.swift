@@ -16,6 +16,7 @@ actor ServiceCounters {
     private let note: @Sendable (CounterReading) -> Void
     private var kernel: NftablesKernel?
     private var ledger = CounterLedger()
+    private var handedOn = HandedOnLedger()
     private var last: CounterReading?
 
     /// Scrapes and looks at the status within that time share one reading; not one that found nothing, which is quick to
@@ -39,17 +40,17 @@ actor ServiceCounters {
         }
     }
 
-    /// The counters now, or a moment ago. None if the kernel refuses.
-    func read() -> [ServiceCounter] { reading().counters }
-
-    /// The counters now, or a moment ago, with their rates since the reading before.
+    /// The counters now, or a moment ago, with their rates since the reading before. None if the kernel refuses.
     func reading() -> CounterReading {
         let start = Moment.now
         if let last, !last.counters.isEmpty, start.uptime - last.time.uptime < Self.freshness { return last }
         var reading: CounterReading
         do throws(NetlinkError) {
-            let counters = try readKernel()
-            reading = CounterReading(time: start, cost: Moment.now.uptime - start.uptime, counters: counters)
+            let kernel = try openKernel()
+            let counters = try services(kernel)
+            let handedOn = try handedOn(kernel)
+            reading = CounterReading(
+                time: start, cost: Moment.now.uptime - start.uptime, counters: counters, handedOn: handedOn)
         } catch {
             logger.debug("counters: \(error)")
             kernel = nil
@@ -62,10 +63,27 @@ actor ServiceCounters {
         return reading
     }
 
-    private func readKernel() throws(NetlinkError) -> [ServiceCounter] {
-        let kernel: NftablesKernel
-        if let open = self.kernel { kernel = open } else { kernel = try Wiring.openKernel() }
-        self.kernel = kernel
+    /// The rules of direct return count what they hand on. Without such rules there is nothing to read in their chains.
+    private func handedOn(_ kernel: NftablesKernel) throws(NetlinkError) -> [HandedOn] {
+        var readings: [HandedOnLedger.Reading] = []
+        for family in IPFamily.allCases {
+            for count in try kernel.duplications(in: HandOnReason.chains, table: options.tableName, family) {
+                guard let reason = HandOnReason(map: count.map) else { continue }
+                readings.append(
+                    .init(HandedOn(family, reason: reason.rawValue, packets: count.packets), chain: count.chain))
+            }
+        }
+        return handedOn.take(readings)
+    }
+
+    private func openKernel() throws(NetlinkError) -> NftablesKernel {
+        if let kernel { return kernel }
+        let opened = try Wiring.openKernel()
+        kernel = opened
+        return opened
+    }
+
+    private func services(_ kernel: NftablesKernel) throws(NetlinkError) -> [ServiceCounter] {
         var readings: [CounterLedger.Reading] = []
         for family in IPFamily.allCases {
             let schema = TableSchema(

@@ -108,6 +108,7 @@ function showNumbers(status) {
     ["Refusing frontends", number(status.refused.total)], ["Refused packets", rate(status.refusedRate) || "…"],
     ["New connections", status.busiest ? rate(status.connectionRate) || "…" : "not counted"],
     ...(status.traffic ? [["Traffic", status.trafficRate === undefined ? "…" : bytes(status.trafficRate) + "/s"]] : []),
+    ...(status.handedOn ? [["Handed on", rate(status.handedOn.rate) || "…"]] : []),
     ["Changes waiting", number(status.sync.pendingChanges)], ["Repairs", number(status.protection.driftRepairs)],
   ];
   if (counts.heldServices) numbers.push(["Held Services", number(counts.heldServices)]);
