@@ -39,6 +39,33 @@ public final class Conversation: Sendable {
         }
     }
 
+    /// Sends bytes over the TCP connection, in pieces, and reads what the server sends back meanwhile; gives how many came back.
+    ///
+    /// - Parameters:
+    ///   - count: how many bytes to send.
+    ///   - outstanding: how many at the most have not come back yet: a server does not wait for its socket.
+    public func carries(_ count: Int, outstanding: Int = 8192, timeLimit: Duration = Probe.patient) -> Int {
+        let deadline = ContinuousClock.now + timeLimit
+        var (sent, received) = (0, 0)
+        while received < count, ContinuousClock.now < deadline {
+            if sent < count, sent - received < outstanding {
+                let piece = [UInt8](
+                    repeating: UInt8(ascii: "x"), count: min(4096, count - sent, outstanding - (sent - received)))
+                if socket.send(piece) == 0 { sent += piece.count }
+            }
+            if sent - received >= outstanding || sent == count {
+                var entry = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+                poll(&entry, 1, 100)
+            }
+            switch socket.receive() {
+            case .bytes(let bytes, _): received += bytes.count
+            case .nothing: continue
+            case .end, .failed: return received
+            }
+        }
+        return received
+    }
+
     /// Whether the connection is reset by the next segment that is sent.
     public func isResetAtNextSegment(timeLimit: Duration = Probe.patient) -> Bool {
         guard socket.send(Array("still there?\n".utf8)) == 0 else { return false }

@@ -94,6 +94,13 @@ public struct LabTopology: Sendable {
     /// Ends a pod: what it is asked from now on is refused, and its connections are closed.
     public func end(_ pod: String) async { await servers.close(pod) }
 
+    /// Has the router send what goes to an address to these nodes, each flow to one of them.
+    public func route(_ address: IPAddress, to nodes: [String]) async throws(TestKitError) {
+        var words = ["route", "replace", "\(address)"]
+        for name in nodes { words += ["nexthop", "via", "\(try host(name).address(address.family))"] }
+        try await router.namespace.execute(Program("ip", words)).requireSuccess()
+    }
+
     /// Starts `fairlead run` on a node and waits until it serves.
     public func run(_ node: String, manifests: String, options: [String] = []) async throws(TestKitError) -> Daemon {
         let arguments = [

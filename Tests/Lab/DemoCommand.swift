@@ -38,6 +38,7 @@ struct DemoCommand: AsyncParsableCommand {
         paper.line(result.standardOutput.trimmed)
         let tour = Tour(cluster: cluster, family: usesIPv6 ? .ipv6 : .ipv4, tries: tries, paper: paper)
         for exhibit in Exhibit.all { try await tour.show(exhibit) }
+        try await DirectReturnTour(command: command, family: tour.family, tries: tries, paper: paper).show()
         paper.line("")
         let node1 = cluster.node1.address(tour.family)
         paper.line("node1 is \(node1); pods local-* are on it, pods remote-* on node2. \(tries) connections a line.")
