@@ -9,11 +9,15 @@ public struct RandomServices {
     /// The names of the Services.
     public let keys: [ObjectKey]
     private let mostEndpoints: Int
+    private let returnsDirectly: Bool
 
     /// Makes a generator.
-    public init(seed: UInt64, count: Int, mostEndpoints: Int = 100) {
+    ///
+    /// - Parameter directReturn: whether some ports are served by direct return.
+    public init(seed: UInt64, count: Int, mostEndpoints: Int = 100, directReturn: Bool = false) {
         random = SeededGenerator(seed: seed)
         self.mostEndpoints = mostEndpoints
+        returnsDirectly = directReturn
         keys = (0..<count).map { ObjectKey(namespace: ["default", "shop"][$0 % 2], name: "service-\($0)") }
     }
 
@@ -79,6 +83,27 @@ public struct RandomServices {
             if random.oneIn(8) { (port.clusterPool, port.localPool) = ([], []) }
         }
         port.hairpinAddresses = subset(of: usable).map(\.address)
+        if returnsDirectly { fillDirect(&port) }
+    }
+
+    /// Slots are dealt to the endpoints that take new connections, or to all where none does; some have weights.
+    private mutating func fillDirect(_ port: inout ResolvedServicePort) {
+        port.localUsable = subset(of: port.usable)
+        port.affinityTimeout = random.oneIn(3) ? 60 : nil
+        port.directReturn = nil
+        guard random.oneIn(2), !port.usable.isEmpty, port.frontends.contains(where: \.servesDirectReturn) else {
+            return
+        }
+        let taking = Set(port.clusterPool).sorted()
+        var spread = DirectReturn.Spread(members: taking.isEmpty ? port.usable : taking)
+        spread.isDrained = taking.isEmpty
+        if !spread.isDrained, random.oneIn(4) {
+            let weights = Dictionary(
+                uniqueKeysWithValues: port.usable.map { ($0, UInt16.random(in: 1...5, using: &random)) })
+            spread.weights = spread.members.map { weights[$0] ?? 1 }
+            spread.usableWeights = port.usable.map { weights[$0] ?? 1 }
+        }
+        port.directReturn = DirectReturn(spread, keepsLocal: port.externalPolicy == .local && !port.localPool.isEmpty)
     }
 
     /// As if the endpoints had weights: some several times.

@@ -7,17 +7,49 @@ public enum TableComparison {
     private static let slotMaps = Set(PoolKind.allCases.map(\.slotsName))
 
     /// The names of sets with other elements. In maps of slots, the order within a pool is free; so are the numbers of pools
-    /// with affinity, as long as the same frontends share one.
+    /// with affinity, as long as the same frontends share one. Which endpoint had a slot before follows from what happened.
     public static func difference(
         _ left: SimulatedTable, _ right: SimulatedTable, _ family: IPFamily
     ) -> [String] {
         let isAffinityEqual = affinePools(left) == affinePools(right)
-        return Set(left.sets.keys).union(right.sets.keys).sorted().filter { name in
+        return Set(left.sets.keys).union(right.sets.keys).subtracting(earlierMaps).sorted().filter { name in
             if isOfAffinity(name) { return !isAffinityEqual }
             let (old, new) = (left.sets[name]?.elements ?? [:], right.sets[name]?.elements ?? [:])
             guard slotMaps.contains(name), let set = left.sets[name]?.declaration else { return old != new }
             return pools(old, set, family).mapValues(Set.init) != pools(new, set, family).mapValues(Set.init)
         }
+    }
+
+    private static let earlierMaps = ["direct-earlier", "direct-error-earlier"]
+
+    /// What is wrong with slots of direct return, in words: a slot belongs to one endpoint, here or elsewhere, and the one that had it
+    /// before is another one; ICMP errors find the same.
+    public static func badDirectSlots(_ table: SimulatedTable, _ family: IPFamily) -> [String] {
+        func elements(_ set: String) -> [ElementKey: ElementData?] {
+            (table.sets[set]?.elements ?? [:]).mapValues(\.data)
+        }
+        let (owners, targets, earlier) = (
+            elements("direct-owners"), elements("direct-targets"), elements("direct-earlier")
+        )
+        let here = Set(elements("direct-here").keys)
+        var faults: [String] = []
+        if !here.isDisjoint(with: owners.keys) { faults.append("here and elsewhere") }
+        if !here.isSuperset(of: targets.keys) { faults.append("an endpoint here of a slot elsewhere") }
+        if here.count + owners.count != elements("direct-frontends").count * SlotTable.slotCount {
+            faults.append("\(here.count) slots here, \(owners.count) elsewhere")
+        }
+        if earlier.contains(where: { owners[$0.key] == $0.value }) {
+            faults.append("an owner that had the slot before")
+        }
+        if owners != elements("direct-error-owners") { faults.append("other owners for ICMP errors") }
+        if earlier != elements("direct-error-earlier") { faults.append("other former owners for ICMP errors") }
+        let frontends = [
+            ("direct-frontends", "direct-error-frontends"), ("direct-by-address", "direct-error-by-address"),
+        ]
+        for (own, ofErrors) in frontends where Set(elements(own).keys) != Set(elements(ofErrors).keys) {
+            faults.append("other frontends for ICMP errors")
+        }
+        return faults
     }
 
     private static let stickyTimeouts = "sticky-timeouts"

@@ -17,15 +17,28 @@ struct PolicyOracle {
 
     /// What must become of a packet. The endpoints are those with the source kept, and those without.
     enum Expected: Equatable {
+        /// One of these, by the slot of the flow.
+        case direct(Set<End>)
         case reaches(kept: Set<Backend>, masqueraded: Set<Backend>)
         case refused
         case dropped
         case untouched
     }
 
-    init(seed: UInt64, options: DataplaneOptions) {
+    /// One thing that can become of a packet.
+    enum End: Hashable {
+        case reaches(Backend, masqueraded: Bool)
+        case handedOn(IPAddress)
+        case refused
+        case dropped
+        case untouched
+    }
+
+    /// - Parameter directReturn: whether Services have direct return: fewer, for each frontend has thousands of slots.
+    init(seed: UInt64, options: DataplaneOptions, directReturn: Bool = false) {
         self.options = options
-        var cluster = RandomServices(seed: seed, count: 30)
+        var cluster = RandomServices(
+            seed: seed, count: directReturn ? 8 : 30, mostEndpoints: directReturn ? 8 : 100, directReturn: directReturn)
         for family in Scene.families {
             let prefix = family == .ipv4 ? 28 : 124
             node.nodePortAddresses.append(Scene.address(family, 5, 1))
@@ -37,20 +50,25 @@ struct PolicyOracle {
         }
         for key in cluster.keys {
             var service = cluster.service(key)
-            for index in service.ports.indices { Self.decorate(&service.ports[index], &cluster.random) }
+            for index in service.ports.indices {
+                Self.decorate(&service.ports[index], &cluster.random, keepsLocal: directReturn)
+            }
             services.append(service)
         }
         fill()
     }
 
     /// What the generator leaves out.
-    private static func decorate(_ port: inout ResolvedServicePort, _ random: inout SeededGenerator) {
+    private static func decorate(
+        _ port: inout ResolvedServicePort, _ random: inout SeededGenerator, keepsLocal: Bool
+    ) {
         port.noEndpointAction = random.oneIn(2) ? .reject : random.oneIn(2) ? .drop : .pass
         if random.oneIn(3) { port.affinityTimeout = random.oneIn(2) ? 60 : 10800 }
         if random.oneIn(3) {
             let block = CIDR(Scene.address(port.family, 6, 0), prefixLength: port.family == .ipv4 ? 30 : 126)
             port.sourceRanges = [block].compactMap { $0 }
         }
+        if keepsLocal { return }
         port.localUsable = port.usable.filter { _ in random.oneIn(2) }
     }
 
@@ -64,6 +82,13 @@ struct PolicyOracle {
             for delta in deltas { elements.merge(delta.tables[family].added) { $0 + $1 } }
             let state = TableState(schema: dataplane.schema(family), elements: elements)
             tables[family] = Interpreter(Ruleset(state), ownAddresses: own)
+        }
+    }
+
+    /// The frontends with direct return that are theirs who ask for it.
+    var directFrontends: [(frontend: Frontend, transport: TransportProtocol)] {
+        services.flatMap(\.ports).flatMap { port in
+            port.frontends.filter { port.directReturn != nil && $0.servesDirectReturn }.map { ($0, port.transport) }
         }
     }
 
@@ -136,6 +161,9 @@ struct PolicyOracle {
             return (.dropped, [])
         }
         let passes = port.noEndpointAction == .pass && place.frontend.isExternal
+        if let direct = port.directReturn, place.frontend.servesDirectReturn, isDirect(packet) {
+            return (.direct(ends(direct, packet, place)), [])
+        }
         // None is usable, or all that are have weight 0.
         if port.clusterPool.isEmpty {
             if passes { return (unowned(packet.destination), []) }
@@ -155,6 +183,28 @@ struct PolicyOracle {
         return (.reaches(kept: Set(pool).subtracting(masqueraded), masqueraded: masqueraded), pool)
     }
 
+    /// Direct return is for packets from elsewhere that are from outside the cluster.
+    private func isDirect(_ packet: Packet) -> Bool {
+        packet.origin != .node
+            && (isOutside(packet) || !options.localDetector.isActive(packet.family) || options.strictLocal)
+    }
+
+    /// The endpoint of the slot if it is here, else its address; where the policy keeps flows here, any endpoint here.
+    private func ends(_ direct: DirectReturn, _ packet: Packet, _ place: Claimed) -> Set<End> {
+        let port = place.port
+        let here = Set(port.localUsable.map(\.address))
+        func reached(_ backend: Backend) -> End {
+            .reaches(backend, masqueraded: isMasqueraded(packet, place, backend))
+        }
+        let refusal: End = port.noEndpointAction == .reject ? .refused : .dropped
+        let local = direct.members.filter { here.contains($0.address) }.map {
+            direct.spread.isDrained ? refusal : reached($0)
+        }
+        if direct.keepsLocal { return Set(local + port.localPool.map(reached)) }
+        let elsewhere = direct.members.filter { !here.contains($0.address) }.map { End.handedOn($0.address) }
+        return Set(local + elsewhere)
+    }
+
     private func isMasqueraded(_ packet: Packet, _ place: Claimed, _ backend: Backend) -> Bool {
         // It never leaves the node.
         if packet.origin != .node && own.contains(backend.address) { return false }
@@ -170,6 +220,7 @@ struct PolicyOracle {
         guard place.frontend.isExternal else { return false }
         let isLocal = ports.contains { $0.transport == packet.transport && $0.localUsable.contains(backend) }
         if options.preservesLocalSource, !isNode, isLocal { return false }
-        return place.port.externalPolicy == .cluster || isNode
+        let isDirect = place.port.directReturn != nil && place.frontend.servesDirectReturn && isDirect(packet)
+        return !isDirect && place.port.externalPolicy == .cluster || isNode
     }
 }

@@ -87,6 +87,43 @@ struct PolicyPropertyTests {
         #expect(counts.count == 4 && counts.values.allSatisfy { $0 > 5 }, "\(counts)")
     }
 
+    private static func end(_ outcome: PacketOutcome) -> PolicyOracle.End? {
+        switch outcome.fate {
+        case .dropped: return .dropped
+        case .refused: return .refused
+        case .handedOn(let addresses): return addresses.count == 1 ? .handedOn(addresses[0]) : nil
+        case .passed(let address, let port):
+            if !outcome.isTranslated { return .untouched }
+            return .reaches(Backend(address: address, port: port), masqueraded: outcome.masquerade != nil)
+        }
+    }
+
+    @Test("any packet to Services with direct return", arguments: [1, 3, 6, 8])
+    func direct(_ seed: Int) throws {
+        let oracle = PolicyOracle(seed: UInt64(seed), options: Self.options[seed - 1], directReturn: true)
+        let frontends = oracle.directFrontends
+        var random = SeededGenerator(seed: UInt64(seed) << 8)
+        var counts: [String: Int] = [:]
+        for _ in 0..<400 {
+            var packet = Self.packet(&random, own: oracle.own)
+            let (frontend, transport) = try #require(frontends.randomElement(using: &random))
+            if let address = frontend.address, address.family == packet.family {
+                (packet.destination, packet.port, packet.transport) = (address, frontend.port, transport)
+            }
+            packet.sourcePort = UInt16.random(in: 1024...65535, using: &random)
+            let outcomes = oracle.outcomes(packet)
+            guard case .direct(let allowed) = oracle.expected(packet) else {
+                #expect(Self.seen(outcomes) == oracle.expected(packet), "\(packet)")
+                continue
+            }
+            let ends = outcomes.map(Self.end)
+            #expect(ends.allSatisfy { $0.map(allowed.contains) ?? false }, "\(packet): \(ends), not \(allowed)")
+            #expect(abs(outcomes.reduce(0) { $0 + $1.probability } - 1) < 1e-9)
+            for case let end? in ends { counts[String("\(end)".prefix(4)), default: 0] += 1 }
+        }
+        #expect((counts["hand"] ?? 0) > 10 && (counts["reac"] ?? 0) > 10, "\(counts)")
+    }
+
     /// Whatever rule drops, refuses or masquerades can be put into words.
     @Test("every rule that ends a packet has a meaning", arguments: options)
     func meanings(_ options: DataplaneOptions) {

@@ -52,11 +52,7 @@ struct DirectReturnBench: Sendable {
 
     /// Has the router send what goes to the Service's addresses to these nodes.
     func route(to nodes: [String]) async throws {
-        for family in IPFamily.allCases {
-            let hops = try nodes.flatMap { ["nexthop", "via", "\(try lab.host($0).address(family))"] }
-            let words = ["route", "replace", "\(Self.address(family))"] + hops
-            try await lab.router.namespace.execute(Program("ip", words)).requireSuccess()
-        }
+        for family in IPFamily.allCases { try await lab.route(Self.address(family), to: nodes) }
     }
 
     /// Probes from the client, each from a port of its own.
@@ -125,8 +121,12 @@ struct DirectReturnBench: Sendable {
 
     /// How many packets for the Service's address a node has got since.
     func packets(_ node: String, _ family: IPFamily) async throws -> Int {
-        let name = family == .ipv4 ? "v4" : "v6"
-        let text = try await NFT(try lab.host(node).namespace).list(["counter", "inet", "seen", name])
+        try await count(family == .ipv4 ? "v4" : "v6", in: try lab.host(node).namespace)
+    }
+
+    /// What a counter of the table `inet seen` has counted.
+    func count(_ name: String, in namespace: NetworkNamespace) async throws -> Int {
+        let text = try await NFT(namespace).list(["counter", "inet", "seen", name])
         let words = text.split(whereSeparator: \.isWhitespace)
         guard let index = words.firstIndex(of: "packets"), let count = Int(words[index + 1]) else {
             throw TestKitError.conversation("no count in \(text)")

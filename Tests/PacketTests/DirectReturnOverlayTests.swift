@@ -6,13 +6,13 @@ import Testing
 @Suite(.serialized, .enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct DirectReturnOverlayTests {
     /// Links the nodes by VXLAN and leads the routes to pods there.
-    private static func overlay(_ lab: LabTopology) async throws {
+    static func overlay(_ lab: LabTopology, mtu: Int = 1500) async throws {
         for (index, node) in lab.nodes.enumerated() {
             let number = index + 1
             var lines = [
                 "link add overlay type vxlan id 42 dstport 8472 local \(node.ipv4)",
                 "address add 10.200.0.\(number)/24 dev overlay", "address add fd00:200::\(number)/64 dev overlay nodad",
-                "link set overlay up",
+                "link set overlay mtu \(mtu) up",
             ]
             for other in 1...3 where other != number {
                 lines += [
@@ -93,51 +93,5 @@ struct DirectReturnOverlayTests {
             }
             #expect(isInLine, "asked for: \(isAsked)\n\(daemon?.output ?? "")")
         }
-    }
-
-    @Test("direct return under load: the router spreads again 20 times and endpoints move, nothing is lost")
-    func load() async throws {
-        var service = DirectReturnBench.service(["node2-a", "node3-a"])
-        service.virtualAddresses = [LabTopology.virtualIPv4]
-        service.transports = [.tcp]
-        let cluster = try await LabCluster(service)
-        @Sendable func route(to nodes: [Int]) async throws {
-            let hops = nodes.flatMap { ["nexthop", "via", "\(cluster.lab.nodes[$0].ipv4)"] }
-            let words = ["route", "replace", "\(LabTopology.virtualIPv4)"] + hops
-            try await cluster.lab.router.namespace.execute(Program("ip", words)).requireSuccess()
-        }
-        /// Waits until all nodes have what the manifests say: a pod does not end before.
-        @Sendable func followed() async throws {
-            for node in cluster.lab.nodes {
-                let arguments = [
-                    "diff", "--manifests", cluster.directory.path, "--node-name", node.name, "--cluster-cidr",
-                    ClusterTopology.clusterCIDRs,
-                ]
-                let isInLine = try await eventually(within: .seconds(60)) {
-                    try await FairleadCommand().run(arguments, in: node.namespace).status == 0
-                }
-                #expect(isInLine, "\(node.name)")
-            }
-        }
-        try await route(to: [0, 1, 2])
-        let load = Load(to: HostPort(LabTopology.virtualIPv4, 80), from: cluster.lab.client)
-        #expect(await load.goesOn(for: 100))
-        let moves = [("node2-a", "node1-a"), ("node3-a", "node3-b"), ("node1-a", "node2-b"), ("node3-b", "node1-b")]
-        for (number, (old, new)) in moves.enumerated() {
-            try await cluster.move(&service, from: old, to: new) {
-                try await followed()
-                for nodes in [[0], [1, 2], [2], [0, 1, 2], [(number % 3)]] {
-                    try await route(to: nodes)
-                    #expect(await load.goesOn(for: 20))
-                }
-            }
-        }
-        try await followed()
-        #expect(await load.goesOn(for: 60))
-        let report = try await load.stop()
-        print("load: direct return, 20 rehashes, 4 moves: \(report)")
-        #expect(report.failed == 0, "\(report)")
-        #expect(report.sources == [cluster.lab.client.ipv4])
-        #expect(report.servers.count == 6)
     }
 }

@@ -238,17 +238,22 @@ struct DirectReturnTests {
         service.transports = [.tcp]
         let bench = try await DirectReturnBench(service)
         let rendered = try await bench.fairlead("render", service, on: "node1").requireSuccess().standardOutput
-        let fresh = try NetworkNamespace("fresh")
-        try await NFT(fresh).load(rendered)
-        for table in ["ip fairlead", "ip6 fairlead"] {
-            let (theirs, ours) = (NFT(fresh), NFT(bench.lab.nodes[0].namespace))
-            func rules(_ nft: NFT) async throws -> [String] {
-                NFT.lines(of: try await nft.listTable(table)).filter { $0.contains("direct") || $0.contains(" : ") }
+        for build in Neighbour.runnable("nft") {
+            let loaded = NFT(try NetworkNamespace("fresh"), build: build)
+            let applied = NFT(bench.lab.nodes[0].namespace, build: build)
+            try await loaded.load(rendered)
+            for table in ["ip fairlead", "ip6 fairlead"] {
+                func rules(_ nft: NFT) async throws -> [String] {
+                    NFT.lines(of: try await nft.listTable(table)).filter {
+                        $0.contains("direct") || $0.contains(" : ") || $0.contains("typeof")
+                    }
+                }
+                let (theirs, ours) = (try await rules(loaded), try await rules(applied))
+                let difference = Set(theirs).symmetricDifference(ours)
+                #expect(
+                    difference.isEmpty && theirs.count == ours.count, "\(build): \(difference.sorted().prefix(8))")
+                #expect(ours.count > 8192 && ours.contains { $0.contains("map @direct-error-owners counter") })
             }
-            let (loaded, applied) = (try await rules(theirs), try await rules(ours))
-            let difference = Set(loaded).symmetricDifference(applied)
-            #expect(difference.isEmpty && loaded.count == applied.count, "\(difference.sorted().prefix(8))")
-            #expect(applied.count > 8192)
         }
         #expect(try await bench.fairlead("diff", service, on: "node1").status == 0)
         let question = ["--live", "--from", "198.51.100.10", "--to", "10.250.0.80:80"]

@@ -14,8 +14,10 @@ struct DataplanePropertyTests {
         var fixture: Fixture
         var current: [ObjectKey: ResolvedService] = [:]
 
-        init(seed: UInt64) throws {
-            services = RandomServices(seed: seed, count: 9)
+        /// - Parameter isDirect: whether Services have direct return: few, for each frontend has thousands of slots.
+        init(seed: UInt64, isDirect: Bool = false) throws {
+            services = RandomServices(
+                seed: seed, count: isDirect ? 4 : 9, mostEndpoints: isDirect ? 6 : 100, directReturn: isDirect)
             fixture = try Fixture()
         }
 
@@ -55,6 +57,28 @@ struct DataplanePropertyTests {
                     TableComparison.badPools(run.fixture.ruleset[family], family) == [], "seed \(seed), step \(step)")
             }
         }
+    }
+
+    @Test("With direct return, too: who had a slot before may differ, and the same Services once more change nothing")
+    func direct() async throws {
+        var run = try Run(seed: 1, isDirect: true)
+        var (frontends, moves) = (0, 0)
+        for step in 0..<16 {
+            await Task.yield()
+            try run.fixture.update(run.change(atMost: 2))
+            let fresh = try run.fresh()
+            for family in IPFamily.allCases {
+                let table = run.fixture.ruleset[family]
+                try #require(TableComparison.difference(table, fresh[family], family) == [], "step \(step)")
+                try #require(TableComparison.badDirectSlots(table, family) == [], "step \(step)")
+                frontends += table.sets["direct-frontends"]?.elements.count ?? 0
+                moves += table.sets["direct-earlier"]?.elements.count ?? 0
+            }
+            #expect(try run.fixture.update(run.current.map { ($0.key, $0.value) }).isEmpty, "step \(step)")
+        }
+        #expect(frontends > 8 && moves > 0, "\(frontends), \(moves)")
+        try run.fixture.update(run.current.keys.map { (key: $0, resolved: ResolvedService?.none) })
+        #expect(run.fixture.elements(.ipv4) == [:] && run.fixture.elements(.ipv6) == [:])
     }
 
     @Test("A change of one Service touches only keys of that Service", arguments: UInt64(1)...5)
