@@ -7,14 +7,23 @@ public struct Document: Sendable {
     /// The blocks by their names.
     public let blocks: [String: String]
 
+    /// Reads documents as if they were one.
+    public init(paths: [String]) throws(TestKitError) {
+        var texts: [String] = []
+        for path in paths { texts.append(try Self.read(path)) }
+        self.init(text: texts.joined(separator: "\n"))
+    }
+
     /// Reads the document.
-    public init(path: String) throws(TestKitError) {
+    public init(path: String) throws(TestKitError) { self.init(text: try Self.read(path)) }
+
+    private static func read(_ path: String) throws(TestKitError) -> String {
         guard let file = fopen(path, "r") else { throw .system(operation: path, errno: errno) }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
-        self.init(text: String(decoding: bytes, as: UTF8.self))
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Reads the text of a document.

@@ -3,7 +3,7 @@ import Glibc
 import NetworkTypes
 import Testing
 
-/// The commands of docs/load-balancers.md, run as they stand.
+/// The commands of docs/load-balancers.md and docs/lb-pool.md, run as they stand.
 struct DocumentTests {
     /// Runs a block in the repository, with the program in the PATH.
     private func run(_ block: String) async throws -> ProgramResult {

@@ -6,7 +6,7 @@ import Testing
 
 private let envoy = Neighbour("envoy", .pypi)
 
-/// `fairlead lb-pool --output envoy` and a real Envoy that reads what it writes, as docs/load-balancers.md has it.
+/// `fairlead lb-pool --output envoy` and a real Envoy that reads what it writes, as docs/lb-pool.md has it.
 @Suite(
     .serialized, .enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"),
     .enabled(if: envoy.isPresent, Comment(rawValue: envoy.absence())),

@@ -3,7 +3,7 @@ import Glibc
 import NetworkTypes
 import Testing
 
-/// A virtual address that keepalived moves, as docs/load-balancers.md has it configured, in the versions of Debian 12 and 13.
+/// A virtual address that keepalived moves, as docs/virtual-addresses.md has it configured, in the versions of Debian 12 and 13.
 @Suite(.serialized, .enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct KeepalivedTests {
     private static let builds = Neighbour.runnable("keepalived")

@@ -12,8 +12,10 @@ enum Lab {
         #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
     }()
 
-    /// The page whose configurations are used.
-    static func document() throws(TestKitError) -> Document { try Document(path: "\(root)/docs/load-balancers.md") }
+    /// The pages whose configurations are used.
+    static func document() throws(TestKitError) -> Document {
+        try Document(paths: ["load-balancers", "lb-pool", "virtual-addresses"].map { "\(root)/docs/\($0).md" })
+    }
 
     /// Starts HAProxy with a configuration of the page.
     static func haproxy(_ block: String, in cluster: LabCluster) async throws(TestKitError) -> HAProxy {

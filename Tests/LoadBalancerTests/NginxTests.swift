@@ -4,7 +4,7 @@ import Glibc
 import NetworkTypes
 import Testing
 
-/// `fairlead lb-pool --output nginx` and a real nginx that reads what it writes, as docs/load-balancers.md has it.
+/// `fairlead lb-pool --output nginx` and a real nginx that reads what it writes, as docs/lb-pool.md has it.
 @Suite(.serialized, .enabled(if: Capability.runsNetworkSuites, "needs the privilege to make network namespaces"))
 struct NginxTests {
     /// A cluster, nginx with the page's configuration, and `lb-pool --watch` that writes its upstream.

@@ -1,3 +1,4 @@
+import DataplaneTestKit
 import FairleadTestKit
 import Glibc
 import NetworkTypes
@@ -30,14 +31,15 @@ struct DirectReturnLoadTests {
         private(set) var kept = 0
         private(set) var lost: [String] = []
         private(set) var sources: Set<IPAddress> = []
-        private var random = SystemRandomNumberGenerator()
+        private var random: SeededGenerator
 
         var address: IPAddress { DirectReturnBench.address(family) }
         var names: [String] { cluster.lab.nodes.map(\.name) }
         var endpoints: [String] { service.endpoints.keys.sorted() }
 
-        init(_ family: IPFamily) async throws {
+        init(_ family: IPFamily, seed: UInt64) async throws {
             self.family = family
+            random = SeededGenerator(seed: seed)
             service = DirectReturnBench.service(["node1-a", "node2-a", "node3-a"])
             service.virtualAddresses = [DirectReturnBench.address(family)]
             service.transports = [.tcp]
@@ -50,7 +52,10 @@ struct DirectReturnLoadTests {
             let others = names.filter { $0 != node }.shuffled(using: &random)
             let count = Int.random(in: 1...others.count, using: &random)
             let hops = try others.prefix(count).flatMap {
-                ["nexthop", "via", "\(try cluster.lab.host($0).address(family))", "weight", "\(Int.random(in: 1...9))"]
+                [
+                    "nexthop", "via", "\(try cluster.lab.host($0).address(family))", "weight",
+                    "\(Int.random(in: 1...9, using: &random))",
+                ]
             }
             let words = ["route", "replace", "\(address)"] + hops
             try await cluster.lab.router.namespace.execute(Program("ip", words)).requireSuccess()
@@ -166,7 +171,9 @@ struct DirectReturnLoadTests {
         arguments: Extent.ofThisRun.families)
     func load(_ family: IPFamily) async throws {
         let extent = Extent.ofThisRun
-        var run = try await Run(family)
+        let seed = SeededGenerator.environmentSeed
+        print("direct return under load: FAIRLEAD_SEED=\(seed)")
+        var run = try await Run(family, seed: seed)
         try await run.rehash()
         var options = Load.Options()
         options.timeLimit = .seconds(5)

@@ -31,7 +31,7 @@ struct LBPool: AsyncParsableCommand {
         abstract: "Say which nodes belong in an external load balancer's pool for a Service, and with which weights.",
         discussion: """
             Under externalTrafficPolicy Cluster every node belongs in it, under Local those with endpoints, weighted by \
-            their number. Needs no privilege, and may run anywhere. docs/load-balancers.md says what for.
+            their number. Needs no privilege, and may run anywhere. docs/lb-pool.md says what for.
 
             fairlead lb-pool default/web --manifests DIR
             fairlead lb-pool default/web --kubeconfig FILE --watch
