@@ -21,6 +21,7 @@ struct HandOn {
             try HandOnSide(way, bench, work)
         }
         var times: [IPFamily: [Kind: [[Double]]]] = [:]
+        var shares: [IPFamily: [[HandOnSide.FirstNode]]] = [:]
         for round in 0..<bench.rounds {
             Progress.show("direct return, round \(round + 1) of \(bench.rounds)")
             for family in IPFamily.allCases {
@@ -29,6 +30,10 @@ struct HandOn {
                         let time = try send(kind, family, through: sides[side])
                         times[family, default: [:]][kind, default: sides.map { _ in [] }][side].append(time)
                     }
+                }
+                for side in Bench.turns(sides.count, in: round) {
+                    let share = try sides[side].firstNode(Self.datagrams, family, size: 16, nft: bench.nft)
+                    shares[family, default: sides.map { _ in [] }][side].append(share)
                 }
             }
         }
@@ -46,7 +51,29 @@ struct HandOn {
             "Processor time from send(2) on a client outside to the end of the way on the node with the endpoint, "
                 + "\(bench.rounds) rounds in turn; answers go back through the first node, or by direct return past it."
         ]
-        return [table, try connections(sides)]
+        return [table, firstNode(sides, shares), try connections(sides)]
+    }
+
+    private func firstNode(
+        _ sides: [HandOnSide], _ shares: [IPFamily: [[HandOnSide.FirstNode]]]
+    ) -> Report.Table {
+        var table = Report.Table(
+            header: ["on the first node alone"] + sides.map { "\($0.way.rawValue) ns" } + ["to masquerade"])
+        let rows: [(String, (HandOnSide.FirstNode) -> Double)] = [
+            ("a further datagram", \.forward), ("its answer", \.back), ("both", { $0.forward + $0.back }),
+        ]
+        for family in IPFamily.allCases {
+            for (name, value) in rows {
+                let found = (shares[family] ?? []).map { $0.map(value) }
+                let ratios = zip(found[1], found[0]).map { $0 / $1 }
+                table.rows.append(
+                    ["\(family): \(name)"] + found.map { Samples($0).median.text(0) } + [Samples(ratios).text(2)])
+            }
+        }
+        table.notes = [
+            "Processor time up to the link behind the first node less that up to the link before it, 16 bytes, in the same rounds."
+        ]
+        return table
     }
 
     private func send(_ kind: Kind, _ family: IPFamily, through side: HandOnSide) throws(TestKitError) -> Double {

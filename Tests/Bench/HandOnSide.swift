@@ -14,15 +14,15 @@ final class HandOnSide {
     /// Where the packets come first.
     let node: NetworkNamespace
     /// Where the endpoints are.
-    private let next: NetworkNamespace
-    private let client: NetworkNamespace
+    let next: NetworkNamespace
+    let client: NetworkNamespace
 
     private static let links = (node: "02:00:00:00:00:01", next: "02:00:00:00:00:02", client: "02:00:00:00:00:03")
     private static let nodes: [IPFamily: (first: String, next: String)] = [
         .ipv4: ("172.30.0.1", "172.30.0.2"), .ipv6: ("fd00:30::1", "fd00:30::2"),
     ]
     private static let clients: [IPFamily: String] = [.ipv4: "198.51.100.10", .ipv6: "2001:db8:100::10"]
-    private static let front: [IPFamily: String] = [.ipv4: "10.250.0.80", .ipv6: "fd00:250::80"]
+    static let front: [IPFamily: String] = [.ipv4: "10.250.0.80", .ipv6: "fd00:250::80"]
     private static let pods: [IPFamily: [String]] = [
         .ipv4: (11...13).map { "10.128.2.\($0)" }, .ipv6: (11...13).map { "fd00:128:2::\($0)" },
     ]
@@ -193,7 +193,7 @@ final class HandOnSide {
         }
     }
 
-    private func servers(_ family: IPFamily) throws(TestKitError) -> [Int32] {
+    func servers(_ family: IPFamily) throws(TestKitError) -> [Int32] {
         try next.run { () throws(TestKitError) in
             try (Self.pods[family] ?? []).map { pod throws(TestKitError) in
                 let server = try PathSide.socket(family, SOCK_DGRAM, Int32(IPPROTO_UDP))
