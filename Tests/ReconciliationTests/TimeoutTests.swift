@@ -27,15 +27,16 @@ struct TimeoutTests {
         return provided[0] == provided[1] ? provided[0] : [-1]
     }
 
-    @Test("a timeout goes in the transaction of the change that makes the last Service give it up")
+    @Test("a timeout comes right before the change that needs it, and goes right after the last Service gave it up")
     func leaves() throws {
         let bench = try Bench(synchronized: [
             Self.affine("a", 60), Self.affine("b", 60, clusterIP: 2), Objects.slice("a", [1]), Objects.slice("b", [2]),
         ])
         #expect(Self.timeouts(bench) == [60, 10_800])
+        // One for the elements, and one each for rules that come and that go.
         func expect(_ change: ClusterChange, leaves timeouts: Set<Int>) throws {
             let report = try bench.reconciler.apply([change])
-            #expect(report.transactions == 1)
+            #expect(report.transactions == 2)
             #expect(Self.timeouts(bench) == timeouts)
             #expect(bench.differences() == [])
             #expect(try bench.plan().isEmpty)
@@ -56,7 +57,7 @@ struct TimeoutTests {
         #expect(throws: SimulatedRefusal.injected) { try bench.reconciler.apply([.applied(Self.affine("a", nil))]) }
         #expect(Self.timeouts(bench) == [60, 10_800])
         bench.kernel.beforeCommit = { _ in }
-        #expect(try bench.reconciler.verify()?.transactions == 1)
+        #expect(try bench.reconciler.verify()?.transactions == 2)
         #expect(Self.timeouts(bench) == [10_800])
         #expect(bench.differences() == [])
     }

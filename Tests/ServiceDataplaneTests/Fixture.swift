@@ -28,9 +28,7 @@ struct Fixture {
     mutating func update(_ changes: [(key: ObjectKey, resolved: ResolvedService?)]) throws -> DataplaneDelta {
         let provision = dataplane.provision
         let delta = dataplane.update(changes)
-        if let transaction = dataplane.transaction(for: delta, previous: provision) {
-            try ruleset.apply(transaction)
-        }
+        try carryOut(delta, previous: provision)
         return delta
     }
 
@@ -45,7 +43,13 @@ struct Fixture {
     mutating func setNode(_ node: NodeData) throws {
         let provision = dataplane.provision
         let delta = dataplane.setNode(node)
-        if let transaction = dataplane.transaction(for: delta, previous: provision) {
+        try carryOut(delta, previous: provision)
+    }
+
+    /// Carries out what follows of a change. No transaction changes rules and elements.
+    private mutating func carryOut(_ delta: DataplaneDelta, previous: Dataplane.Provision) throws {
+        for transaction in dataplane.transactions(for: delta, previous: previous) {
+            #expect(!transaction.changesStructure || !transaction.changesElements)
             try ruleset.apply(transaction)
         }
     }
@@ -66,6 +70,28 @@ struct Fixture {
             key.append(slot: UInt32(result.count))
             guard let data = ruleset.elements(family, map)[key.key]?.data else { return result }
             result.append(data)
+        }
+    }
+}
+
+extension Transaction {
+    /// Whether it changes sets, chains or rules.
+    var changesStructure: Bool {
+        steps.contains {
+            switch $0.operation {
+            case .addElements, .deleteElements: false
+            default: true
+            }
+        }
+    }
+
+    /// Whether it changes elements, those of maps of verdicts aside, which belong to the structure.
+    var changesElements: Bool {
+        steps.contains {
+            switch $0.operation {
+            case .addElements(let set, _), .deleteElements(let set, _): set.id != .timeouts
+            default: false
+            }
         }
     }
 }

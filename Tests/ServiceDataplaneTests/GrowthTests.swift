@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Pools of more than 64 endpoints")
 struct GrowthTests {
-    @Test("Sets, chains and rules come before the elements that use them, in the same transaction")
+    @Test("Sets, chains and rules come before the elements that use them, in a transaction of their own")
     func order() throws {
         var fixture = try Fixture()
         #expect(fixture.dataplane.largestExponent == 6)
@@ -16,8 +16,11 @@ struct GrowthTests {
         let service = Scene.service("web", Scene.port(.ipv4, cluster: Array(1...65)))
         let delta = dataplane.update([(service.key, service)])
         #expect(dataplane.largestExponent == 7)
-        let transaction = try #require(dataplane.transaction(for: delta, previous: fixture.dataplane.provision))
-        let kinds = transaction.steps.map { step -> Int in
+        let transactions = dataplane.transactions(for: delta, previous: fixture.dataplane.provision)
+        try #require(transactions.count == 2)
+        #expect(transactions[0].changesStructure && !transactions[0].changesElements)
+        #expect(!transactions[1].changesStructure && transactions[1].changesElements)
+        let kinds = transactions[0].steps.map { step -> Int in
             switch step.operation {
             case .addSet: 0
             case .addChain: 1
@@ -26,8 +29,8 @@ struct GrowthTests {
             default: 9
             }
         }
-        let ipv4 = zip(kinds, transaction.steps).filter { $0.1.family == .ipv4 }.map(\.0)
-        #expect(ipv4 == ipv4.sorted() && Set(kinds) == [0, 1, 2, 3])
+        let ipv4 = zip(kinds, transactions[0].steps).filter { $0.1.family == .ipv4 }.map(\.0)
+        #expect(ipv4 == ipv4.sorted() && Set(kinds) == [0, 1, 2])
         try fixture.put(service)
         #expect(fixture.ruleset[.ipv4].sets["services-128"]?.elements.count == 1)
         #expect(fixture.ruleset[.ipv6].sets["services-128"] != nil)

@@ -65,7 +65,7 @@ extension DesiredState {
             sparedPools.subtract(retained.poolNumbers)
             mayHaveStaleClients =
                 mayHaveStaleClients || delta.effects.leavesStaleClients || !retained.poolNumbers.isEmpty
-            if let transaction = dataplane.transaction(for: delta, previous: provision) { result.append(transaction) }
+            result += dataplane.transactions(for: delta, previous: provision)
         }
         setAside.released = []
         return result

@@ -346,7 +346,7 @@ public struct DesiredState: Sendable {
         let former = Set(dataplane.node.nodePortAddresses)
         let delta = dataplane.setNode(lookAtNode())
         staleFlows.formUnion(dataplane.staleFlows(formerNodePortAddresses: former))
-        return dataplane.transaction(for: delta, previous: provision).map { [$0] } ?? []
+        return dataplane.transactions(for: delta, previous: provision)
     }
 
     /// Hands over which flows may not go on as they are, now that the tables hold the state.
@@ -389,9 +389,7 @@ public struct DesiredState: Sendable {
             let delta = dataplane.update(group, endpoints: endpoints)
             note(delta.effects)
             mayHaveStaleClients = mayHaveStaleClients || delta.effects.leavesStaleClients
-            if let transaction = dataplane.transaction(for: delta, previous: provision) {
-                result.append(transaction)
-            }
+            result += dataplane.transactions(for: delta, previous: provision)
             start = end
         }
         if affected.nodeChanged || affected.serviceCIDRsChanged { result += changeNode() }

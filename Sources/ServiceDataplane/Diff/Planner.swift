@@ -94,7 +94,8 @@ public struct Planner {
                 }
             }
         }
-        conclude(dataplane)
+        // A packet that goes by the old rules while they are replaced still needs what these look for.
+        if conclude(dataplane) { seal() }
         for family in IPFamily.allCases {
             let schema = schema(family)
             for set in schema.sets where schema.verdicts[set.id] == nil {
@@ -180,12 +181,18 @@ public struct Planner {
     }
 
     /// Ends the transaction that is collected with the new rules of each family. Those of one come in force at once.
-    private mutating func conclude(_ dataplane: Dataplane) {
+    ///
+    /// - Returns: whether anything of the structure changes.
+    @discardableResult
+    private mutating func conclude(_ dataplane: Dataplane) -> Bool {
+        var isChanged = false
         for family in IPFamily.allCases {
             let operations = structures[family]?.conclude(dataplane.schema(family)) ?? []
+            isChanged = isChanged || !operations.isEmpty
             makeRoom(for: operations)
             builder.trail(family, operations)
         }
+        return isChanged
     }
 
     private mutating func makeRoom(for operations: [Operation]) {
@@ -199,22 +206,46 @@ public struct Planner {
 }
 
 extension Dataplane {
-    /// The transaction for a change of a state that is in the kernel already; nil if nothing changes there.
+    /// The transactions for a change of a state that is in the kernel already, in order; none if nothing changes there.
+    ///
+    /// Rules and elements never change in one transaction. The kernel chooses the rules for a packet when it comes to a base chain,
+    /// and the elements of a set when a rule looks into it. A packet that passes meanwhile would go by the old rules and the new
+    /// elements, and miss those of sets that its rules do not know yet. So rules that are needed come before the elements, and rules
+    /// that are not needed any more go after them.
     ///
     /// - Parameter previous: what the tables provided for before the change.
-    public func transaction(for delta: DataplaneDelta, previous: Provision) -> Transaction? {
+    public func transactions(for delta: DataplaneDelta, previous: Provision) -> [Transaction] {
+        let all = previous.union(provision)
         var builder = TransactionBuilder(tableName: options.tableName)
-        if previous != provision {
-            for family in IPFamily.allCases {
-                let old = TableSchema(
-                    family: family, options: options, largestExponent: previous.largestExponent,
-                    timeouts: previous.timeouts, directReturn: previous.directReturn)
-                let plan = SchemaPlan(from: old, to: schema(family))
-                builder.lead(family, plan.leading)
-                builder.trail(family, plan.trailing)
-            }
-        }
         for family in IPFamily.allCases { builder.take(family, delta.tables[family]) }
-        return builder.seal { schema($0) }
+        // The schemas of now are there already.
+        let elements = builder.seal {
+            all == provision ? schema($0) : TableSchema(family: $0, options: options, provision: all)
+        }
+        return [restructuring(from: previous, to: all), elements, restructuring(from: all, to: provision)].compactMap {
+            $0
+        }
+    }
+
+    private func restructuring(from old: Provision, to new: Provision) -> Transaction? {
+        if old == new { return nil }
+        var builder = TransactionBuilder(tableName: options.tableName)
+        func schema(_ family: IPFamily, _ provision: Provision) -> TableSchema {
+            TableSchema(family: family, options: options, provision: provision)
+        }
+        for family in IPFamily.allCases {
+            let plan = SchemaPlan(from: schema(family, old), to: schema(family, new))
+            builder.lead(family, plan.leading)
+            builder.trail(family, plan.trailing)
+        }
+        return builder.seal { schema($0, new) }
+    }
+}
+
+extension TableSchema {
+    fileprivate init(family: IPFamily, options: DataplaneOptions, provision: Dataplane.Provision) {
+        self.init(
+            family: family, options: options, largestExponent: provision.largestExponent, timeouts: provision.timeouts,
+            directReturn: provision.directReturn)
     }
 }

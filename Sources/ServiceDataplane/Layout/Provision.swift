@@ -8,6 +8,13 @@ extension Dataplane {
         var largestExponent: Int
         var timeouts: AffinityTimeouts
         var directReturn: Bool
+
+        /// What provides for both.
+        func union(_ other: Provision) -> Provision {
+            Provision(
+                largestExponent: max(largestExponent, other.largestExponent), timeouts: timeouts.union(other.timeouts),
+                directReturn: directReturn || other.directReturn)
+        }
     }
 
     /// What the tables provide for now.

@@ -23,6 +23,9 @@ public struct AffinityTimeouts: Hashable, Sendable {
     /// Takes a timeout out; the usual one stays.
     mutating func remove(_ seconds: Int) { others.remove(seconds) }
 
+    /// The timeouts of both.
+    func union(_ other: AffinityTimeouts) -> AffinityTimeouts { AffinityTimeouts(others.union(other.others)) }
+
     /// The timeouts that tables with these sets and chains have chains for.
     static func provided(by names: some Sequence<Set<String>>) -> Set<Int> {
         let prefix = AffinitySchema.chainPrefix
