@@ -137,7 +137,9 @@ extension Settings {
     /// Says what no option can have.
     package func warn() {
         for block in nodePortAddresses.blocksWithLoopback where !(servesLocalhostNodePorts && block.family == .ipv4) {
-            logger.warning("--nodeport-addresses: \(block) holds loopback addresses, where no node port is served")
+            let remedy = block.family == .ipv4 ? "; --localhost-nodeports serves 127.0.0.1" : ""
+            logger.warning(
+                "--nodeport-addresses: \(block) holds loopback addresses, where no node port is served\(remedy)")
         }
         let open = nodePortAddresses.familiesWithoutBlock
         let own = open.isEmpty ? [] : (try? HostAddresses.all()) ?? []

@@ -29,8 +29,7 @@ extension ServiceElements {
                 sink.take(.directOwners, Element(key.key, data: Self.data(of: owner.address)))
                 sink.take(.directErrorOwners, Element(key.key, data: Self.data(of: owner.address)))
             }
-            // What had it here is known to conntrack here.
-            if let earlier = slots.earlier[UInt16(slot)], !here.contains(earlier) {
+            if let earlier = slots.earlier[UInt16(slot)] {
                 sink.take(.directEarlier, Element(key.key, data: Self.data(of: earlier)))
                 sink.take(.directErrorEarlier, Element(key.key, data: Self.data(of: earlier)))
             }

@@ -11,7 +11,7 @@ struct DirectSlots: Hashable, Sendable {
     private(set) var isDrained = false
     /// For each slot the position of its owner among the members.
     private(set) var owners: [UInt16] = []
-    /// The address of the endpoint that had the slot before, for slots that have moved away from one that is still there.
+    /// The address of the endpoint on another node that had the slot before, for slots that have moved away from one that is still there.
     private(set) var earlier: [UInt16: IPAddress] = [:]
 
     /// The owner of a slot.
@@ -39,6 +39,7 @@ struct DirectSlots: Hashable, Sendable {
         let taking = others.isEmpty ? port.usable : zip(port.usable, others).filter { $0.1 > 0 }.map(\.0)
         let whole = taking == members ? nil : SlotTable(port.usable, weights: others).owners
         let usable = Set(port.usable.map(\.address))
+        let here = Set(port.localUsable.map(\.address))
         let staying = Set(members.map(\.address)).union(direct.spread.drained)
         func isLeft(_ address: IPAddress?, by owner: Backend) -> IPAddress? {
             address.flatMap { $0 != owner.address && usable.contains($0) ? $0 : nil }
@@ -49,11 +50,12 @@ struct DirectSlots: Hashable, Sendable {
                 previous.map { ($0.members.isEmpty ? nil : $0.owner(slot).address, $0.earlier[UInt16(slot)]) }
                 ?? recovered(slot)
             let (last, older) = (isLeft(known.0, by: owner), isLeft(known.1, by: owner))
-            // There is one place. One that terminates has the connections that are soon over, and will not have any more.
+            // There is one place. One that terminates has the connections that are soon over, and will not have any more. One on this
+            // node needs no place: conntrack knows its connections.
             let isEnding = older.map { !staying.contains($0) } ?? false
-            let left =
-                (isEnding ? older : nil) ?? last ?? older
-                ?? isLeft(whole.flatMap { $0.isEmpty ? nil : port.usable[Int($0[slot])].address }, by: owner)
+            let dealt = whole.flatMap { $0.isEmpty ? nil : port.usable[Int($0[slot])].address }
+            let candidates = isEnding ? [older, last] : [last, older]
+            let left = (candidates + [isLeft(dealt, by: owner)]).lazy.compactMap { $0 }.first { !here.contains($0) }
             if let left { earlier[UInt16(slot)] = left }
         }
     }
