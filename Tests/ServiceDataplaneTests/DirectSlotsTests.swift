@@ -36,4 +36,23 @@ struct DirectSlotsTests {
         }
         #expect(moved > 100)
     }
+
+    @Test("of two endpoints before, the other one takes the place once the first is gone")
+    func gone() {
+        var slots = Self.slots([1, 3], local: [], after: nil)
+        let first = slots
+        for members in [[1, 2, 3], [1, 2, 3, 4]] { slots = Self.slots(members, local: [], after: slots) }
+        let third = slots
+        let fourth = Self.slots([1, 3, 4], local: [], after: third)
+        var found = 0
+        for slot in 0..<SlotTable.slotCount {
+            let (oldest, owner) = (first.owner(slot), fourth.owner(slot))
+            guard third.earlier[UInt16(slot)] == Scene.port(.ipv4, cluster: [2]).usable[0].address,
+                third.owner(slot) == owner, oldest != owner
+            else { continue }
+            #expect(fourth.earlier[UInt16(slot)] == oldest.address)
+            found += 1
+        }
+        #expect(found > 100)
+    }
 }

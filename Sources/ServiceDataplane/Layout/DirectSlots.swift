@@ -13,6 +13,8 @@ struct DirectSlots: Hashable, Sendable {
     private(set) var owners: [UInt16] = []
     /// The address of the endpoint on another node that had the slot before, for slots that have moved away from one that is still there.
     private(set) var earlier: [UInt16: IPAddress] = [:]
+    /// What takes the place of `earlier` once that one is gone. The kernel does not have it: a process that starts knows none.
+    private var next: [UInt16: IPAddress] = [:]
 
     /// The owner of a slot.
     func owner(_ slot: Int) -> Backend { members[Int(owners[slot])] }
@@ -54,9 +56,23 @@ struct DirectSlots: Hashable, Sendable {
             // node needs no place: conntrack knows its connections.
             let isEnding = older.map { !staying.contains($0) } ?? false
             let dealt = whole.flatMap { $0.isEmpty ? nil : port.usable[Int($0[slot])].address }
-            let candidates = isEnding ? [older, last] : [last, older]
-            let left = (candidates + [isLeft(dealt, by: owner)]).lazy.compactMap { $0 }.first { !here.contains($0) }
-            if let left { earlier[UInt16(slot)] = left }
+            let further = isLeft(previous?.next[UInt16(slot)], by: owner)
+            let candidates = (isEnding ? older : last, isEnding ? last : older, further, isLeft(dealt, by: owner))
+            note(candidates.0, of: slot, unless: here)
+            note(candidates.1, of: slot, unless: here)
+            note(candidates.2, of: slot, unless: here)
+            note(candidates.3, of: slot, unless: here)
+        }
+    }
+
+    /// Notes an endpoint that had the slot before, if there is a place for it.
+    private mutating func note(_ address: IPAddress?, of slot: Int, unless here: Set<IPAddress>) {
+        guard let address, !here.contains(address) else { return }
+        let slot = UInt16(truncatingIfNeeded: slot)
+        if earlier[slot] == nil {
+            earlier[slot] = address
+        } else if earlier[slot] != address, next[slot] == nil {
+            next[slot] = address
         }
     }
 }
